@@ -1,0 +1,161 @@
+"""The model bundle: a folder with everything that inference needs to repeat the preprocessing.
+
+``model.keras``, ``bundle.json``, ``history.csv``, ``curves.png``, ``samples.png`` and ``MODEL_CARD.md``, local or in
+object storage. Loading refuses weights of a wrong digest and never runs code from the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from colorize_core import storage
+from colorize_core.errors import BundleError
+from colorize_core.recipes import Recipe
+
+if TYPE_CHECKING:
+    import keras
+
+FORMAT = 1  # of bundle.json; raised when an older reader would misread it
+DEFAULT = "default"
+_SHIPPED = Path(__file__).parent / "pretrained"
+_VERSIONS = ("keras", "numpy", "ray", "tensorflow")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained model and what is known about it.
+
+    Attributes:
+        weights: content of ``model.keras``.
+        training: data, fingerprint, images per split, epochs, minutes.
+        metrics: measured on the test split, always with the gray-copy figures.
+    """
+
+    recipe: Recipe
+    weights: bytes
+    training: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    versions: Mapping[str, str]
+
+    @classmethod
+    def create(cls, recipe: Recipe, weights: bytes, training: Mapping[str, Any]) -> Bundle:
+        """A bundle of weights that were just trained with the installed libraries."""
+        versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
+        return cls(recipe, weights, training, {}, {"python": platform.python_version(), **versions})
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return self.recipe.name
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that decides a result: the weights, and how they are used."""
+        return hashlib.sha256((self._weights_digest + self.recipe.model_dump_json()).encode()).hexdigest()
+
+    @property
+    def _weights_digest(self) -> str:
+        return hashlib.sha256(self.weights).hexdigest()
+
+    def with_metrics(self, metrics: Mapping[str, Any]) -> Bundle:
+        """The same bundle with measured figures."""
+        return dataclasses.replace(self, metrics=metrics)
+
+    def model(self) -> keras.Model:
+        """The Keras model, ready for inference; code inside the file is refused.
+
+        Raises:
+            BundleError: the file is no Keras model, or would run code.
+        """
+        import keras
+
+        with tempfile.NamedTemporaryFile(suffix=".keras") as file:
+            file.write(self.weights)
+            file.flush()
+            try:
+                model: keras.Model = keras.saving.load_model(file.name, compile=False, safe_mode=True)
+            except Exception as error:  # keras raises whatever its parsers do
+                raise BundleError(f"model.keras of {self.name} cannot be loaded: {_one_line(error)}") from error
+        return model
+
+    def save(self, path: str, extras: Mapping[str, bytes]) -> None:
+        """Writes the bundle; ``bundle.json`` comes last, so that a broken write leaves no bundle. Raises OSError."""
+        facts = {
+            "format": FORMAT,
+            "name": self.name,
+            "digest": self.digest,
+            "weights_sha256": self._weights_digest,
+            "recipe": self.recipe.model_dump(),
+            "training": self.training,
+            "metrics": self.metrics,
+            "versions": self.versions,
+        }
+        files = {"model.keras": self.weights, **extras, "MODEL_CARD.md": _card(self).encode()}
+        files["bundle.json"] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+        for name, content in files.items():
+            storage.write(storage.join(path, name), content)
+
+
+def load(name: str) -> Bundle:
+    """A shipped bundle by name, or one from a folder.
+
+    Raises:
+        BundleError: no such bundle, a file of it is missing or damaged, or the weights are not those it was saved with.
+    """
+    shipped = sorted(folder.name for folder in _SHIPPED.iterdir() if (folder / "bundle.json").is_file())
+    path = str(_SHIPPED / name) if name in shipped else name
+    try:
+        facts = json.loads(storage.read(storage.join(path, "bundle.json")))
+        weights = storage.read(storage.join(path, "model.keras"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise BundleError(
+            f"no model bundle {name!r}: choose from {', '.join(shipped)}, or name a folder that colorize train made"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise BundleError(f"model bundle {name} cannot be read: {_one_line(error)}") from error
+    try:
+        if facts["format"] != FORMAT:
+            raise BundleError(f"model bundle {name} has format {facts['format']}, need {FORMAT}: update colorize")
+        if hashlib.sha256(weights).hexdigest() != facts["weights_sha256"]:
+            raise BundleError(f"model.keras of {name} is not the file that its bundle.json describes: fetch it again")
+        recipe = Recipe.model_validate(facts["recipe"])
+        return Bundle(recipe, weights, facts["training"], facts["metrics"], facts["versions"])
+    except (KeyError, TypeError, ValidationError) as error:
+        raise BundleError(f"bundle.json of {name} is damaged: {_one_line(error)}") from error
+
+
+def _card(made: Bundle) -> str:
+    training, metrics = made.training, made.metrics
+    card = io.StringIO()
+    card.write(f"# {made.name}\n\n")
+    card.write("Colorizes grayscale photographs: predicts CIE ab from L. The colors are plausible, not true.\n\n")
+    card.write("## Trained on\n\n")
+    card.write(f"`{training['data']}`: {training['images']['train']} images to learn from, {training['images']['val']}")
+    card.write(f" to choose the epoch, {training['rejected']} unreadable. {training['note']}\n\n")
+    card.write(f"{training['epochs']} epochs in {training['minutes']} minutes, {training['workers']} worker(s)")
+    card.write(f"{' on GPUs' if training['gpu'] else ' on CPU'}; epoch {training['best_epoch']} is kept. ")
+    card.write(f"Data fingerprint `{training['fingerprint'][:16]}`, model digest `{made.digest[:16]}`.\n\n")
+    card.write(f"## Measured\n\nOn {metrics['images']} test images that training never saw, at full resolution.\n\n")
+    card.write("| | PSNR (dB) | MSE, RGB in [0, 1] | colorfulness |\n|---|---|---|---|\n")
+    for row, label in (("model", made.name), ("gray_copy", "gray copy"), ("truth", "truth")):
+        figures = metrics[row]
+        psnr, mse = (f"{figures['psnr']:.2f}", f"{figures['mse']:.4f}") if "psnr" in figures else ("", "")
+        card.write(f"| {label} | {psnr} | {mse} | {figures['colorfulness']:.1f} |\n")
+    card.write("\nColorfulness after Hasler and Süsstrunk (2003), signed. See `samples.png` and `curves.png`.\n")
+    return card.getvalue()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,58 @@
+"""What can go wrong, as one tree.
+
+::
+
+    ColorizeError               the job failed: exit status 1
+    ├── UserError               the call or its input is wrong: exit status 2
+    │   ├── InputError          INPUT or DATA is missing, empty or not what it claims to be
+    │   ├── OutputError         OUTPUT cannot be written, or lies where it must not
+    │   ├── RecipeError         a recipe is unknown or a setting in it is wrong
+    │   └── BundleError         a model bundle is unknown, damaged or unsafe
+    └── ImageError              one image cannot be used: a row of data with a reason, never a dead job
+
+Each message is one line that says what is wrong, where, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class ColorizeError(Exception):
+    """Base class of every error that this library raises on purpose."""
+
+
+class UserError(ColorizeError):
+    """The call or its input is wrong; nothing was written."""
+
+
+class InputError(UserError):
+    """INPUT or DATA is missing, empty or not what it claims to be."""
+
+
+class OutputError(UserError):
+    """OUTPUT cannot be written, or lies where it must not."""
+
+
+class RecipeError(UserError):
+    """A recipe is unknown, or a setting in it is wrong."""
+
+
+class BundleError(UserError):
+    """A model bundle is unknown, damaged or unsafe to load."""
+
+
+class ImageError(ColorizeError):
+    """One image cannot be used.
+
+    Args:
+        reason: short code for counting, one of ``REASONS``.
+        message: one line for a person.
+    """
+
+    REASONS = ("empty", "not_an_image", "damaged", "too_large", "unsupported", "storage", "internal")
+
+    def __init__(self, reason: str, message: str) -> None:
+        if reason not in self.REASONS:
+            raise ValueError(f"reason is {reason!r}, must be one of {', '.join(self.REASONS)}")
+        super().__init__(message)
+        self.reason = reason
+        self.message = message

@@ -1,0 +1,153 @@
+"""Bytes of a JPEG, PNG, TIFF, WebP or BMP file, in any Pillow mode, to upright pixels."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from colorize_core.errors import ImageError
+from colorize_core.images.metadata import Metadata, read_metadata
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
+FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")  # Pillow's names; no other of its parsers ever sees the bytes
+MAX_PIXELS = 300_000_000  # 300 Mpixel need 1.5 GB to decode and join; beyond lies what only a bomb would claim
+
+Image.MAX_IMAGE_PIXELS = None  # Pillow only warns where we refuse; MAX_PIXELS is checked before any pixel is decoded
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One decoded photograph, upright.
+
+    ``pixels`` is uint8 [H, W] or [H, W, 3], or uint16 [H, W] of full range; ``alpha`` uint8 [H, W] where the file has
+    one.
+    """
+
+    pixels: NDArray[Any]
+    alpha: NDArray[np.uint8] | None
+    metadata: Metadata
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height)"""
+        return int(self.pixels.shape[1]), int(self.pixels.shape[0])
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file of this name is taken for a photograph: by its suffix, and not hidden."""
+    base = posixpath.basename(name)
+    return posixpath.splitext(base)[1].lower() in SUFFIXES and not base.startswith(".")
+
+
+def read_photograph(content: bytes) -> Photograph:
+    """Decodes a whole file.
+
+    Raises:
+        ImageError: the file is empty, damaged, too large or not an image; its reason says which.
+    """
+    image = _open(content)
+    metadata = read_metadata(image)
+    return _guarded(lambda: _photograph(image, metadata))
+
+
+def read_small(content: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Gray uint8 [h, w] of which neither side is below ``side`` (where the file has as many), and the true (w, h).
+
+    JPEG files are reduced while they are decoded, for a fraction of the time. Raises ImageError as `read_photograph`.
+    """
+    image = _open(content)
+    width, height = image.size
+    if image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS:
+        width, height = height, width
+    if image.format == "JPEG" and image.mode in ("L", "RGB"):
+        image.draft("L", (side, side))
+
+    def small() -> NDArray[np.uint8]:
+        upright = ImageOps.exif_transpose(image)
+        plain, _ = _plain_modes(upright)
+        if plain.mode == "I;16":
+            return (np.asarray(plain) >> 8).astype(np.uint8)
+        return np.asarray(plain.convert("L"))
+
+    return _guarded(small), (width, height)
+
+
+def read_rgb(content: bytes) -> NDArray[np.uint8]:
+    """sRGB uint8 [H, W, 3], upright; gray files have three equal channels. Raises ImageError."""
+    pixels = read_photograph(content).pixels
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+
+
+_ORIENTATION = 0x0112  # EXIF tag
+_SIDEWAYS = (5, 6, 7, 8)  # its values that swap width and height
+
+
+def _open(content: bytes) -> Image.Image:
+    if not content:
+        raise ImageError("empty", "the file has no bytes")
+    try:
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from None
+    except Exception as error:  # a header made to break the parser must end here, not the job
+        raise ImageError("damaged", f"the header cannot be read: {_one_line(error)}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError("too_large", f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} Mpixel")
+    return image
+
+
+def _guarded(decode: Any) -> Any:
+    try:
+        return decode()
+    except ImageError:
+        raise
+    except Exception as error:  # Pillow's decoders raise a dozen types on damaged data
+        raise ImageError("damaged", f"the pixels cannot be read: {_one_line(error)}") from error
+
+
+def _photograph(image: Image.Image, metadata: Metadata) -> Photograph:
+    plain, alpha = _plain_modes(ImageOps.exif_transpose(image))
+    pixels = np.asarray(plain)
+    if pixels.ndim == 3 and _is_neutral(pixels):
+        pixels = pixels[..., 0]
+    return Photograph(pixels, None if alpha is None else np.asarray(alpha), metadata)
+
+
+def _plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """The image as L, I;16 or RGB, and its alpha as L."""
+    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
+        image = image.convert("RGBA")
+        return image.convert("RGB"), image.getchannel("A")
+    if image.mode in ("L", "RGB"):
+        return image, None
+    if image.mode == "1":
+        return image.convert("L"), None
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.asarray(image)
+        return Image.fromarray(np.clip(values, 0, 65535).astype(np.uint16)), None
+    if image.mode == "LAB":
+        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
+        if converted is not None:
+            return converted, None
+    if image.mode in ("P", "CMYK", "YCbCr", "HSV", "RGBX"):
+        return image.convert("RGB"), None
+    raise ImageError("unsupported", f"pixels of Pillow mode {image.mode} (need 8 bit, or 16 bit gray)")
+
+
+def _is_neutral(rgb: NDArray[np.uint8]) -> bool:
+    return np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2])
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

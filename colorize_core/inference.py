@@ -1,0 +1,111 @@
+"""A gray photograph and a model bundle to ab, and ab with the photograph's own lightness to color."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_core import color
+from colorize_core.bundle import Bundle
+from colorize_core.color import Floats
+from colorize_core.training import pairs
+
+_MAX_ASPECT = 10.0  # beyond it the short side would have too few pixels to show anything
+_BAND_PIXELS = 1 << 21  # joined at a time: bounds the memory of a large scan to 2 Mpixel of floats
+_BATCH = 32
+
+
+def network_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
+    """(width, height) at which the network sees a photograph: its shape, about ``side`` squared pixels.
+
+    Both are multiples of ``multiple``, so the shape changes by some per cent, which training has taught to ignore.
+    """
+    aspect = min(max(width / height, 1 / _MAX_ASPECT), _MAX_ASPECT)
+    steps = side / multiple
+    wide, high = round(steps * aspect**0.5), round(steps / aspect**0.5)
+    return max(1, wide) * multiple, max(1, high) * multiple
+
+
+def shrink(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Gray uint8 [H, W] at ``size`` (width, height): by area downwards, bicubic upwards."""
+    smaller = gray.shape[1] >= size[0] and gray.shape[0] >= size[1]
+    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def merge(pixels: NDArray[Any], ab: Floats) -> Image.Image:
+    """RGB image of a photograph's own lightness and predicted chroma.
+
+    Args:
+        pixels: uint8 or uint16 [H, W], or uint8 [H, W, 3], of which only the lightness is used.
+        ab: [h, w, 2] of any resolution; resized bicubically, band by band, so that memory does not grow with H.
+    """
+    height, width = pixels.shape[:2]
+    planes = [Image.fromarray(np.ascontiguousarray(ab[..., i])) for i in (0, 1)]
+    out = Image.new("RGB", (width, height))
+    rows = max(1, _BAND_PIXELS // width)
+    scale = ab.shape[0] / height
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        box = (0, top * scale, ab.shape[1], min(bottom * scale, ab.shape[0]))
+        chroma = [plane.resize((width, bottom - top), Image.Resampling.BICUBIC, box) for plane in planes]
+        band = pixels[top:bottom]
+        lightness = color.rgb_lightness(band) if band.ndim == 3 else color.lightness(band)
+        out.paste(Image.fromarray(color.join(lightness, np.stack(chroma, axis=-1))), (0, top))
+    return out
+
+
+class Colorizer:
+    """A loaded model. Building one imports TensorFlow and takes seconds; keep it.
+
+    Args:
+        bundle: from ``bundle.load``.
+        threads: of the processor, for the network; None for as many as it has.
+    """
+
+    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        import tensorflow as tf
+
+        if threads and not tf.config.threading.get_intra_op_parallelism_threads():
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+        model = bundle.model()
+        self._data = bundle.recipe.data
+        self._multiple = bundle.recipe.model.multiple
+        # Twice as fast as Model.predict at such batches, which copies and calls back around each.
+        self._network = tf.function(
+            lambda x: model(x, training=False), input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)]
+        )
+
+    def size_for(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) at which ``predict`` wants a photograph of this size."""
+        return network_size(width, height, self._data.inference_side, self._multiple)
+
+    def predict(self, grays: Sequence[NDArray[np.uint8]]) -> list[Floats]:
+        """ab [h', w', 2] of each gray uint8 [h, w] that has the size of ``size_for``."""
+        results: list[Floats] = [np.empty(0, np.float32)] * len(grays)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, gray in enumerate(grays):
+            groups.setdefault(gray.shape, []).append(index)
+        for indices in groups.values():
+            for start in range(0, len(indices), _BATCH):
+                part = indices[start : start + _BATCH]
+                inputs = pairs.normalize_lightness(color.lightness(np.stack([grays[i] for i in part])))
+                outputs = pairs.denormalize_ab(self._network(inputs[..., None]).numpy())
+                for index, ab in zip(part, outputs, strict=True):
+                    results[index] = ab
+        return results
+
+    def colorize(self, pixels: NDArray[Any]) -> Image.Image:
+        """One photograph at its full resolution: uint8 or uint16 [H, W], or uint8 [H, W, 3] whose color is ignored."""
+        gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self._data.gray)).astype(np.uint8)
+        if gray.dtype == np.uint16:
+            gray = (gray >> 8).astype(np.uint8)
+        [ab] = self.predict([shrink(gray, self.size_for(gray.shape[1], gray.shape[0]))])
+        return merge(pixels, ab)

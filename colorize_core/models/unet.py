@@ -1,0 +1,50 @@
+"""U-Net that predicts ab at half the input's resolution (Ronneberger et al. 2015, arXiv:1505.04597).
+
+Chroma needs less resolution than lightness, so the decoder stops one level early: a quarter of the most expensive
+pixels. A global branch at the bottleneck tells every pixel what the whole picture shows (after Iizuka et al. 2016).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+
+def build(*, widths: Sequence[int], convolutions: int = 2, dropout: float = 0.0) -> keras.Model:
+    """L [n, h, w, 1] in [-1, 1] -> ab / 128 [n, h/2, w/2, 2]; h and w are multiples of 2 ** len(widths).
+
+    Args:
+        widths: channels at 1/2, 1/4, 1/8 … of the input's resolution.
+        convolutions: 3x3 convolutions per encoder level; decoder levels have one.
+        dropout: fraction of bottleneck channels dropped in training.
+    """
+    lightness = keras.Input((None, None, 1), name="lightness")
+    x = lightness
+    skips = []
+    for width in widths:
+        x = _convolve(x, width, strides=2)
+        for _ in range(convolutions - 1):
+            x = _convolve(x, width)
+        skips.append(x)  # [n, h / 2**level, w / 2**level, width]
+
+    scene = layers.GlobalAveragePooling2D(keepdims=True)(x)  # [n, 1, 1, widths[-1]]
+    scene = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal")(scene)
+    x = layers.Add()([x, layers.Conv2D(widths[-1], 1)(scene)])
+    if dropout:
+        x = layers.SpatialDropout2D(dropout)(x)
+
+    for width, skip in zip(reversed(widths[:-1]), reversed(skips[:-1]), strict=True):
+        x = layers.Conv2D(width, 1, use_bias=False)(x)  # narrow before up-sampling: a quarter of the work
+        x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
+        x = _convolve(x, width)
+    # Zeros: training starts at the gray copy, not at random colors far from it.
+    ab = layers.Conv2D(2, 1, kernel_initializer="zeros", dtype="float32", name="ab")(x)
+    return keras.Model(lightness, ab, name="unet")
+
+
+def _convolve(x: keras.KerasTensor, width: int, strides: int = 1) -> keras.KerasTensor:
+    x = layers.Conv2D(width, 3, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    # Synchronized: on several workers the statistics are those of the global batch, as on one.
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.95, synchronized=True)(x))

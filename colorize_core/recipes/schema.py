@@ -1,0 +1,107 @@
+"""The schema of a recipe. Unknown keys and values out of range are refused with the field's name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from colorize_core import storage
+from colorize_core.color import GrayFormula
+from colorize_core.errors import RecipeError
+
+_SHIPPED = Path(__file__).parent
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(_Settings):
+    """From a color photograph to what the network sees."""
+
+    color_space: Literal["lab"] = "lab"
+    gray: GrayFormula = "luminance"
+    size: int = Field(ge=8, description="pixels on a side of the stored square")
+    crop: int = Field(ge=8, description="pixels on a side of a training crop")
+    min_scale: float = Field(default=1.0, gt=0, le=1, description="smallest part of the square that a crop may show")
+    flip: bool = True
+    inference_side: int = Field(ge=8, description="a photograph is shown to the network with this many pixels, squared")
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> DataSettings:
+        if self.crop > self.size:
+            raise ValueError(f"crop ({self.crop}) is larger than size ({self.size})")
+        return self
+
+
+class ModelSettings(_Settings):
+    """A registered model and its settings."""
+
+    name: str
+    settings: dict[str, Any] = {}
+    multiple: int = Field(ge=1, description="the model's input sides are multiples of this")
+
+
+class TrainingSettings(_Settings):
+    """How the weights are found. ``batch_size`` is global: over all workers."""
+
+    loss: Literal["l1", "mse", "huber"] = "l1"
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, description="at its peak; a cosine takes it to zero")
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
+    weight_decay: float = Field(default=0.0, ge=0)
+    seed: int = 0
+
+
+class Recipe(_Settings):
+    """Everything that a training run needs beside data and place."""
+
+    name: str
+    data: DataSettings
+    model: ModelSettings
+    training: TrainingSettings
+
+
+def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
+    """A shipped recipe by name, or one from a YAML file.
+
+    Args:
+        name: ``unet-lab``, or the path of a YAML file.
+        overrides: values by dotted name, as in ``{"training.epochs": 2}``.
+
+    Raises:
+        RecipeError: unknown recipe, unreadable file, unknown setting or value out of range.
+    """
+    shipped = sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
+    path = str(_SHIPPED / f"{name}.yaml") if name in shipped else name
+    if name not in shipped and not name.endswith((".yaml", ".yml")):
+        raise RecipeError(f"no recipe {name!r}: choose from {', '.join(shipped)}, or name a .yaml file")
+    try:
+        raw = yaml.safe_load(storage.read(path))
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"recipe {path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(raw, dict):
+        raise RecipeError(f"recipe {path} is not a mapping of settings")
+    for dotted, value in (overrides or {}).items():
+        _override(raw, dotted, value)
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "recipe"
+        raise RecipeError(f"{field} in recipe {name}: {first['msg']} (got {first['input']!r})") from error
+
+
+def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, key = dotted.split(".")
+    inner: Any = raw
+    for section in sections:
+        inner = inner.setdefault(section, {}) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict):
+        raise RecipeError(f"{dotted!r} names no setting: settings are written section.key=value")
+    inner[key] = value

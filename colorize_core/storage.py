@@ -1,0 +1,142 @@
+"""The one place that knows fsspec: every path is a local path or any fsspec URL (``s3://``, ``gs://``, ``memory://``)."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from colorize_core.errors import OutputError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored file.
+
+    ``path`` can be opened by ``read``; ``name`` is the part below the listed folder, with ``/`` between its parts;
+    ``stamp`` changes when the content does (mtime in nanoseconds, or the store's ETag).
+    """
+
+    path: str
+    name: str
+    size: int
+    stamp: str
+
+
+def absolute(path: str) -> str:
+    """The path as any process on this machine would have to spell it; URLs stay as they are."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    return os.path.abspath(os.path.expanduser(inner)) if isinstance(filesystem, LocalFileSystem) else path
+
+
+def is_local(path: str) -> bool:
+    """Whether only this machine can see the path."""
+    return isinstance(fsspec.core.url_to_fs(path)[0], LocalFileSystem)
+
+
+def join(path: str, *parts: str) -> str:
+    """``path`` and the parts below it."""
+    return posixpath.join(path, *parts)
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    return bool(filesystem.exists(inner))
+
+
+def is_folder(path: str) -> bool:
+    """Whether the path is a folder (in an object store: a prefix of some key)."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    return bool(filesystem.isdir(inner))
+
+
+def read(path: str) -> bytes:
+    """The whole content. Raises OSError."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    return bytes(filesystem.cat_file(inner))
+
+
+def write(path: str, content: bytes) -> None:
+    """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    if not isinstance(filesystem, LocalFileSystem):
+        filesystem.pipe_file(inner, content)  # an object appears only when it is complete
+        return
+    folder, name = os.path.split(inner)
+    os.makedirs(folder, exist_ok=True)
+    # Not named after the target: a name of 255 bytes leaves no room for a suffix.
+    temporary = os.path.join(folder, f".{uuid.uuid4().hex}.partial")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+        os.replace(temporary, os.path.join(folder, name))
+    except BaseException:
+        if os.path.exists(temporary):
+            os.unlink(temporary)
+        raise
+
+
+def make_folder(path: str) -> None:
+    """Creates a folder and those above it; nothing happens where the store has no folders. Raises OSError."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem.makedirs(inner, exist_ok=True)
+
+
+def check_writable(folder: str) -> None:
+    """Creates the folder if need be and proves that it can be written, by a file that is removed again.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    probe = join(folder, f".{uuid.uuid4().hex}.probe")
+    try:
+        write(probe, b"")
+        remove(probe)
+    except Exception as error:  # every store has its own exceptions for "no"
+        raise OutputError(f"OUTPUT {folder} cannot be written ({_one_line(error)}): choose another place") from error
+
+
+def remove(path: str) -> None:
+    """Removes a file, or a folder with all in it."""
+    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem.rm(inner, recursive=True)
+
+
+def find(folder: str) -> Iterator[Entry]:
+    """Every file below a folder, sorted by name."""
+    filesystem, root = fsspec.core.url_to_fs(folder)
+    root = root.rstrip("/")
+    yield from _entries(filesystem, filesystem.find(root, detail=True), root)
+
+
+def match(pattern: str) -> Iterator[Entry]:
+    """Every file that a glob pattern matches, sorted; names start below the last folder without a wildcard."""
+    filesystem, inner = fsspec.core.url_to_fs(pattern)
+    plain = inner[: min(inner.find(c) for c in "*?[" if c in inner)]
+    yield from _entries(filesystem, filesystem.glob(inner, detail=True), posixpath.dirname(plain))
+
+
+def _entries(filesystem: Any, found: dict[str, dict[str, Any]], root: str) -> Iterator[Entry]:
+    for inner, info in sorted(found.items()):
+        if info["type"] == "file":
+            path = inner if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(inner)
+            yield Entry(path, posixpath.relpath(inner, root or "/"), int(info["size"] or 0), _stamp(info))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    for key in ("ETag", "etag", "mtime", "LastModified", "created"):
+        if info.get(key):
+            value = info[key]
+            return str(round(value * 1e9)) if isinstance(value, float) else str(value).strip('"')
+    return ""

@@ -1,0 +1,1 @@
+"""From rows of pixels to a trained model bundle."""

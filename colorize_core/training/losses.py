@@ -1,0 +1,38 @@
+"""Losses between a prediction and a target of the same or a finer resolution; each gives the mean over all values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
+
+_HUBER_DELTA = 0.05  # of ab / 128: 6 units, about where a difference becomes plain to the eye
+
+
+def l1(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:
+    """mean |p - t|"""
+    return ops.mean(ops.abs(prediction - target))
+
+
+def mse(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:
+    """mean (p - t)^2"""
+    return ops.mean(ops.square(prediction - target))
+
+
+def huber(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:
+    """mean of (p - t)^2 / 2d where |p - t| < d, else |p - t| - d / 2 (Huber 1964, divided by d)."""
+    distance = ops.abs(prediction - target)
+    near = ops.square(distance) / (2 * _HUBER_DELTA)
+    return ops.mean(ops.where(distance < _HUBER_DELTA, near, distance - _HUBER_DELTA / 2))
+
+
+LOSSES: dict[str, Loss] = {"l1": l1, "mse": mse, "huber": huber}
+
+
+def match_resolution(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:
+    """The target averaged down to the prediction's resolution; both [n, h, w, c] of known h and w."""
+    factor = target.shape[1] // prediction.shape[1]
+    return ops.average_pool(target, factor, factor) if factor > 1 else target

@@ -1,0 +1,104 @@
+"""rgb -> (input, target) as the network sees them, and back. Pure functions; a random one receives its generator."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core import color
+from colorize_core.color import Floats, GrayFormula
+
+if TYPE_CHECKING:
+    import ray.data
+
+AB_SCALE = np.float32(128.0)
+
+
+def normalize_lightness(lightness: Floats) -> Floats:
+    """Network input in [-1, 1] of L in [0, 100]."""
+    return lightness / np.float32(50.0) - np.float32(1.0)
+
+
+def normalize_ab(ab: Floats) -> Floats:
+    """Network target, about [-1, 1], of ab."""
+    return ab / AB_SCALE
+
+
+def denormalize_ab(target: Floats) -> Floats:
+    """ab of what the network said."""
+    return target * AB_SCALE
+
+
+def square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The central square of an image [H, W, 3] at ``size`` x ``size``: by area downwards, bicubic upwards."""
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    center = np.ascontiguousarray(rgb[top : top + side, left : left + side])
+    if side == size:
+        return center
+    return cv2.resize(center, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_CUBIC)
+
+
+def to_pair(rgb: NDArray[np.uint8], gray: GrayFormula) -> tuple[Floats, Floats]:
+    """Input [..., 1] and target [..., 2] of sRGB [..., 3].
+
+    The input is the L of the *gray* photograph that this formula makes, as an archive would hold it; the target is the
+    ab of the color photograph.
+    """
+    lightness = color.lightness(color.gray(rgb, gray))
+    return normalize_lightness(lightness)[..., None], normalize_ab(color.rgb_to_lab(rgb)[..., 1:])
+
+
+def augment(
+    inputs: Floats, targets: Floats, rng: np.random.Generator, *, crop: int, min_scale: float, flip: bool
+) -> tuple[Floats, Floats]:
+    """A random square of each image of a batch, at ``crop`` x ``crop``, mirrored half of the time.
+
+    Args:
+        inputs: [n, S, S, 1]; targets: [n, S, S, 2].
+        crop: side of the result in pixels.
+        min_scale: the square's side is between this part of S and S.
+    """
+    size = inputs.shape[1]
+    both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)  # [n, S, S, 3]: cut alike
+    out = np.empty((len(both), crop, crop, 3), np.float32)
+    for i, image in enumerate(both):
+        side = int(rng.integers(round(size * min_scale), size + 1))
+        top, left = rng.integers(0, size - side + 1, 2)
+        part = image[top : top + side, left : left + side]
+        if flip and rng.random() < 0.5:
+            part = part[:, ::-1]
+        interpolation = cv2.INTER_AREA if side > crop else cv2.INTER_CUBIC
+        out[i] = cv2.resize(np.ascontiguousarray(part), (crop, crop), interpolation=interpolation)
+    return out[..., :1], out[..., 1:]
+
+
+def pair_batch(batch: dict[str, Any], *, size: int, gray: GrayFormula) -> dict[str, Any]:
+    """Rows {id, rgb, reason} of any size to {input float16 [size, size, 1], target float16 [size, size, 2]}.
+
+    float16 holds L to 0.03 and ab to 0.06, below the rounding of 8 bit, in half the memory. ``checksum`` is the CRC-32
+    of the pixels. A row with a reason stays, black.
+    """
+    readable = [image if image.size else np.zeros((1, 1, 3), np.uint8) for image in batch["rgb"]]
+    rgb = np.stack([square(image, size) for image in readable])
+    inputs, targets = to_pair(rgb, gray)
+    return {
+        "id": batch["id"],
+        "reason": batch["reason"],
+        "checksum": np.array([zlib.crc32(image) for image in rgb], np.int64),
+        "input": inputs.astype(np.float16),
+        "target": targets.astype(np.float16),
+    }
+
+
+def fingerprint(pairs: ray.data.Dataset) -> str:
+    """SHA-256 over the sorted ids and checksums of all pairs: the same for the same images in any order."""
+    rows = pairs.select_columns(["id", "checksum"]).take_all()
+    lines = sorted(f"{row['id']}\t{row['checksum']}\n" for row in rows)
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()

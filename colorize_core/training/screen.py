@@ -1,0 +1,46 @@
+"""What a person sees of a training run."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from colorize_core.training.trainer import TrainingRun
+
+_REJECTS_SHOWN = 5
+
+
+class EpochBoard:
+    """A line per epoch, and a table at the end."""
+
+    def __init__(self, epochs: int) -> None:
+        self._console = Console(highlight=False)
+        self._epochs = epochs
+        self._best = float("inf")
+
+    def epoch(self, row: dict[str, float]) -> None:
+        """Shows one history row."""
+        left = (self._epochs - row["epoch"]) * row["seconds"] / 60
+        mark = " *" if row["val_loss"] < self._best else ""
+        self._best = min(self._best, row["val_loss"])
+        self._console.print(
+            f"epoch {row['epoch']:.0f}/{self._epochs}  loss {row['loss']:.5f}  val {row['val_loss']:.5f} "
+            f"(gray {row['val_gray_loss']:.5f})  {row['images_per_second']:.0f} images/s  {left:.0f} min left{mark}",
+            soft_wrap=True,
+        )
+
+    def close(self, done: TrainingRun) -> None:
+        """Shows what was made and how good it is."""
+        metrics = done.bundle.metrics
+        table = Table(title=f"{done.bundle.name} on {metrics['images']} test images", title_justify="left")
+        for heading in ("", "PSNR (dB)", "MSE", "colorfulness"):
+            table.add_column(heading, justify="left" if not heading else "right")
+        for label, row in (("gray copy", metrics["gray_copy"]), ("model", metrics["model"])):
+            table.add_row(label, f"{row['psnr']:.2f}", f"{row['mse']:.4f}", f"{row['colorfulness']:.1f}")
+        table.add_row("truth", "", "", f"{metrics['truth']['colorfulness']:.1f}")
+        self._console.print(table)
+        for reason in done.rejected[:_REJECTS_SHOWN]:
+            self._console.print(f"left out: {reason}", soft_wrap=True, markup=False)
+        if len(done.rejected) > _REJECTS_SHOWN:
+            self._console.print(f"left out: {len(done.rejected) - _REJECTS_SHOWN} more")
+        self._console.print(f"bundle: {done.output}", soft_wrap=True, markup=False)

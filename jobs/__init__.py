@@ -1,0 +1,1 @@
+"""The jobs: arguments -> configuration -> one call of the library."""

@@ -1,0 +1,38 @@
+"""``colorize``: one command per job, loaded when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import NoReturn
+
+import click
+
+from jobs.exits import run
+
+_JOBS = {"archive": "jobs.archive", "demo": "jobs.demo", "train": "jobs.train"}
+
+
+class _Jobs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_JOBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _JOBS:
+            return None
+        command: click.Command = importlib.import_module(_JOBS[name]).command
+        return command
+
+
+@click.group(cls=_Jobs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="colorize")
+def group() -> None:
+    """Colorizes grayscale photographs at any scale."""
+
+
+def main() -> NoReturn:
+    """Entry point of the ``colorize`` command."""
+    run(group)
+
+
+if __name__ == "__main__":
+    main()
