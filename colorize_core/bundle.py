@@ -108,7 +108,7 @@ class Bundle:
             storage.write(storage.join(path, name), content)
 
 
-def load(name: str) -> Bundle:
+def load_bundle(name: str) -> Bundle:
     """A shipped bundle by name, or one from a folder.
 
     Raises:

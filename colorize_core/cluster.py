@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,20 +25,18 @@ def connected() -> Iterator[Resources]:
     Ray that is already running in this process is used and left running.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # else its C++ warns on the screen about inner matters
+    # Its C++ part prints matters of its own inside (ray#53727) on the screen of the user, as errors.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     import ray
 
     mine = not ray.is_initialized()
     if mine:
-        # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
-        ray.init(
-            address=os.environ.get("RAY_ADDRESS") or "local",
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=False if not os.environ.get("RAY_ADDRESS") else None,
-        )
+        address = os.environ.get("RAY_ADDRESS")
+        options = {} if address else {"include_dashboard": False}
+        with native_stderr_silenced():
+            # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     _silence_ray_data()
     try:
         found = ray.cluster_resources()
@@ -47,6 +46,21 @@ def connected() -> Iterator[Resources]:
             ray.shutdown()
 
 
+@contextmanager
+def native_stderr_silenced() -> Iterator[None]:
+    """Keeps what compiled code prints while it starts off the screen; Python's exceptions pass."""
+    sys.stderr.flush()
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
 def _silence_ray_data() -> None:
     """Ray Data's own bars and plans off the screen: the jobs show their progress themselves."""
     import ray.data
@@ -54,5 +68,5 @@ def _silence_ray_data() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    for name in ("ray.data", "ray.train", "ray.tune"):
+    for name in ("ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -36,7 +36,8 @@ _BISECTIONS = 10  # chroma to 1/1024 of what was asked for
 def srgb_to_linear(rgb: NDArray[Any]) -> Floats:
     """Linear light in [0, 1] of sRGB values: float in [0, 1], uint8 or uint16 of full range."""
     if rgb.dtype in (np.uint8, np.uint16):
-        return _linear_table(int(np.iinfo(rgb.dtype).max))[rgb]
+        table = _linear_table(int(np.iinfo(rgb.dtype).max))
+        return np.take(table, rgb)
     return _srgb_to_linear(rgb.astype(np.float64)).astype(np.float32)
 
 
@@ -60,16 +61,17 @@ def lab_to_rgb(lab: NDArray[Any]) -> Floats:
 def lightness(pixels: NDArray[Any]) -> Floats:
     """L float32 [...] in [0, 100] of gray pixels [...]: uint8, uint16 of full range, or float in [0, 1]."""
     if pixels.dtype in (np.uint8, np.uint16):
-        return _lightness_table(int(np.iinfo(pixels.dtype).max))[pixels]
-    return (116.0 * _forward(srgb_to_linear(pixels)) - 16.0).astype(np.float32)
+        table = _lightness_table(int(np.iinfo(pixels.dtype).max))
+        return np.take(table, pixels)
+    return _lightness_of_luminance(srgb_to_linear(pixels))
 
 
 def rgb_lightness(rgb: NDArray[np.uint8]) -> Floats:
     """L float32 [...] in [0, 100] of sRGB uint8 [..., 3], without the cost of a and b; exact to 0.01."""
-    linear = _linear_table(255)
-    weights = _RELATIVE_XYZ_FROM_RGB[1]
-    y = sum(weights[i] * linear[rgb[..., i]] for i in range(3))
-    return _luminance_table()[(y * np.float32(_LUMINANCE_STEPS) + np.float32(0.5)).astype(np.uint16)]
+    red, green, blue = (weight * _linear_table(255) for weight in _RELATIVE_XYZ_FROM_RGB[1])
+    y = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
+    steps = (y * np.float32(_LUMINANCE_STEPS) + np.float32(0.5)).astype(np.uint16)
+    return np.take(_luminance_table(), steps)
 
 
 def gray(rgb: NDArray[np.uint8], formula: GrayFormula) -> Floats:
@@ -79,9 +81,11 @@ def gray(rgb: NDArray[np.uint8], formula: GrayFormula) -> Floats:
     the neutral color of equal CIE lightness.
     """
     if formula == "luminance":
-        return (rgb @ _LUMA) / np.float32(255.0)
+        luma: Floats = (rgb @ _LUMA) / np.float32(255.0)
+        return luma
     if formula == "average":
-        return rgb.mean(axis=-1, dtype=np.float32) / np.float32(255.0)
+        average: Floats = rgb.mean(axis=-1, dtype=np.float32) / np.float32(255.0)
+        return average
     return linear_to_srgb(srgb_to_linear(rgb) @ _RELATIVE_XYZ_FROM_RGB[1])
 
 
@@ -130,7 +134,7 @@ def _fit_gamut(lightness: Floats, ab: Floats) -> Floats:
 
 
 def _linear_planes(fx: Floats, fy: Floats, fz: Floats) -> list[Floats]:
-    """Linear R, G and B of CIE's f(X/Xn), f(Y/Yn), f(Z/Zn): planes, since three channels last cost four times as much."""
+    """Linear R, G and B of CIE's f(X/Xn), f(Y/Yn), f(Z/Zn), as planes: channels last cost four times as much."""
     x, y, z = _inverse(fx), _inverse(fy), _inverse(fz)
     return [row[0] * x + row[1] * y + row[2] * z for row in _RGB_FROM_RELATIVE_XYZ]
 
@@ -138,6 +142,11 @@ def _linear_planes(fx: Floats, fy: Floats, fz: Floats) -> list[Floats]:
 def _linear_rgb(lightness: Floats, ab: Floats) -> Floats:
     fy = (lightness + 16.0) / 116.0
     return np.stack(_linear_planes(fy + ab[..., 0] / 500.0, fy, fy - ab[..., 1] / 200.0), axis=-1)
+
+
+def _lightness_of_luminance(y: NDArray[Any]) -> Floats:
+    lightness: NDArray[Any] = 116.0 * _forward(y) - 16.0
+    return lightness.astype(np.float32)
 
 
 def _forward(t: NDArray[Any]) -> NDArray[Any]:
@@ -163,9 +172,9 @@ def _linear_table(top: int) -> Floats:
 
 @lru_cache(maxsize=2)
 def _lightness_table(top: int) -> Floats:
-    return (116.0 * _forward(_srgb_to_linear(np.arange(top + 1) / top)) - 16.0).astype(np.float32)
+    return _lightness_of_luminance(_srgb_to_linear(np.arange(top + 1) / top))
 
 
 @lru_cache(maxsize=1)
 def _luminance_table() -> Floats:
-    return (116.0 * _forward(np.arange(_LUMINANCE_STEPS + 1) / _LUMINANCE_STEPS) - 16.0).astype(np.float32)
+    return _lightness_of_luminance(np.arange(_LUMINANCE_STEPS + 1) / _LUMINANCE_STEPS)

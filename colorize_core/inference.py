@@ -35,7 +35,9 @@ def network_size(width: int, height: int, side: int, multiple: int) -> tuple[int
 def shrink(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Gray uint8 [H, W] at ``size`` (width, height): by area downwards, bicubic upwards."""
     smaller = gray.shape[1] >= size[0] and gray.shape[0] >= size[1]
-    return cv2.resize(gray, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+    filter_ = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
+    shrunk: NDArray[np.uint8] = cv2.resize(gray, size, interpolation=filter_)
+    return shrunk
 
 
 def merge(pixels: NDArray[Any], ab: Floats) -> Image.Image:
@@ -53,10 +55,11 @@ def merge(pixels: NDArray[Any], ab: Floats) -> Image.Image:
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         box = (0, top * scale, ab.shape[1], min(bottom * scale, ab.shape[0]))
-        chroma = [plane.resize((width, bottom - top), Image.Resampling.BICUBIC, box) for plane in planes]
+        resized = [plane.resize((width, bottom - top), Image.Resampling.BICUBIC, box) for plane in planes]
+        chroma = np.stack([np.asarray(plane) for plane in resized], axis=-1)
         band = pixels[top:bottom]
         lightness = color.rgb_lightness(band) if band.ndim == 3 else color.lightness(band)
-        out.paste(Image.fromarray(color.join(lightness, np.stack(chroma, axis=-1))), (0, top))
+        out.paste(Image.fromarray(color.join(lightness, chroma)), (0, top))
     return out
 
 
@@ -64,7 +67,7 @@ class Colorizer:
     """A loaded model. Building one imports TensorFlow and takes seconds; keep it.
 
     Args:
-        bundle: from ``bundle.load``.
+        bundle: from ``load_bundle``.
         threads: of the processor, for the network; None for as many as it has.
     """
 

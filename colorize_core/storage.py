@@ -116,10 +116,17 @@ def find(folder: str) -> Iterator[Entry]:
     yield from _entries(filesystem, filesystem.find(root, detail=True), root)
 
 
+def children(folder: str) -> Iterator[Entry]:
+    """Every file directly in a folder, sorted by name."""
+    filesystem, root = fsspec.core.url_to_fs(folder)
+    root = root.rstrip("/")
+    yield from _entries(filesystem, {info["name"]: info for info in filesystem.ls(root, detail=True)}, root)
+
+
 def match(pattern: str) -> Iterator[Entry]:
     """Every file that a glob pattern matches, sorted; names start below the last folder without a wildcard."""
     filesystem, inner = fsspec.core.url_to_fs(pattern)
-    plain = inner[: min(inner.find(c) for c in "*?[" if c in inner)]
+    plain = inner[: min((inner.find(c) for c in "*?[" if c in inner), default=len(inner))]
     yield from _entries(filesystem, filesystem.glob(inner, detail=True), posixpath.dirname(plain))
 
 

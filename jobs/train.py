@@ -54,9 +54,7 @@ def command(
     with cluster.connected() as resources:
         board = screen.EpochBoard(loaded.training.epochs)
         use_gpu = resources.gpus >= 1 if gpu is None else gpu
-        done = train(
-            loaded, data, output, num_workers=num_workers, use_gpu=use_gpu, note=note, on_epoch=board.epoch
-        )
+        done = train(loaded, data, output, num_workers=num_workers, use_gpu=use_gpu, note=note, on_epoch=board.epoch)
         board.close(done)
     return DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from colorize_core.errors import InputError
 from colorize_core.evaluation import metrics
 from colorize_core.images import encode
 from colorize_core.inference import Colorizer
-
-if TYPE_CHECKING:
-    import ray
 
 _SAMPLES = 8
 _PSNR_OF_EQUAL = 100.0  # dB that an exact match counts as in a mean: infinity would hide the rest
@@ -49,19 +46,18 @@ def score(bundle: Bundle, data: str, split: str) -> Scores:
     Raises:
         InputError: the split has no readable image.
     """
-    import ray
+    from ray.data import ActorPoolStrategy
 
     ids = [row["id"] for row in datasets.read(data, [split]).select_columns(["id"]).take_all()]
     chosen = set(ids[:: max(1, len(ids) // _SAMPLES)][:_SAMPLES])
-    reference = ray.put(bundle)
     rows = (
         datasets.read(data, [split])
         .map_batches(
             _Scorer,
-            fn_constructor_args=(reference, chosen),
+            fn_constructor_args=(bundle, chosen),
             batch_size=16,
             num_cpus=1,
-            compute=ray.data.ActorPoolStrategy(size=1),
+            compute=ActorPoolStrategy(size=1),
         )
         .take_all()
     )
@@ -75,12 +71,9 @@ def score(bundle: Bundle, data: str, split: str) -> Scores:
 class _Scorer:
     """Ray Data actor: rows {id, rgb} to rows of figures."""
 
-    def __init__(self, bundle: ray.ObjectRef[Bundle], sample_ids: set[str]) -> None:
-        import ray
-
-        loaded = ray.get(bundle)
-        self._colorizer = Colorizer(loaded)
-        self._gray = loaded.recipe.data.gray
+    def __init__(self, bundle: Bundle, sample_ids: set[str]) -> None:
+        self._colorizer = Colorizer(bundle)
+        self._gray = bundle.recipe.data.gray
         self._sample_ids = sample_ids
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:

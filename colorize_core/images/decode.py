@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from colorize_core.errors import ImageError
 from colorize_core.images.metadata import Metadata, read_metadata
 
+_T = TypeVar("_T")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")  # Pillow's names; no other of its parsers ever sees the bytes
@@ -106,7 +108,7 @@ def _open(content: bytes) -> Image.Image:
     return image
 
 
-def _guarded(decode: Any) -> Any:
+def _guarded(decode: Callable[[], _T]) -> _T:
     try:
         return decode()
     except ImageError:

@@ -66,6 +66,13 @@ class Recipe(_Settings):
     model: ModelSettings
     training: TrainingSettings
 
+    @model_validator(mode="after")
+    def _sides_fit_the_model(self) -> Recipe:
+        for name in ("crop", "inference_side"):
+            if (side := getattr(self.data, name)) % self.model.multiple:
+                raise ValueError(f"data.{name} ({side}) is not a multiple of model.multiple ({self.model.multiple})")
+        return self
+
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
     """A shipped recipe by name, or one from a YAML file.
@@ -93,8 +100,9 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
         return Recipe.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "recipe"
-        raise RecipeError(f"{field} in recipe {name}: {first['msg']} (got {first['input']!r})") from error
+        field = ".".join(map(str, first["loc"]))
+        got = f" (got {first['input']!r})" if field and not isinstance(first["input"], dict) else ""
+        raise RecipeError(f"recipe {name}: {field + ': ' if field else ''}{first['msg']}{got}") from error
 
 
 def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from colorize_core import models
 from colorize_core.recipes import Recipe
-from colorize_core.training import losses, pairs
+from colorize_core.training import pairs
 
 if TYPE_CHECKING:
     import ray.data
@@ -53,7 +53,7 @@ def train_worker(config: dict[str, Any]) -> None:
         seed = [recipe.training.seed, epoch, context.get_world_rank()]
         loss = trainer.train(_training_batches(train, recipe, context.get_world_size(), seed))
         seconds = time.perf_counter() - started
-        val_loss, val_gray_loss = trainer.validate(_batches(val, recipe.training.batch_size))
+        val_loss, val_gray_loss = trainer.validate(_validation_batches(val, recipe))
         images = config["steps"] * recipe.training.batch_size
         row = dict(
             zip(
@@ -86,6 +86,8 @@ class _Replicas:
     def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, steps: int) -> None:
         import keras
         import tensorflow as tf
+
+        from colorize_core.training import losses
 
         settings = recipe.training
         keras.utils.set_random_seed(settings.seed)
@@ -121,12 +123,12 @@ class _Replicas:
             return loss(target, prediction) / strategy.num_replicas_in_sync, gray / strategy.num_replicas_in_sync
 
         def over_replicas(step: Callable[..., Any]) -> Callable[..., Any]:
-            @tf.function(reduce_retracing=True)
             def run(inputs: tf.Tensor, targets: tf.Tensor) -> Any:
                 results = strategy.run(step, args=(inputs, targets))
                 return tf.nest.map_structure(lambda r: strategy.reduce("SUM", r, axis=None), results)
 
-            return run
+            compiled: Callable[..., Any] = tf.function(run, reduce_retracing=True)
+            return compiled
 
         self._train_step = over_replicas(train_replica)
         self._validate_step = over_replicas(validate_replica)
@@ -155,6 +157,12 @@ class _Replicas:
 def _batches(shard: ray.data.DataIterator, batch_size: int, **options: Any) -> Iterator[tuple[Any, Any]]:
     for batch in shard.iter_batches(batch_size=batch_size, batch_format="numpy", **options):
         yield batch["input"].astype(np.float32), batch["target"].astype(np.float32)
+
+
+def _validation_batches(shard: ray.data.DataIterator, recipe: Recipe) -> Iterator[tuple[Any, Any]]:
+    """Whole squares at the scale of inference: what the network sees must have the scale that it will see."""
+    for inputs, targets in _batches(shard, recipe.training.batch_size):
+        yield pairs.resize(inputs, targets, recipe.data.inference_side)
 
 
 def _training_batches(

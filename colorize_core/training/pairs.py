@@ -39,10 +39,7 @@ def square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     height, width = rgb.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    center = np.ascontiguousarray(rgb[top : top + side, left : left + side])
-    if side == size:
-        return center
-    return cv2.resize(center, (size, size), interpolation=cv2.INTER_AREA if side > size else cv2.INTER_CUBIC)
+    return _resize(np.ascontiguousarray(rgb[top : top + side, left : left + side]), size)
 
 
 def to_pair(rgb: NDArray[np.uint8], gray: GrayFormula) -> tuple[Floats, Floats]:
@@ -67,15 +64,22 @@ def augment(
     """
     size = inputs.shape[1]
     both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)  # [n, S, S, 3]: cut alike
-    out = np.empty((len(both), crop, crop, 3), np.float32)
-    for i, image in enumerate(both):
+    parts = []
+    for image in both:
         side = int(rng.integers(round(size * min_scale), size + 1))
         top, left = rng.integers(0, size - side + 1, 2)
         part = image[top : top + side, left : left + side]
         if flip and rng.random() < 0.5:
             part = part[:, ::-1]
-        interpolation = cv2.INTER_AREA if side > crop else cv2.INTER_CUBIC
-        out[i] = cv2.resize(np.ascontiguousarray(part), (crop, crop), interpolation=interpolation)
+        parts.append(_resize(np.ascontiguousarray(part), crop))
+    out = np.stack(parts)
+    return out[..., :1], out[..., 1:]
+
+
+def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
+    """Pairs [n, S, S, c] at ``side`` x ``side``."""
+    both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)
+    out = np.stack([_resize(image, side) for image in both])
     return out[..., :1], out[..., 1:]
 
 
@@ -102,3 +106,11 @@ def fingerprint(pairs: ray.data.Dataset) -> str:
     rows = pairs.select_columns(["id", "checksum"]).take_all()
     lines = sorted(f"{row['id']}\t{row['checksum']}\n" for row in rows)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _resize(image: NDArray[Any], side: int) -> NDArray[Any]:
+    if image.shape[0] == side:
+        return image
+    filter_ = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
+    resized: NDArray[Any] = cv2.resize(image, (side, side), interpolation=filter_)
+    return resized

@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from colorize_core import bundle, datasets, storage
+from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.errors import ColorizeError, InputError, RecipeError
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
@@ -131,7 +131,9 @@ def _fit(
 ) -> tuple[Result, list[dict[str, float]]]:
     """Runs the workers; gives Ray's result and a history row per epoch."""
     from ray.train import CheckpointConfig, RunConfig, ScalingConfig
-    from ray.train.tensorflow import TensorflowTrainer
+
+    with cluster.native_stderr_silenced():  # imports TensorFlow, which greets
+        from ray.train.tensorflow import TensorflowTrainer
     from ray.util.queue import Queue
 
     progress = Queue(actor_options={"num_cpus": 0})

@@ -1,0 +1,110 @@
+"""What a person sees of an archive run: a bar on a terminal, plain lines elsewhere, and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from colorize_core import storage
+from colorize_core.archive.summary import FOLDER, RunSummary
+
+if TYPE_CHECKING:
+    from colorize_core.archive.ledger import LedgerRow
+    from colorize_core.archive.pipeline import Archive
+
+_SECONDS_BETWEEN_LINES = 10.0
+_FAILURES_SHOWN = 10
+
+
+class ArchiveBoard:
+    """Shows a run while it goes on; a context manager, so that the bar is taken down whatever happens."""
+
+    def __init__(self, planned: int) -> None:
+        self._console = Console(highlight=False)
+        self._planned = planned
+        self._done = self._failed = 0
+        self._started = self._line = time.monotonic()
+        self._bar = Progress(
+            TextColumn("colorizing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failed]}"),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=planned, rate="starting", failed="")
+
+    def __enter__(self) -> ArchiveBoard:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def row(self, row: LedgerRow) -> None:
+        """Counts one photograph; the first failures are named as they come."""
+        self._done += 1
+        if row.status == "failed":
+            self._failed += 1
+            if self._failed <= _FAILURES_SHOWN:
+                self._console.print(
+                    f"failed: {row.source}: {row.reason}: {row.message}", soft_wrap=True, markup=False, style="yellow"
+                )
+        now = time.monotonic()
+        rate = f"{self._done / (now - self._started):.1f} images/s"
+        failed = f"{self._failed} failed" if self._failed else ""
+        self._bar.update(self._task, completed=self._done, rate=rate, failed=failed)
+        if self._bar.disable and now - self._line >= _SECONDS_BETWEEN_LINES:
+            self._line = now
+            self._console.print(f"{self._done}/{self._planned} photographs, {rate} {failed}".rstrip(), soft_wrap=True)
+
+
+def show_plan(archive: Archive) -> None:
+    """Says what a run would do, before it does it."""
+    plan, console = archive.plan, Console(highlight=False)
+    size = sum(source.size for source, _ in plan.todo)
+    console.print(
+        f"{len(archive.listing.sources)} photographs, {len(plan.todo)} to colorize ({size / 1e6:.1f} MB), "
+        f"{plan.finished} finished before; model {archive.bundle.name} {archive.bundle.digest[:12]}",
+        soft_wrap=True,
+    )
+    if plan.outdated:
+        console.print(
+            f"{plan.outdated} of them were done before by another model or with other settings, or have changed since: "
+            "they are made again",
+            soft_wrap=True,
+        )
+    if plan.failed_before:
+        console.print(f"{plan.failed_before} failed before and are left alone: --retry-failed tries them again")
+
+
+def show_summary(summary: RunSummary, output: str) -> None:
+    """The table at the end."""
+    table = Table(title=summary.status, title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
+    for label, value in (
+        ("photographs", summary.photographs),
+        ("finished before", summary.finished_before),
+        ("failed before", summary.failed_before),
+        ("colorized", summary.ok),
+        ("failed", summary.failed),
+        *((f"  {reason}", count) for reason, count in summary.reasons.items()),
+        ("other files, not looked at", summary.other_files),
+    ):
+        if value or label in ("photographs", "colorized", "failed"):
+            table.add_row(label, f"{value:,}")
+    table.add_row("seconds, start-up included", f"{summary.seconds:,.1f}")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"results: {output}", soft_wrap=True, markup=False)
+    console.print(f"run file: {storage.join(output, FOLDER, summary.run_id)}.json", soft_wrap=True, markup=False)

@@ -1,0 +1,116 @@
+"""What a run did: counted while it runs, on screen and in ``OUTPUT/_runs/<run id>.json`` when it ends."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import time
+import uuid
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+from colorize_core import storage
+
+if TYPE_CHECKING:
+    from colorize_core.archive.ledger import LedgerRow
+    from colorize_core.archive.pipeline import ArchiveConfig
+    from colorize_core.archive.plan import Plan
+    from colorize_core.archive.source import Listing
+    from colorize_core.bundle import Bundle
+
+FOLDER = "_runs"
+Ending = Literal["done", "interrupted", "failed"]
+_VERSIONS = ("colorize", "keras", "numpy", "pillow", "ray", "tensorflow")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The facts of one run, as they stand in its JSON file."""
+
+    run_id: str
+    status: Ending
+    started_at: str
+    finished_at: str
+    seconds: float
+    input: str
+    output: str
+    format: str
+    bundle: str
+    bundle_digest: str
+    photographs: int
+    other_files: int
+    finished_before: int
+    failed_before: int
+    planned: int
+    ok: int
+    skipped: int
+    failed: int
+    reasons: dict[str, int]
+    bytes_written: int
+    images_per_second: float
+    versions: dict[str, str]
+
+    @property
+    def failed_fraction(self) -> float:
+        """Part of this run's photographs that failed, in [0, 1]."""
+        return self.failed / max(1, self.ok + self.skipped + self.failed)
+
+    def write(self, output: str) -> None:
+        """Writes ``_runs/<run id>.json``. Raises OSError."""
+        content = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        storage.write(storage.join(output, FOLDER, f"{self.run_id}.json"), content.encode())
+
+
+class Run:
+    """The counters of a run that goes on."""
+
+    def __init__(self, config: ArchiveConfig, bundle: Bundle, listing: Listing, plan: Plan) -> None:
+        self._config, self._bundle, self._listing, self._plan = config, bundle, listing, plan
+        self._started_at = datetime.now(timezone.utc)
+        self._started = time.monotonic()
+        self._statuses: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._bytes = 0
+        self.id = f"{self._started_at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
+
+    def add(self, row: LedgerRow) -> None:
+        """Counts one finished photograph."""
+        self._statuses[row.status] += 1
+        if row.reason:
+            self._reasons[row.reason] += 1
+        self._bytes += row.bytes
+
+    def end(self, status: Ending) -> RunSummary:
+        """The facts so far."""
+        seconds = time.monotonic() - self._started
+        done = sum(self._statuses.values())
+        return RunSummary(
+            run_id=self.id,
+            status=status,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            seconds=round(seconds, 1),
+            input=self._config.input,
+            output=self._config.output,
+            format=self._config.file_format,
+            bundle=self._bundle.name,
+            bundle_digest=self._bundle.digest,
+            photographs=len(self._listing.sources),
+            other_files=self._listing.others,
+            finished_before=self._plan.finished,
+            failed_before=self._plan.failed_before,
+            planned=len(self._plan.todo),
+            ok=self._statuses["ok"],
+            skipped=self._statuses["skipped"],
+            failed=self._statuses["failed"],
+            reasons=dict(self._reasons.most_common()),
+            bytes_written=self._bytes,
+            images_per_second=round(done / seconds, 1) if seconds else 0.0,
+            versions={
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in _VERSIONS},
+            },
+        )

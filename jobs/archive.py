@@ -1,0 +1,60 @@
+"""``colorize archive INPUT OUTPUT``"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from jobs.exits import DONE, TOO_MANY_FAILED, run
+
+if TYPE_CHECKING:
+    from colorize_core.archive.pipeline import OutputFormat
+
+_FORMATS = ("png", "jpeg", "webp", "parquet")
+
+
+@click.command("archive")
+@click.argument("input")
+@click.argument("output")
+@click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
+@click.option("--format", "file_format", type=click.Choice(_FORMATS), default="png", show_default=True)
+@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
+@click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
+@click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
+@click.option(
+    "--max-failed",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Exit with status 3 when more than this part of the photographs failed.",
+)
+def command(
+    input: str,
+    output: str,
+    model: str,
+    file_format: OutputFormat,
+    dry_run: bool,
+    retry_failed: bool,
+    limit: int | None,
+    max_failed: float,
+) -> int:
+    """Colorizes the photographs of INPUT at full resolution into OUTPUT.
+
+    INPUT is a folder (with all below it), a glob or an image file. A second run does what the first left undone.
+    """
+    from colorize_core.archive import screen
+    from colorize_core.archive.pipeline import Archive, ArchiveConfig
+
+    archive = Archive(ArchiveConfig(input, output, model, file_format, retry_failed, limit))
+    screen.show_plan(archive)
+    if dry_run:
+        return DONE
+    with screen.ArchiveBoard(len(archive.plan.todo)) as board:
+        summary = archive.run(board.row)
+    screen.show_summary(summary, output)
+    return TOO_MANY_FAILED if summary.failed_fraction > max_failed else DONE
+
+
+if __name__ == "__main__":
+    run(command)
