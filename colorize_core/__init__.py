@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from colorize_core.recipes import Recipe, load_recipe
     from colorize_core.training.trainer import train
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Archive",
     "ArchiveConfig",

@@ -71,7 +71,8 @@ def rgb_lightness(rgb: NDArray[np.uint8]) -> Floats:
     red, green, blue = (weight * _linear_table(255) for weight in _RELATIVE_XYZ_FROM_RGB[1])
     y = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
     steps = (y * np.float32(_LUMINANCE_STEPS) + np.float32(0.5)).astype(np.uint16)
-    return np.take(_luminance_table(), steps)
+    lightness: Floats = np.take(_luminance_table(), steps)
+    return lightness
 
 
 def gray(rgb: NDArray[np.uint8], formula: GrayFormula) -> Floats:
@@ -101,11 +102,6 @@ def join(lightness: Floats, ab: Floats) -> NDArray[np.uint8]:
         part = slice(start, start + _CHUNK)
         out[part] = _join_chunk(flat_l[part], flat_ab[part])
     return out.reshape(*lightness.shape, 3)
-
-
-def chroma(ab: NDArray[Any]) -> Floats:
-    """C*ab float32 [...] of ab [..., 2]: the distance from gray."""
-    return np.hypot(ab[..., 0], ab[..., 1]).astype(np.float32)
 
 
 def _join_chunk(lightness: Floats, ab: Floats) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 import click
 
+from colorize_core import __version__
 from jobs.exits import run
 
 _JOBS = {"archive": "jobs.archive", "demo": "jobs.demo", "train": "jobs.train"}
@@ -24,7 +25,7 @@ class _Jobs(click.Group):
 
 
 @click.group(cls=_Jobs, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="colorize")
+@click.version_option(__version__)
 def group() -> None:
     """Colorizes grayscale photographs at any scale."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import NoReturn
 
@@ -12,8 +13,13 @@ from colorize_core.errors import ColorizeError, UserError
 DONE, FAILED, USAGE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def run(command: click.Command) -> NoReturn:
     """Runs a command and ends the process: one line per error, no traceback for what a user can cause."""
+    signal.signal(signal.SIGTERM, _interrupt)  # ray job stop, cron and systemd end a job so: keep what was done
     try:
         status = command.main(standalone_mode=False)
     except click.ClickException as error:

@@ -50,8 +50,8 @@ class Archive:
         self.config = config
         self.bundle = bundles.load_bundle(config.model)
         self.output = storage.absolute(config.output)
-        source.check_apart(config.input, config.output)
         self.listing = source.list_sources(config.input)
+        source.check_apart(config.input, config.output)
         self._done = ledger.read(self.output)
         in_files = config.file_format
         suffix = "" if in_files == "parquet" else encode.SUFFIXES[in_files]

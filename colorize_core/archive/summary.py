@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
-from colorize_core import storage
+from colorize_core import __version__, storage
 
 if TYPE_CHECKING:
     from colorize_core.archive.ledger import LedgerRow
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FOLDER = "_runs"
 Ending = Literal["done", "interrupted", "failed"]
-_VERSIONS = ("colorize", "keras", "numpy", "pillow", "ray", "tensorflow")
+_VERSIONS = ("keras", "numpy", "pillow", "ray", "tensorflow")
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,7 @@ class Run:
             bytes_written=self._bytes,
             images_per_second=round(done / seconds, 1) if seconds else 0.0,
             versions={
+                "colorize": __version__,
                 "python": platform.python_version(),
                 **{name: importlib.metadata.version(name) for name in _VERSIONS},
             },

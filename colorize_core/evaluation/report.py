@@ -12,11 +12,11 @@ _GAP = 8
 _HEADING = 24
 
 
-def grid(rows: Sequence[Sequence[bytes]], headings: Sequence[str] = ("gray", "truth", "colorized")) -> bytes:
-    """PNG with one row of pictures per item, a column per heading; pictures are given as image files."""
+def grid(rows: Sequence[Sequence[bytes | None]], headings: Sequence[str] = ("gray", "truth", "colorized")) -> bytes:
+    """PNG with one row of pictures per item, a column per heading; pictures are image files, or None for a gap."""
     columns = len(headings)
-    pictures = [[_cell(content) for content in row] for row in rows]
-    heights = [max(picture.height for picture in row) for row in pictures]
+    pictures = [[_cell(content) if content else None for content in row] for row in rows]
+    heights = [max(picture.height for picture in row if picture) for row in pictures]
     sheet = Image.new(
         "RGB", (columns * (_CELL + _GAP) + _GAP, _HEADING + sum(heights) + _GAP * (len(heights) + 1)), "white"
     )
@@ -27,7 +27,8 @@ def grid(rows: Sequence[Sequence[bytes]], headings: Sequence[str] = ("gray", "tr
     top = _HEADING + _GAP
     for row, height in zip(pictures, heights, strict=True):
         for column, picture in enumerate(row):
-            sheet.paste(picture, (_GAP + column * (_CELL + _GAP), top))
+            if picture:
+                sheet.paste(picture, (_GAP + column * (_CELL + _GAP), top))
         top += height + _GAP
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG", optimize=True)

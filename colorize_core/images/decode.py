@@ -55,8 +55,7 @@ def read_photograph(content: bytes) -> Photograph:
         ImageError: the file is empty, damaged, too large or not an image; its reason says which.
     """
     image = _open(content)
-    metadata = read_metadata(image)
-    return _guarded(lambda: _photograph(image, metadata))
+    return _guarded(lambda: _photograph(image))
 
 
 def read_small(content: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
@@ -65,20 +64,19 @@ def read_small(content: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[int,
     JPEG files are reduced while they are decoded, for a fraction of the time. Raises ImageError as `read_photograph`.
     """
     image = _open(content)
-    width, height = image.size
-    if image.getexif().get(_ORIENTATION, 1) in _SIDEWAYS:
-        width, height = height, width
-    if image.format == "JPEG" and image.mode in ("L", "RGB"):
-        image.draft("L", (side, side))
 
-    def small() -> NDArray[np.uint8]:
-        upright = ImageOps.exif_transpose(image)
-        plain, _ = _plain_modes(upright)
-        if plain.mode == "I;16":
-            return (np.asarray(plain) >> 8).astype(np.uint8)
-        return np.asarray(plain.convert("L"))
+    def small() -> tuple[NDArray[np.uint8], tuple[int, int]]:
+        width, height = image.size
+        # Pillow gives a TIFF file's size upright. A PNG file's EXIF may follow its pixels: getexif can decode them all.
+        if image.format != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS:
+            width, height = height, width
+        if image.format == "JPEG" and image.mode in ("L", "RGB"):
+            image.draft("L", (side, side))
+        plain, _ = _plain_modes(_upright(image))
+        pixels = np.asarray(plain) >> 8 if plain.mode == "I;16" else np.asarray(plain.convert("L"))
+        return pixels.astype(np.uint8), (width, height)
 
-    return _guarded(small), (width, height)
+    return _guarded(small)
 
 
 def read_rgb(content: bytes) -> NDArray[np.uint8]:
@@ -90,6 +88,7 @@ def read_rgb(content: bytes) -> NDArray[np.uint8]:
 
 
 _ORIENTATION = 0x0112  # EXIF tag
+_PHOTOMETRIC = 0x0106  # TIFF tag; 0 says that 0 is white
 _SIDEWAYS = (5, 6, 7, 8)  # its values that swap width and height
 
 
@@ -117,16 +116,28 @@ def _guarded(decode: Callable[[], _T]) -> _T:
         raise ImageError("damaged", f"the pixels cannot be read: {_one_line(error)}") from error
 
 
-def _photograph(image: Image.Image, metadata: Metadata) -> Photograph:
-    plain, alpha = _plain_modes(ImageOps.exif_transpose(image))
+def _upright(image: Image.Image) -> Image.Image:
+    upright = ImageOps.exif_transpose(image)
+    if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
+        return Image.fromarray(65535 - np.asarray(upright))  # Pillow inverts 1 and 8 bits, but not 16
+    return upright
+
+
+def _photograph(image: Image.Image) -> Photograph:
+    plain, alpha = _plain_modes(_upright(image))
     pixels = np.asarray(plain)
     if pixels.ndim == 3 and _is_neutral(pixels):
         pixels = pixels[..., 0]
-    return Photograph(pixels, None if alpha is None else np.asarray(alpha), metadata)
+    # Metadata come last: they are read without the orientation, which must have been applied before.
+    return Photograph(pixels, None if alpha is None else np.asarray(alpha), read_metadata(image))
 
 
 def _plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
     """The image as L, I;16 or RGB, and its alpha as L."""
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        values = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
+        clear = image.info.get("transparency")  # a PNG file's one gray that is
+        return Image.fromarray(values), None if clear is None else Image.fromarray(values != clear).convert("L")
     if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
         image = image.convert("RGBA")
         return image.convert("RGB"), image.getchannel("A")
@@ -134,9 +145,6 @@ def _plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         return image, None
     if image.mode == "1":
         return image.convert("L"), None
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image)
-        return Image.fromarray(np.clip(values, 0, 65535).astype(np.uint16)), None
     if image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")

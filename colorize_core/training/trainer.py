@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ray.data
     from ray.train import Result
 
+_SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
 OnEpoch = Callable[[dict[str, float]], None]
 
 
@@ -42,7 +43,8 @@ def train(
     num_workers: int = 1,
     use_gpu: bool = False,
     note: str = "",
-    on_epoch: OnEpoch = lambda row: None,
+    on_epoch: _SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
+OnEpoch = lambda row: None,
 ) -> TrainingRun:
     """Trains a recipe on ``DATASET:SOURCE`` and leaves a model bundle in ``output``.
 
@@ -58,6 +60,9 @@ def train(
             f"training.batch_size {recipe.training.batch_size} does not divide over {num_workers} workers"
         )
     storage.check_writable(output)
+    scratch = storage.join(storage.absolute(output), _SCRATCH)
+    if storage.exists(scratch):  # Ray Train would take what a broken run left there for its own
+        storage.remove(scratch)
     started = time.monotonic()
     train_pairs, train_rejects = _pairs(data, "train", recipe)
     val_pairs, val_rejects = _pairs(data, "val", recipe)
@@ -69,7 +74,7 @@ def train(
             f"{recipe.training.batch_size} (training.batch_size) and {num_workers} (--num-workers)"
         )
     result, history = _fit(
-        recipe, {"train": train_pairs, "val": val_pairs}, output, steps, num_workers, use_gpu, on_epoch
+        recipe, {"train": train_pairs, "val": val_pairs}, scratch, steps, num_workers, use_gpu, on_epoch
     )
     checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
     with checkpoint.as_directory() as folder:
@@ -102,7 +107,7 @@ def train(
             "samples.png": report.grid(scores.samples),
         },
     )
-    storage.remove(storage.join(output, "_training"))
+    storage.remove(scratch)
     return TrainingRun(made, output, images, train_rejects + val_rejects, time.monotonic() - started)
 
 
@@ -123,7 +128,7 @@ def _pairs(data: str, split: str, recipe: Recipe) -> tuple[ray.data.Dataset, lis
 def _fit(
     recipe: Recipe,
     shards: dict[str, ray.data.Dataset],
-    output: str,
+    scratch: str,
     steps: int,
     num_workers: int,
     use_gpu: bool,
@@ -152,7 +157,7 @@ def _fit(
         scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
         run_config=RunConfig(
             name="checkpoints",
-            storage_path=storage.join(storage.absolute(output), "_training"),
+            storage_path=scratch,
             checkpoint_config=CheckpointConfig(
                 num_to_keep=1, checkpoint_score_attribute="val_loss", checkpoint_score_order="min"
             ),
