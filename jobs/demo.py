@@ -19,11 +19,11 @@ def command(output: str, input: str | None) -> int:
     from colorize_core.archive.pipeline import Archive, ArchiveConfig
 
     truths: dict[str, bytes] = {}
-    results = output
-    if input is None:
-        input, results = storage.join(output, "gray"), storage.join(output, "colorized")
-        truths = samples.write_gray_samples(storage.absolute(input))
-    archive = Archive(ArchiveConfig(input, results))
+    photographs, results = input, output
+    if photographs is None:
+        photographs, results = storage.join(output, "gray"), storage.join(output, "colorized")
+        truths = samples.write_gray_samples(storage.absolute(photographs))
+    archive = Archive(ArchiveConfig(photographs, results))
     screen.show_plan(archive)
     with screen.ArchiveBoard(len(archive.plan.todo)) as board:
         summary = archive.run(board.row)

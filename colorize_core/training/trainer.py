@@ -43,8 +43,7 @@ def train(
     num_workers: int = 1,
     use_gpu: bool = False,
     note: str = "",
-    on_epoch: _SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
-OnEpoch = lambda row: None,
+    on_epoch: OnEpoch = lambda row: None,
 ) -> TrainingRun:
     """Trains a recipe on ``DATASET:SOURCE`` and leaves a model bundle in ``output``.
 
