@@ -56,3 +56,6 @@ class ImageError(ColorizeError):
         super().__init__(message)
         self.reason = reason
         self.message = message
+
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
+        return type(self), (self.reason, self.message)  # an exception is pickled by its args, which lack the reason

@@ -110,7 +110,7 @@ def remove(path: str) -> None:
 
 
 def find(folder: str) -> Iterator[Entry]:
-    """Every file below a folder, sorted by name."""
+    """Every file below a folder, sorted by name; links to files are followed, links to folders are not."""
     filesystem, root = fsspec.core.url_to_fs(folder)
     root = root.rstrip("/")
     yield from _entries(filesystem, filesystem.find(root, detail=True), root)
@@ -124,14 +124,22 @@ def children(folder: str) -> Iterator[Entry]:
 
 
 def match(pattern: str) -> Iterator[Entry]:
-    """Every file that a glob pattern matches, sorted; names start below the last folder without a wildcard."""
+    """Every file that a glob pattern matches, sorted; names start below the last folder without a wildcard.
+
+    A file of that very name, as in ``scan[1].jpg``, is the only match.
+    """
     filesystem, inner = fsspec.core.url_to_fs(pattern)
+    if filesystem.isfile(inner):
+        yield from _entries(filesystem, {inner: filesystem.info(inner)}, posixpath.dirname(inner))
+        return
     plain = inner[: min((inner.find(c) for c in "*?[" if c in inner), default=len(inner))]
     yield from _entries(filesystem, filesystem.glob(inner, detail=True), posixpath.dirname(plain))
 
 
 def _entries(filesystem: Any, found: dict[str, dict[str, Any]], root: str) -> Iterator[Entry]:
     for inner, info in sorted(found.items()):
+        if info.get("islink") and filesystem.isfile(inner):
+            info = filesystem.info(inner)  # of the file, not of the link to it
         if info["type"] == "file":
             path = inner if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(inner)
             yield Entry(path, posixpath.relpath(inner, root or "/"), int(info["size"] or 0), _stamp(info))

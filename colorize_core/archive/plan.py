@@ -80,7 +80,7 @@ def make_plan(
             if not retry_failed:
                 failed += 1
                 continue
-        elif row:
+        elif row and (limit is None or len(todo) < limit):
             outdated += 1
         todo.append((source, names.get(source.uri, "")))
     return Plan(todo[:limit], finished, failed, outdated)
@@ -89,15 +89,15 @@ def make_plan(
 def _assign_names(sources: Sequence[Source], done: Mapping[str, LedgerRow], suffix: str) -> dict[str, str]:
     """An output per source: ``album/a.png`` for ``album/a.tif``, and no two alike, also where case does not count.
 
-    What the ledger has named keeps its name. Of those that clash the first by name gets the plain one, others keep
-    their own suffix in it (``a.tif.png``).
+    What the ledger has named keeps its name, and it stays taken when its source is gone. Of those that clash the first
+    by name gets the plain one, others keep their own suffix in it (``a.tif.png``).
     """
     names = {
         source.uri: done[source.uri].output
         for source in sources
         if source.uri in done and done[source.uri].output.endswith(suffix)
     }
-    taken = {name.casefold() for name in names.values()}
+    taken = {row.output.casefold() for row in done.values()}
     for source in sources:
         if source.uri in names:
             continue

@@ -64,6 +64,8 @@ def load_batch(content: bytes, where: str) -> NDArray[np.uint8]:
     try:
         fields = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
         data = fields[b"data"]
+        if data.dtype != np.uint8:
+            raise ValueError(f"pixels are {data.dtype}, not uint8")
         pixels: NDArray[np.uint8] = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         return pixels
     except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -16,6 +16,7 @@ FileFormat = Literal["png", "jpeg", "webp"]
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 SUFFIXES: dict[FileFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 _LONGEST_SIDE: dict[FileFormat, int] = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}  # limits of the formats
+_JPEG_EXIF_BYTES = 65_533  # one marker; a TIFF file's tags can be longer, and the photograph goes without them
 _JPEG_QUALITY = 92
 _WEBP_QUALITY = 92
 _PNG_LEVEL = 1  # level 6 takes four times as long and saves a tenth
@@ -49,7 +50,7 @@ def encode(
         )
     metadata = metadata or Metadata()
     options: dict[str, Any] = {}
-    if metadata.exif:
+    if metadata.exif and not (file_format == "jpeg" and len(metadata.exif) > _JPEG_EXIF_BYTES):
         options["exif"] = metadata.exif
     if metadata.dpi and file_format != "webp":  # WebP has no field for it; EXIF carries it there
         options["dpi"] = metadata.dpi

@@ -25,6 +25,6 @@ def build(name: str, settings: Mapping[str, Any]) -> keras.Model:
     module, function = BUILDERS[name].split(":")
     try:
         model: keras.Model = getattr(importlib.import_module(module), function)(**settings)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model

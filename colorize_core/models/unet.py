@@ -12,20 +12,20 @@ import keras
 from keras import layers
 
 
-def build(*, widths: Sequence[int], convolutions: int = 2, dropout: float = 0.0) -> keras.Model:
+def build(*, widths: Sequence[int], convolutions: Sequence[int], dropout: float = 0.0) -> keras.Model:
     """L [n, h, w, 1] in [-1, 1] -> ab / 128 [n, h/2, w/2, 2]; h and w are multiples of 2 ** len(widths).
 
     Args:
         widths: channels at 1/2, 1/4, 1/8 … of the input's resolution.
-        convolutions: 3x3 convolutions per encoder level; decoder levels have one.
+        convolutions: 3x3 convolutions of each of these encoder levels; decoder levels have one.
         dropout: fraction of bottleneck channels dropped in training.
     """
     lightness = keras.Input((None, None, 1), name="lightness")
     x = lightness
     skips = []
-    for width in widths:
+    for width, count in zip(widths, convolutions, strict=True):
         x = _convolve(x, width, strides=2)
-        for _ in range(convolutions - 1):
+        for _ in range(count - 1):
             x = _convolve(x, width)
         skips.append(x)  # [n, h / 2**level, w / 2**level, width]
 

@@ -50,6 +50,7 @@ class TrainingSettings(_Settings):
     """How the weights are found. ``batch_size`` is global: over all workers."""
 
     loss: Literal["l1", "mse", "huber"] = "l1"
+    rebalance: float = Field(default=0.0, ge=0, description="extra weight of a pixel, per unit of its chroma / 128")
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0, description="at its peak; a cosine takes it to zero")

@@ -105,8 +105,11 @@ class _Replicas:
                 weight_decay=settings.weight_decay,
             )
             self._optimizer.build(self.model.trainable_variables)
-        loss = losses.LOSSES[settings.loss]
+        pixel_loss = losses.LOSSES[settings.loss]
         variables = self.model.trainable_variables
+
+        def loss(target: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+            return losses.weighted_mean(pixel_loss(target, prediction), target, settings.rebalance)
 
         def train_replica(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
             with tf.GradientTape() as tape:

@@ -66,7 +66,7 @@ def augment(
     both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)  # [n, S, S, 3]: cut alike
     parts = []
     for image in both:
-        side = int(rng.integers(round(size * min_scale), size + 1))
+        side = int(rng.integers(max(1, round(size * min_scale)), size + 1))
         top, left = rng.integers(0, size - side + 1, 2)
         part = image[top : top + side, left : left + side]
         if flip and rng.random() < 0.5:

@@ -1,0 +1,73 @@
+"""What the tests of several rooms share: photographs, a tiny bundle, Ray on this machine."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def photographs() -> dict[str, NDArray[np.uint8]]:
+    """Color photographs by name, from scikit-image's wheel."""
+    from skimage import data
+
+    return {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}
+
+
+@pytest.fixture(scope="session")
+def gray_photographs(photographs: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+    """The same, gray."""
+    return {name: np.asarray(Image.fromarray(rgb).convert("L")) for name, rgb in photographs.items()}
+
+
+@pytest.fixture
+def archive_dir(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
+    """A folder of gray photographs in two levels and three formats."""
+    folder = tmp_path / "scans"
+    (folder / "album").mkdir(parents=True)
+    Image.fromarray(gray_photographs["astronaut"]).save(folder / "astronaut.png")
+    Image.fromarray(gray_photographs["chelsea"]).save(folder / "album" / "chelsea.jpg", quality=95)
+    Image.fromarray(gray_photographs["coffee"]).save(folder / "album" / "coffee.TIF")
+    (folder / "notes.txt").write_text("not a photograph")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def color_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
+    """160 crops of color photographs, as a folder to learn from."""
+    folder = tmp_path_factory.mktemp("color") / "photographs"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for name, rgb in photographs.items():
+        for i in range(40):
+            top, left = rng.integers(0, rgb.shape[0] - 150), rng.integers(0, rgb.shape[1] - 200)
+            Image.fromarray(rgb[top : top + 150, left : left + 200]).save(folder / f"{name}-{i:02d}.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ray_here() -> Iterator[None]:
+    """Ray with two CPUs in this process; jobs that are called in it use and leave it."""
+    import ray
+
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def as_png() -> Callable[[NDArray[np.uint8]], bytes]:
+    """Pixels to PNG bytes."""
+
+    def encode(pixels: NDArray[np.uint8]) -> bytes:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return buffer.getvalue()
+
+    return encode

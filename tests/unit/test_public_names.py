@@ -1,0 +1,82 @@
+"""What users import, and what importing it must not cost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import colorize_core
+from colorize_core import errors
+
+HEAVY = ("tensorflow", "keras", "ray", "matplotlib")
+PURE_MODULES = (
+    "colorize_core",
+    "colorize_core.archive.ledger",
+    "colorize_core.archive.merge",
+    "colorize_core.archive.plan",
+    "colorize_core.archive.sink",
+    "colorize_core.archive.source",
+    "colorize_core.color",
+    "colorize_core.datasets",
+    "colorize_core.datasets.cifar",
+    "colorize_core.datasets.folder",
+    "colorize_core.evaluation.metrics",
+    "colorize_core.evaluation.report",
+    "colorize_core.images.encode",
+    "colorize_core.inference",
+    "colorize_core.recipes",
+    "colorize_core.storage",
+    "colorize_core.training.pairs",
+)
+
+
+def test_public_names_are_pinned() -> None:
+    assert colorize_core.__all__ == [
+        "Archive",
+        "ArchiveConfig",
+        "Bundle",
+        "BundleError",
+        "ColorizeError",
+        "Colorizer",
+        "ImageError",
+        "InputError",
+        "OutputError",
+        "Recipe",
+        "RecipeError",
+        "UserError",
+        "load_bundle",
+        "load_recipe",
+        "train",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(name for name in colorize_core.__all__ if name.endswith("Error")))
+def test_errors_are_those_of_the_tree(name: str) -> None:
+    assert getattr(colorize_core, name) is getattr(errors, name)
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match=r"module 'colorize_core' has no attribute 'colourise'"):
+        colorize_core.colourise  # noqa: B018
+
+
+def _imported(statement: str) -> list[str]:
+    """Names of HEAVY that a fresh interpreter has loaded after the statement."""
+    code = f"{statement}\nimport json, sys\nprint(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded: list[str] = json.loads(done.stdout)
+    return loaded
+
+
+@pytest.mark.parametrize("module", ["colorize_core", ", ".join(PURE_MODULES)], ids=["package", "pure modules"])
+def test_import_is_light(module: str) -> None:
+    assert _imported(f"import {module}") == []
+
+
+def test_every_public_name_resolves_without_tensorflow_or_ray() -> None:
+    """Each lazy name is found where ``_LAZY`` says, and none of them drags the heavy libraries in."""
+    names = "".join(f"\nassert callable(colorize_core.{name})" for name in colorize_core.__all__)
+    assert _imported(f"import colorize_core{names}") == []
