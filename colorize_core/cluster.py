@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +36,7 @@ def connected() -> Iterator[Resources]:
     if mine:
         address = os.environ.get("RAY_ADDRESS")
         options = {} if address else {"include_dashboard": False}
-        with native_stderr_silenced():
+        with native_stderr_silenced(), _own_signals():
             # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
     _silence_ray_data()
@@ -44,6 +46,15 @@ def connected() -> Iterator[Resources]:
     finally:
         if mine:
             ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keeps the process' own answer to SIGTERM, which Ray replaces by an exit on the spot."""
+    handler = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager

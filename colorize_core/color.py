@@ -31,6 +31,7 @@ _DELTA = 6.0 / 29.0  # where CIE's cube root becomes a straight line
 _CHUNK = 1 << 16  # pixels joined at a time: 2 MB of floats stay in cache, four times faster than a whole scan
 _LUMINANCE_STEPS = 65535  # of the table from luminance to L
 _BISECTIONS = 10  # chroma to 1/1024 of what was asked for
+_ROUNDING = np.float32(2e-5)  # by which float32 misses the edge of the gamut, in linear light
 
 
 def srgb_to_linear(rgb: NDArray[Any]) -> Floats:
@@ -119,13 +120,13 @@ def _fit_gamut(lightness: Floats, ab: Floats) -> Floats:
     """Linear RGB float32 [n, 3] of the largest multiple of ab [n, 2] inside the gamut at L [n], by bisection."""
     fy, fa, fb = (lightness + 16.0) / 116.0, ab[:, 0] / 500.0, ab[:, 1] / 200.0
     inside = np.zeros_like(fy)
-    step = np.float32(1.0)
-    for _ in range(_BISECTIONS):
+    step = np.float32(1.0)  # the color itself comes first: it may lie on the edge, and near yellow that is not convex
+    for _ in range(_BISECTIONS + 1):
+        tried = np.minimum(inside + step, np.float32(1.0))
         step /= 2
-        tried = inside + step
         planes = _linear_planes(fy + fa * tried, fy, fy - fb * tried)
         low, high = np.minimum.reduce(planes), np.maximum.reduce(planes)
-        inside = np.where((low >= 0.0) & (high <= 1.0), tried, inside)
+        inside = np.where((low >= -_ROUNDING) & (high <= 1.0 + _ROUNDING), tried, inside)
     return np.stack(_linear_planes(fy + fa * inside, fy, fy - fb * inside), axis=-1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 import click
@@ -13,25 +14,30 @@ from colorize_core.errors import ColorizeError, UserError
 DONE, FAILED, USAGE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
-def _interrupt(number: int, frame: object) -> NoReturn:
-    raise KeyboardInterrupt
-
-
 def run(command: click.Command) -> NoReturn:
-    """Runs a command and ends the process: one line per error, no traceback for what a user can cause."""
+    """Runs a command with the arguments of this process, and ends it."""
     signal.signal(signal.SIGTERM, _interrupt)  # ray job stop, cron and systemd end a job so: keep what was done
+    sys.exit(status_of(command))
+
+
+def status_of(command: click.Command, arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; gives its exit status. One line per error, no traceback for what a user can cause."""
     try:
-        status = command.main(standalone_mode=False)
+        status = command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        status = USAGE
+        return USAGE
     except UserError as error:
         click.echo(f"colorize: {error}", err=True)
-        status = USAGE
+        return USAGE
     except ColorizeError as error:
         click.echo(f"colorize: {error}", err=True)
-        status = FAILED
+        return FAILED
     except (KeyboardInterrupt, click.Abort):
-        click.echo("colorize: interrupted; run the same command again to go on", err=True)
-        status = INTERRUPTED
-    sys.exit(status if isinstance(status, int) else DONE)
+        click.echo("colorize: interrupted; what was finished is kept, the same command goes on from there", err=True)
+        return INTERRUPTED
+    return status if isinstance(status, int) else DONE
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -68,8 +68,9 @@ def load_batch(content: bytes, where: str) -> NDArray[np.uint8]:
             raise ValueError(f"pixels are {data.dtype}, not uint8")
         pixels: NDArray[np.uint8] = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         return pixels
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{where} is not a CIFAR-10 batch ({error}): fetch the archive again") from error
+    except Exception as error:  # a damaged pickle fails in more ways than can be listed, MemoryError among them
+        detail = str(error) or type(error).__name__
+        raise InputError(f"{where} is not a CIFAR-10 batch ({detail}): fetch the archive again") from error
 
 
 def _read_batch(batch: dict[str, Any], splits: list[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from colorize_core.errors import ImageError
 from colorize_core.images.metadata import Metadata, read_metadata
@@ -67,12 +67,11 @@ def read_small(content: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[int,
 
     def small() -> tuple[NDArray[np.uint8], tuple[int, int]]:
         width, height = image.size
-        # Pillow gives a TIFF file's size upright. A PNG file's EXIF may follow its pixels: getexif can decode them all.
-        if image.format != "TIFF" and image.getexif().get(_ORIENTATION) in _SIDEWAYS:
-            width, height = height, width
         if image.format == "JPEG" and image.mode in ("L", "RGB"):
             image.draft("L", (side, side))
         plain, _ = _plain_modes(_upright(image))
+        if _orientation(image) in _SIDEWAYS:  # a TIFF file's is gone by now: its size was upright from the start
+            width, height = height, width
         pixels = np.asarray(plain) >> 8 if plain.mode == "I;16" else np.asarray(plain.convert("L"))
         return pixels.astype(np.uint8), (width, height)
 
@@ -89,7 +88,16 @@ def read_rgb(content: bytes) -> NDArray[np.uint8]:
 
 _ORIENTATION = 0x0112  # EXIF tag
 _PHOTOMETRIC = 0x0106  # TIFF tag; 0 says that 0 is white
-_SIDEWAYS = (5, 6, 7, 8)  # its values that swap width and height
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)  # those that swap width and height
 
 
 def _open(content: bytes) -> Image.Image:
@@ -116,8 +124,17 @@ def _guarded(decode: Callable[[], _T]) -> _T:
         raise ImageError("damaged", f"the pixels cannot be read: {_one_line(error)}") from error
 
 
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except Exception:  # a broken EXIF block is common and no reason to lose a photograph
+        return None
+
+
 def _upright(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
+    image.load()  # before the orientation: EXIF may follow a PNG file's pixels, and a TIFF file is turned by this
+    turn = _TURNS.get(_orientation(image))
+    upright = image if turn is None else image.transpose(turn)
     if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
         return Image.fromarray(65535 - np.asarray(upright))  # Pillow inverts 1 and 8 bits, but not 16
     return upright

@@ -10,8 +10,12 @@ from PIL import Image
 
 _ORIENTATION = 0x0112
 _RESOLUTION = (0x011A, 0x011B, 0x0128)  # across, down, unit: 2 is the inch
-_MAX_DPI = 65_535  # what a JPEG file can say; NaN, from a TIFF file that divides by 0, is no number of dots either
-_STRIP_TAGS = (0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x0111, 0x0115, 0x0117, 0x0144, 0x0145)  # TIFF's pixel layout
+# What a JPEG file can say. 1 is what Pillow calls a TIFF file that says nothing, NaN one that divides by 0.
+_MAX_DPI = 65_535
+_STRIP_TAGS = (  # how a TIFF file lays out its pixels, and its ICC profile, which goes its own way
+    *(0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140),
+    *(0x0142, 0x0143, 0x0144, 0x0145, 0x0152, 0x0153, 0x8773),
+)
 # IPTC's term for captured pixels joined with some that a trained model made: the lightness is the photograph's own.
 _DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2: even escaped
@@ -29,7 +33,7 @@ class Metadata:
 def read_metadata(image: Image.Image) -> Metadata:
     """Metadata of an opened image; what cannot be parsed is left out, since the pixels matter more."""
     found = image.info.get("dpi")
-    dpi = (float(found[0]), float(found[1])) if found and all(1 <= d <= _MAX_DPI for d in found) else None
+    dpi = (float(found[0]), float(found[1])) if found and all(1 < d <= _MAX_DPI for d in found) else None
     try:
         exif = image.getexif()
         exif.pop(_ORIENTATION, None)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from colorize_core.datasets.splits import split_of
+
+IDS = [f"album/{i:05d}.jpg" for i in range(20_000)]
+
+
+@pytest.mark.parametrize(
+    ("identity", "split"),
+    [
+        ("album/00000.jpg", "train"),
+        ("album/00013.jpg", "test"),
+        ("album/00018.jpg", "val"),
+        ("été/12.png", "test"),
+        ("été/21.png", "val"),
+        ("\udce92.png", "test"),  # a file name that is no UTF-8
+        ("\udce949.png", "val"),
+        ("", "train"),
+    ],
+)
+def test_a_split_never_changes(identity: str, split: str) -> None:
+    """Pinned: were the hash another, every prepared data set would leak its test images into training."""
+    assert split_of(identity, val=0.05, test=0.05) == split
+
+
+@pytest.mark.parametrize(("val", "test"), [(0.05, 0.05), (0.2, 0.1), (0.05, 0.0), (0.0, 0.3)])
+def test_fractions(val: float, test: float) -> None:
+    counts = Counter(split_of(identity, val=val, test=test) for identity in IDS)
+    for split, fraction in {"val": val, "test": test, "train": 1 - val - test}.items():
+        # Four standard deviations of a binomial distribution.
+        assert counts[split] / len(IDS) == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / len(IDS)) ** 0.5)
+
+
+@pytest.mark.parametrize(("val", "test", "split"), [(0, 0, "train"), (1, 0, "val"), (0, 1, "test"), (1, 1, "test")])
+def test_extremes(val: float, test: float, split: str) -> None:
+    assert {split_of(identity, val=val, test=test) for identity in IDS[:500]} == {split}
+
+
+def test_a_larger_fraction_only_adds() -> None:
+    for identity in IDS[:5000]:
+        if split_of(identity, val=0.05, test=0.05) == "test":
+            assert split_of(identity, val=0.05, test=0.2) == "test"
+        if split_of(identity, val=0.05, test=0.0) == "val":
+            assert split_of(identity, val=0.3, test=0.0) == "val"

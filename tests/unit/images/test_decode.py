@@ -1,0 +1,382 @@
+"""Every pixel layout that archives hold, upright; and damage, of which nothing but ImageError may come."""
+
+from __future__ import annotations
+
+import io
+import random
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import color as reference
+from skimage import data
+
+from colorize_core.errors import ImageError
+from colorize_core.images import decode
+from colorize_core.images.decode import read_photograph, read_rgb, read_small
+
+Pixels = NDArray[np.uint8]
+
+RGB: Pixels = data.astronaut()[90:122, 190:238]  # [32, 48, 3], a face
+GRAY: Pixels = np.asarray(Image.fromarray(RGB).convert("L"))
+DEEP = (GRAY.astype(np.uint16) << 8) + np.arange(48, dtype=np.uint16)  # all 16 bits in use
+INDEX: Pixels = GRAY // 64  # 0..3
+PALETTE = np.array([[0, 0, 0], [200, 30, 10], [20, 180, 90], [255, 250, 240]], np.uint8)
+ALPHA: Pixels = np.repeat(np.linspace(0, 255, 48).astype(np.uint8)[None], 32, axis=0)
+
+
+def save(image: Image.Image, file_format: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
+
+
+def indexed() -> Image.Image:
+    image = Image.fromarray(INDEX, "L")
+    image.putpalette(PALETTE.tobytes())
+    assert image.mode == "P"
+    return image
+
+
+def tiff(order: str, width: int, height: int, bits: int, photometric: int, pixels: bytes, *more: int) -> bytes:
+    """An uncompressed gray TIFF file, by the book (TIFF 6.0, section 4); ``more`` is another tag and its value."""
+    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 8)]
+    tags += [(277, 1), (278, height), (279, len(pixels)), *([more] if more else [])]
+    entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(tags))
+    header = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HI", 42, 8 + len(pixels))
+    return header + pixels + struct.pack(f"{order}H", len(tags)) + entries + bytes(4)
+
+
+def png_chunks(content: bytes) -> list[tuple[bytes, bytes]]:
+    """(type, whole chunk) of each chunk of a PNG file."""
+    chunks, at = [], 8
+    while at < len(content):
+        end = at + 12 + int.from_bytes(content[at : at + 4], "big")
+        chunks.append((content[at + 4 : at + 8], content[at:end]))
+        at = end
+    return chunks
+
+
+# Lindbloom, "Chromatic Adaptation": the white of ICC profiles to that of screens.
+BRADFORD_D50_TO_D65 = np.array(
+    [[0.9555766, -0.0230393, 0.0631636], [-0.0282895, 1.0099416, 0.0210077], [0.0122982, -0.0204830, 1.3299098]]
+)
+
+
+def lab_image() -> tuple[Image.Image, Pixels]:
+    """A LAB image of moderate colors, and the sRGB that scikit-image says they are after chromatic adaptation."""
+    lightness, a, b = np.meshgrid(np.arange(20, 91, 10.0), np.arange(-24, 25, 8.0), np.arange(-24, 25, 8.0))
+    lab = np.stack([lightness, a, b], axis=-1).reshape(14, -1, 3)
+    # TIFF 6.0, section 23: L as 0..255, a and b signed.
+    stored = np.dstack([np.rint(lab[..., 0] * 2.55).astype(np.uint8), lab[..., 1:].astype(np.int8).view(np.uint8)])
+    size = stored.shape[1], stored.shape[0]
+    rgb = reference.xyz2rgb(reference.lab2xyz(lab, illuminant="D50") @ BRADFORD_D50_TO_D65.T)
+    return Image.frombytes("LAB", size, stored.tobytes()), np.rint(rgb * 255).astype(np.uint8)
+
+
+def _cmyk() -> Image.Image:
+    return Image.fromarray(np.dstack([255 - RGB, np.full((32, 48), 40, np.uint8)]), "CMYK")
+
+
+CMYK_AS_RGB = RGB * ((255 - 40) / 255)
+LAB, LAB_AS_RGB = lab_image()
+BILEVEL = (GRAY > 100) * np.uint8(255)
+
+# name: (content, expected pixels, expected alpha, tolerance in levels)
+LAYOUTS: dict[str, tuple[bytes, NDArray[Any], Pixels | None, float]] = {
+    "png-1": (save(Image.fromarray(BILEVEL).convert("1"), "PNG"), BILEVEL, None, 0),
+    "png-L": (save(Image.fromarray(GRAY), "PNG"), GRAY, None, 0),
+    "png-L-2bit": (save(indexed(), "PNG", bits=2), PALETTE[INDEX], None, 0),
+    "png-L-clear": (save(Image.fromarray(GRAY), "PNG", transparency=80), GRAY, (GRAY != 80) * np.uint8(255), 0),
+    "png-LA": (save(Image.fromarray(np.dstack([GRAY, ALPHA]), "LA"), "PNG"), GRAY, ALPHA, 0),
+    "png-P": (save(indexed(), "PNG"), PALETTE[INDEX], None, 0),
+    "png-P-clear": (
+        save(indexed(), "PNG", transparency=bytes([0, 90, 255, 255])),
+        PALETTE[INDEX],
+        np.array([0, 90, 255, 255], np.uint8)[INDEX],
+        0,
+    ),
+    "png-RGB": (save(Image.fromarray(RGB), "PNG"), RGB, None, 0),
+    "png-RGB-clear": (
+        save(Image.fromarray(RGB), "PNG", transparency=tuple(map(int, RGB[3, 5]))),
+        RGB,
+        (RGB[3, 5] != RGB).any(axis=-1) * np.uint8(255),
+        0,
+    ),
+    "png-RGB-of-gray": (save(Image.fromarray(GRAY).convert("RGB"), "PNG"), GRAY, None, 0),
+    "png-RGBA": (save(Image.fromarray(np.dstack([RGB, ALPHA])), "PNG"), RGB, ALPHA, 0),
+    "png-16": (save(Image.fromarray(DEEP), "PNG"), DEEP, None, 0),
+    "png-16-clear": (
+        save(Image.fromarray(DEEP), "PNG", transparency=int(DEEP[3, 5])),
+        DEEP,
+        (DEEP[3, 5] != DEEP) * np.uint8(255),
+        0,
+    ),
+    "tiff-1": (save(Image.fromarray(BILEVEL).convert("1"), "TIFF", compression="group4"), BILEVEL, None, 0),
+    "tiff-L": (save(Image.fromarray(GRAY), "TIFF"), GRAY, None, 0),
+    "tiff-L-lzw": (save(Image.fromarray(GRAY), "TIFF", compression="tiff_lzw"), GRAY, None, 0),
+    "tiff-L-white-is-0": (tiff("<", 48, 32, 8, 0, (255 - GRAY).tobytes()), GRAY, None, 0),
+    "tiff-LA": (save(Image.fromarray(np.dstack([GRAY, ALPHA]), "LA"), "TIFF"), GRAY, ALPHA, 0),
+    "tiff-P": (save(indexed(), "TIFF"), PALETTE[INDEX], None, 0),
+    "tiff-RGB": (save(Image.fromarray(RGB), "TIFF"), RGB, None, 0),
+    "tiff-RGBA": (save(Image.fromarray(np.dstack([RGB, ALPHA])), "TIFF"), RGB, ALPHA, 0),
+    "tiff-CMYK": (save(_cmyk(), "TIFF"), CMYK_AS_RGB, None, 1),
+    "tiff-YCbCr": (save(Image.fromarray(RGB).convert("YCbCr"), "TIFF"), RGB, None, 3),
+    "tiff-LAB": (save(LAB, "TIFF"), LAB_AS_RGB, None, 3),
+    "tiff-16": (save(Image.fromarray(DEEP), "TIFF"), DEEP, None, 0),
+    "tiff-16-little-endian": (tiff("<", 48, 32, 16, 1, DEEP.astype("<u2").tobytes()), DEEP, None, 0),
+    "tiff-16-big-endian": (tiff(">", 48, 32, 16, 1, DEEP.astype(">u2").tobytes()), DEEP, None, 0),
+    "tiff-16-white-is-0": (tiff("<", 48, 32, 16, 0, (65535 - DEEP).astype("<u2").tobytes()), DEEP, None, 0),
+    "tiff-32": (save(Image.fromarray(DEEP.astype(np.int32) * 2 - 9000), "TIFF"),
+                np.clip(DEEP.astype(np.int32) * 2 - 9000, 0, 65535).astype(np.uint16), None, 0),
+    "jpeg-L": (save(Image.fromarray(GRAY), "JPEG", quality=98), GRAY, None, 6),
+    "jpeg-YCbCr": (save(Image.fromarray(RGB), "JPEG", quality=98, subsampling=0), RGB, None, 12),
+    "jpeg-RGB": (save(Image.fromarray(RGB), "JPEG", quality=98, keep_rgb=True), RGB, None, 8),
+    "jpeg-CMYK": (save(_cmyk(), "JPEG", quality=98), CMYK_AS_RGB, None, 8),
+    "webp-RGB": (save(Image.fromarray(RGB), "WEBP", lossless=True), RGB, None, 0),
+    "webp-L": (save(Image.fromarray(GRAY), "WEBP", lossless=True), GRAY, None, 0),
+    "webp-RGBA": (save(Image.fromarray(np.dstack([RGB, ALPHA])), "WEBP", lossless=True, exact=True), RGB, ALPHA, 0),
+    "bmp-1": (save(Image.fromarray(BILEVEL).convert("1"), "BMP"), BILEVEL, None, 0),
+    "bmp-L": (save(Image.fromarray(GRAY), "BMP"), GRAY, None, 0),
+    "bmp-P": (save(indexed(), "BMP"), PALETTE[INDEX], None, 0),
+    "bmp-RGB": (save(Image.fromarray(RGB), "BMP"), RGB, None, 0),
+}  # fmt: skip
+FORMATS = {
+    "jpeg": LAYOUTS["jpeg-YCbCr"][0],
+    "png": LAYOUTS["png-RGBA"][0],
+    "tiff": LAYOUTS["tiff-RGB"][0],
+    "tiff-lzw": LAYOUTS["tiff-L-lzw"][0],
+    "webp": LAYOUTS["webp-RGB"][0],
+    "bmp": LAYOUTS["bmp-RGB"][0],
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_pixels_of_every_layout(layout: str) -> None:
+    content, expected, alpha, tolerance = LAYOUTS[layout]
+    photograph = read_photograph(content)
+    assert photograph.pixels.dtype == (np.uint16 if expected.dtype == np.uint16 else np.uint8)
+    assert photograph.size == (expected.shape[1], expected.shape[0])
+    np.testing.assert_allclose(photograph.pixels.astype(float), expected, atol=tolerance)
+    if alpha is None:
+        assert photograph.alpha is None
+    else:
+        assert photograph.alpha is not None
+        np.testing.assert_array_equal(photograph.alpha, alpha)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_small_gray_of_every_layout(layout: str) -> None:
+    content, expected, _, tolerance = LAYOUTS[layout]
+    small, size = read_small(content, 4096)  # as many as the file has: nothing is reduced
+    eight = expected >> 8 if expected.dtype == np.uint16 else expected
+    gray = eight @ [0.299, 0.587, 0.114] if eight.ndim == 3 else eight
+    assert (small.dtype, small.shape) == (np.uint8, expected.shape[:2])
+    assert size == (expected.shape[1], expected.shape[0])
+    np.testing.assert_allclose(small.astype(float), gray, atol=max(1, tolerance))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_rgb_of_every_layout(layout: str) -> None:
+    content, expected, _, tolerance = LAYOUTS[layout]
+    rgb = read_rgb(content)
+    eight = expected >> 8 if expected.dtype == np.uint16 else expected
+    assert rgb.dtype == np.uint8
+    np.testing.assert_allclose(rgb.astype(float), eight if eight.ndim == 3 else np.dstack([eight] * 3), atol=tolerance)
+
+
+# How a file stores what is to be seen upright, by EXIF orientation (EXIF 2.32, 4.6.4): where its row 0, column 0 go.
+STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    1: lambda seen: seen,
+    2: lambda seen: seen[:, ::-1],  # top right
+    3: lambda seen: seen[::-1, ::-1],  # bottom right
+    4: lambda seen: seen[::-1],  # bottom left
+    5: lambda seen: seen.T,  # left top
+    6: lambda seen: np.rot90(seen),  # right top
+    7: lambda seen: seen[::-1, ::-1].T,  # right bottom
+    8: lambda seen: np.rot90(seen, -1),  # left bottom
+}
+
+
+def _oriented(orientation: int, kind: str) -> tuple[bytes, NDArray[Any], int]:
+    """A file that is turned, what it shows, and how many levels its compression costs."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options: dict[str, Any] = {"exif": exif}
+    if kind == "tiff-16-big-endian":
+        deep = np.ascontiguousarray(STORED[orientation](DEEP))
+        turned = tiff(">", deep.shape[1], deep.shape[0], 16, 1, deep.astype(">u2").tobytes(), 0x0112, orientation)
+        return turned, DEEP, 0
+    if kind == "webp":
+        options["lossless"] = True
+    if kind == "tiff-lzw":
+        options["compression"] = "tiff_lzw"
+    if kind == "jpeg":
+        options["quality"] = 100
+    stored = Image.fromarray(np.ascontiguousarray(STORED[orientation](GRAY)))
+    return save(stored, kind.partition("-")[0].upper(), **options), GRAY, 2 if kind == "jpeg" else 0
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff", "tiff-lzw", "tiff-16-big-endian", "webp"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_orientation_is_applied_once(orientation: int, kind: str) -> None:
+    content, seen, tolerance = _oriented(orientation, kind)
+    photograph = read_photograph(content)
+    assert photograph.size == (48, 32)
+    np.testing.assert_allclose(photograph.pixels.astype(float), seen, atol=tolerance)
+    small, size = read_small(content, 4096)
+    assert size == (48, 32)
+    np.testing.assert_allclose(small.astype(float), seen >> 8 if seen.dtype == np.uint16 else seen, atol=tolerance)
+    if photograph.metadata.exif:
+        again = Image.Exif()
+        again.load(photograph.metadata.exif)
+        assert 0x0112 not in again
+
+
+def _png_with_late_exif(orientation: int) -> bytes:
+    """A PNG file whose EXIF follows its pixels, as the format allows."""
+    content, _, _ = _oriented(orientation, "png")
+    chunks = png_chunks(content)
+    order = sorted(chunks, key=lambda chunk: {b"eXIf": 1, b"IEND": 2}.get(chunk[0], 0))
+    assert [name for name, _ in order][-2:] == [b"eXIf", b"IEND"]
+    return content[:8] + b"".join(chunk for _, chunk in order)
+
+
+def test_orientation_after_the_pixels_of_a_png_file() -> None:
+    content = _png_with_late_exif(6)
+    small, size = read_small(content, 4096)
+    assert size == (48, 32)
+    for pixels in (small, read_photograph(content).pixels):
+        np.testing.assert_array_equal(pixels, GRAY)
+
+
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
+@pytest.mark.parametrize("side", [32, 96, 256])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_small_jpeg_is_the_full_decode_reduced(photographs: dict[str, Pixels], name: str, side: int, mode: str) -> None:
+    content = save(Image.fromarray(photographs[name]).convert(mode), "JPEG", quality=92)
+    small, size = read_small(content, side)
+    full = Image.open(io.BytesIO(content)).convert("L")
+    assert size == full.size
+    assert side <= min(small.shape)
+    factor = round(min(size) / min(small.shape))
+    assert factor == min(8, 2 ** int(np.log2(min(size) / side)))
+    rows, columns = (factor * n for n in small.shape)
+    padded = np.pad(np.asarray(full, float), ((0, rows - size[1]), (0, columns - size[0])), "edge")
+    reduced = padded.reshape(small.shape[0], factor, small.shape[1], factor).mean(axis=(1, 3))
+    assert np.abs(small - reduced).mean() < 1
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("read", [read_photograph, read_rgb, lambda content: read_small(content, 16)])
+@pytest.mark.parametrize("part", [0.5, 0.9])
+def test_cut_off_file_is_damaged(kind: str, read: Callable[[bytes], Any], part: float) -> None:
+    content = FORMATS[kind]
+    with pytest.raises(ImageError) as caught:
+        read(content[: int(len(content) * part)])
+    assert caught.value.reason == "damaged"
+    assert "\n" not in caught.value.message
+
+
+def test_cut_off_png_with_late_exif_is_damaged() -> None:
+    """Pillow decodes such a file where its EXIF is asked for."""
+    content = _png_with_late_exif(6)
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_small(content[: len(content) // 2], 16)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "message"),
+    [
+        (b"", "empty", "the file has no bytes"),
+        (b"Dear archive, this is no photograph.\n" * 9, "not_an_image", "none of JPEG, PNG, TIFF, WEBP, BMP"),
+        (bytes(5000), "not_an_image", "none of JPEG"),
+        (b"\xff\xd8\xff", "not_an_image", "none of JPEG"),
+        (save(Image.fromarray(GRAY), "GIF"), "not_an_image", "none of JPEG"),
+        (save(Image.fromarray(GRAY), "PPM"), "not_an_image", "none of JPEG"),
+        (save(Image.fromarray(GRAY.astype(np.float32)), "TIFF"), "unsupported", "mode F"),
+    ],
+    ids=["empty", "text", "zeros", "stub", "gif", "ppm", "float"],
+)
+@pytest.mark.parametrize("read", [read_photograph, read_rgb, lambda content: read_small(content, 16)])
+def test_what_is_no_photograph(content: bytes, reason: str, message: str, read: Callable[[bytes], Any]) -> None:
+    with pytest.raises(ImageError, match=message) as caught:
+        read(content)
+    assert caught.value.reason == reason
+
+
+def _png_that_claims(width: int, height: int) -> bytes:
+    content = save(Image.fromarray(GRAY), "PNG")
+    header = b"IHDR" + struct.pack(">II", width, height) + content[24:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+
+
+def test_a_bomb_is_refused_by_its_header() -> None:
+    with pytest.raises(ImageError, match="30000x10001 is more than 300 Mpixel") as caught:
+        read_photograph(_png_that_claims(30_000, 10_001))
+    assert caught.value.reason == "too_large"
+
+
+def test_the_limit_counts_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = LAYOUTS["png-L"][0]
+    monkeypatch.setattr(decode, "MAX_PIXELS", 48 * 32)
+    assert read_photograph(content).size == (48, 32)
+    monkeypatch.setattr(decode, "MAX_PIXELS", 48 * 32 - 1)
+    with pytest.raises(ImageError, match="48x32 is more than"):
+        read_photograph(content)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage before it goes on
+@pytest.mark.parametrize("kind", FORMATS)
+def test_damage_gives_pixels_or_an_image_error_and_nothing_else(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "MAX_PIXELS", 1 << 20)  # a damaged header may claim gigabytes
+    rng = random.Random(f"damage {kind}")  # noqa: S311
+    intact = Image.Exif()
+    intact[0x0112], intact[0x010E] = 6, "a description"
+    whole = Image.open(io.BytesIO(FORMATS[kind]))
+    with_exif = {"exif": intact} if kind != "bmp" else {}
+    content = save(whole, whole.format or "", **with_exif)
+    outcomes = {"pixels": 0, "error": 0}
+    for _ in range(200):
+        damaged = bytearray(content)
+        if rng.random() < 0.3:
+            del damaged[rng.randrange(len(damaged)) :]
+        for _ in range(rng.randint(1, 8)):
+            if damaged:
+                # Half of the hits go to the first bytes, where formats keep what decides how the rest is read.
+                damaged[rng.randrange(min(len(damaged), rng.choice([64, 10**9])))] = rng.randrange(256)
+        for read in (read_photograph, lambda content: read_small(content, 16)[0]):
+            try:
+                got = read(bytes(damaged))
+            except ImageError:
+                outcomes["error"] += 1
+            else:
+                assert (got if isinstance(got, np.ndarray) else got.pixels).size > 0
+                outcomes["pixels"] += 1
+    assert outcomes["error"] > 20
+    assert outcomes["pixels"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.jpg", True),
+        ("album/A.JPEG", True),
+        ("a.tiff", True),
+        ("a.b.webp", True),
+        ("a.jpg.txt", False),
+        ("jpg", False),
+        (".jpg", False),
+        ("album/.hidden.jpg", False),
+        ("._a.jpg", False),
+        (".album/a.png", True),
+        ("a.gif", False),
+    ],
+)
+def test_is_image_name(name: str, expected: bool) -> None:
+    assert decode.is_image_name(name) is expected

@@ -1,0 +1,202 @@
+"""Storage on a local disk and in an object store; fsspec's memory file system stands for the latter."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from colorize_core import storage
+from colorize_core.errors import OutputError
+
+
+@pytest.fixture(params=["local", "memory"])
+def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "local":
+        yield str(tmp_path / "root")
+    else:
+        url = f"memory://{uuid.uuid4().hex}/root"
+        yield url
+        filesystem, inner = fsspec.core.url_to_fs(url)
+        if filesystem.exists(inner):
+            filesystem.rm(inner, recursive=True)
+
+
+def _names(folder: str) -> list[str]:
+    return [entry.name for entry in storage.find(folder)]
+
+
+def test_absolute(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert storage.absolute("scans/../a.jpg") == str(tmp_path / "a.jpg")
+    assert storage.absolute("~/scans") == "/home/ada/scans"
+    assert storage.absolute("file:///data/scans") == "/data/scans"
+    assert storage.absolute("memory://bucket/scans") == "memory://bucket/scans"
+
+
+@pytest.mark.parametrize(
+    ("path", "local"), [("a.jpg", True), ("/data", True), ("file:///data", True), ("memory://x/y", False)]
+)
+def test_is_local(path: str, local: bool) -> None:
+    assert storage.is_local(path) is local
+
+
+@pytest.mark.parametrize("base", ["/out", "/out/", "s3://bucket/out", "s3://bucket/out/"])
+def test_join(base: str) -> None:
+    assert storage.join(base, "album", "a.png") == f"{base.rstrip('/')}/album/a.png"
+
+
+def test_write_then_read(root: str) -> None:
+    path = storage.join(root, "album", "a.bin")
+    assert not storage.exists(path)
+    storage.write(path, bytes(range(256)))
+    assert storage.exists(path)
+    assert storage.is_folder(storage.join(root, "album"))
+    assert not storage.is_folder(path)
+    assert storage.read(path) == bytes(range(256))
+    storage.write(path, b"")
+    assert storage.read(path) == b""
+
+
+def test_read_of_nothing_is_an_os_error(root: str) -> None:
+    with pytest.raises(OSError, match="nothing"):
+        storage.read(storage.join(root, "nothing"))
+
+
+def test_entries_carry_path_name_size_and_sorted_names(root: str) -> None:
+    for name, content in {"b.jpg": b"12", "album/2/c.jpg": b"123", "album/a.jpg": b"", "ä b.txt": b"1"}.items():
+        storage.write(storage.join(root, name), content)
+    entries = list(storage.find(root))
+    assert [(entry.name, entry.size) for entry in entries] == [
+        ("album/2/c.jpg", 3),
+        ("album/a.jpg", 0),
+        ("b.jpg", 2),
+        ("ä b.txt", 1),
+    ]
+    assert [len(storage.read(entry.path)) for entry in entries] == [3, 0, 2, 1]
+    assert list(storage.find(root + "/")) == entries
+    assert [entry.name for entry in storage.children(root)] == ["b.jpg", "ä b.txt"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.jpg", ["a.jpg", "b.jpg"]),
+        ("?.jpg", ["a.jpg", "b.jpg"]),
+        ("[b-z].*", ["b.jpg"]),
+        ("*/*.jpg", ["album/a.jpg"]),
+        ("al*/*", ["album/a.jpg"]),
+        ("album/*", ["a.jpg"]),
+        ("**/*.jpg", ["a.jpg", "album/a.jpg", "b.jpg"]),
+        ("b.jpg", ["b.jpg"]),
+        ("none*", []),
+    ],
+)
+def test_match_names_what_lies_below_the_last_plain_folder(root: str, pattern: str, names: list[str]) -> None:
+    for name in ("a.jpg", "b.jpg", "notes.txt", "album/a.jpg"):
+        storage.write(storage.join(root, name), b"x")
+    assert [entry.name for entry in storage.match(storage.join(root, pattern))] == names
+
+
+@pytest.mark.parametrize("name", ["scan[1].jpg", "scan*.jpg", "scan?.jpg"])
+def test_match_finds_a_file_whose_name_has_wildcards(root: str, name: str) -> None:
+    for other in (name, "scan1.jpg"):
+        storage.write(storage.join(root, other), other.encode())
+    [entry] = storage.match(storage.join(root, name))
+    assert (entry.name, storage.read(entry.path)) == (name, name.encode())
+
+
+def test_links_to_files_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "long.jpg").write_bytes(b"12345")
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    (folder / "link.jpg").symlink_to(tmp_path / "store" / "long.jpg")
+    (folder / "broken.jpg").symlink_to(tmp_path / "gone.jpg")
+    (folder / "loop").symlink_to(folder)
+    [entry] = storage.find(str(folder))
+    assert (entry.name, entry.size) == ("link.jpg", 5)
+    assert entry.stamp == next(storage.find(str(tmp_path / "store"))).stamp
+
+
+def test_stamp_changes_with_the_time_of_change(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(b"1")
+    os.utime(path, ns=(0, 1_700_000_000_000_000_000))
+    [old] = storage.find(str(tmp_path))
+    os.utime(path, ns=(0, 1_700_000_000_001_000_000))  # one millisecond later
+    [new] = storage.find(str(tmp_path))
+    assert old.stamp == "1700000000000000000"
+    assert new.stamp != old.stamp
+
+
+def test_stamp_changes_with_the_object(root: str) -> None:
+    path = storage.join(root, "a.jpg")
+    storage.write(path, b"1")
+    [old] = storage.find(root)
+    assert [old] == list(storage.find(root))
+    storage.write(path, b"2")
+    [new] = storage.find(root)
+    assert old.stamp
+    assert new.stamp != old.stamp
+
+
+def test_interrupted_write_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "a.bin")
+    storage.write(path, b"old")
+
+    def interrupt(*_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        storage.write(path, b"new")
+    assert storage.read(path) == b"old"
+    assert os.listdir(tmp_path) == ["a.bin"]
+
+
+def test_write_takes_the_longest_name_there_is(tmp_path: Path) -> None:
+    name = "n" * 251 + ".png"
+    storage.write(str(tmp_path / name), b"x")
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_write_below_a_file_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "album").write_bytes(b"a file")
+    with pytest.raises(OSError, match="album"):
+        storage.write(str(tmp_path / "album" / "a.png"), b"x")
+    assert (tmp_path / "album").read_bytes() == b"a file"
+
+
+def test_make_folder(root: str) -> None:
+    for _ in range(2):
+        storage.make_folder(storage.join(root, "a", "b"))
+    assert storage.is_folder(storage.join(root, "a", "b"))
+
+
+def test_remove_takes_a_file_or_a_folder(root: str) -> None:
+    for name in ("a.png", "b.png", "album/c.png", "album/2/d.png"):
+        storage.write(storage.join(root, name), b"x")
+    storage.remove(storage.join(root, "a.png"))
+    assert _names(root) == ["album/2/d.png", "album/c.png", "b.png"]
+    storage.remove(storage.join(root, "album"))
+    assert _names(root) == ["b.png"]
+
+
+def test_check_writable_leaves_nothing(root: str) -> None:
+    storage.check_writable(root)
+    assert _names(root) == []
+
+
+def test_check_writable_says_why_not(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OutputError, match=r"OUTPUT .*/file/out cannot be written \(.+\): choose another") as caught:
+        storage.check_writable(str(tmp_path / "file" / "out"))
+    assert "\n" not in str(caught.value)
