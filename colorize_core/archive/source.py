@@ -86,13 +86,10 @@ def check_apart(location: str, output: str) -> None:
 
 
 def _folder_of(where: str) -> str:
-    if storage.is_folder(where):
-        return where
-    while any(c in where for c in _WILDCARDS) or not storage.is_folder(where):
-        parent = posixpath.dirname(where)
-        if parent == where:
-            break
-        where = parent
+    if storage.exists(where):
+        return where if storage.is_folder(where) else posixpath.dirname(where)
+    while any(c in where for c in _WILDCARDS):
+        where = posixpath.dirname(where)
     return where
 
 

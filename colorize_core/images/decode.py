@@ -87,7 +87,7 @@ def read_rgb(content: bytes) -> NDArray[np.uint8]:
 
 
 _ORIENTATION = 0x0112  # EXIF tag
-_PHOTOMETRIC = 0x0106  # TIFF tag; 0 says that 0 is white
+_BITS, _PHOTOMETRIC = 0x0102, 0x0106  # TIFF tags: bits per sample; 0 where 0 is white
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -135,8 +135,12 @@ def _upright(image: Image.Image) -> Image.Image:
     image.load()  # before the orientation: EXIF may follow a PNG file's pixels, and a TIFF file is turned by this
     turn = _TURNS.get(_orientation(image))
     upright = image if turn is None else image.transpose(turn)
-    if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
-        return Image.fromarray(65535 - np.asarray(upright))  # Pillow inverts 1 and 8 bits, but not 16
+    if image.format == "TIFF" and image.mode == "I;16":
+        tags, values = getattr(image, "tag_v2", {}), np.asarray(upright)
+        if tags.get(_PHOTOMETRIC) == 0:
+            return Image.fromarray(65535 - values)  # Pillow inverts 1 and 8 bits, but not 16
+        if tags.get(_BITS) == (12,):
+            return Image.fromarray(values << 4 | values >> 8)  # Pillow leaves 12 bits at 0 to 4095
     return upright
 
 

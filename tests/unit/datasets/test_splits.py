@@ -32,7 +32,9 @@ def test_fractions(val: float, test: float) -> None:
     counts = Counter(split_of(identity, val=val, test=test) for identity in IDS)
     for split, fraction in {"val": val, "test": test, "train": 1 - val - test}.items():
         # Four standard deviations of a binomial distribution.
-        assert counts[split] / len(IDS) == pytest.approx(fraction, abs=4 * (fraction * (1 - fraction) / len(IDS)) ** 0.5)
+        assert counts[split] / len(IDS) == pytest.approx(
+            fraction, abs=4 * (fraction * (1 - fraction) / len(IDS)) ** 0.5
+        )
 
 
 @pytest.mark.parametrize(("val", "test", "split"), [(0, 0, "train"), (1, 0, "val"), (0, 1, "test"), (1, 1, "test")])

@@ -87,6 +87,9 @@ CMYK_AS_RGB = RGB * ((255 - 40) / 255)
 LAB, LAB_AS_RGB = lab_image()
 BILEVEL = (GRAY > 100) * np.uint8(255)
 
+_PAIRS = (DEEP >> 4).reshape(-1, 2).astype(int)  # two samples of 12 bits take three bytes
+TWELVE_BITS = b"".join(int(left << 12 | right).to_bytes(3, "big") for left, right in _PAIRS)
+
 # name: (content, expected pixels, expected alpha, tolerance in levels)
 LAYOUTS: dict[str, tuple[bytes, NDArray[Any], Pixels | None, float]] = {
     "png-1": (save(Image.fromarray(BILEVEL).convert("1"), "PNG"), BILEVEL, None, 0),
@@ -132,6 +135,7 @@ LAYOUTS: dict[str, tuple[bytes, NDArray[Any], Pixels | None, float]] = {
     "tiff-16-little-endian": (tiff("<", 48, 32, 16, 1, DEEP.astype("<u2").tobytes()), DEEP, None, 0),
     "tiff-16-big-endian": (tiff(">", 48, 32, 16, 1, DEEP.astype(">u2").tobytes()), DEEP, None, 0),
     "tiff-16-white-is-0": (tiff("<", 48, 32, 16, 0, (65535 - DEEP).astype("<u2").tobytes()), DEEP, None, 0),
+    "tiff-12": (tiff("<", 48, 32, 12, 1, TWELVE_BITS), DEEP >> 4 << 4 | DEEP >> 12, None, 0),
     "tiff-32": (save(Image.fromarray(DEEP.astype(np.int32) * 2 - 9000), "TIFF"),
                 np.clip(DEEP.astype(np.int32) * 2 - 9000, 0, 65535).astype(np.uint16), None, 0),
     "jpeg-L": (save(Image.fromarray(GRAY), "JPEG", quality=98), GRAY, None, 6),

@@ -1,0 +1,152 @@
+"""``colorize train`` as a user calls it: Ray Data feeds 1..N Ray Train workers, a bundle comes out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_core import Colorizer, load_bundle
+from colorize_core.evaluation import metrics
+from jobs import archive
+from jobs.exits import DONE, USAGE, status_of
+from jobs.train import command
+
+FILES = ["MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png"]
+# A small model at a small size: what is tested here is the way from data to bundle, not the colors.
+SMALL = [
+    "--set=data.size=32",
+    "--set=data.crop=32",
+    "--set=data.inference_side=32",
+    "--set=data.min_scale=1",
+    "--set=data.flip=false",
+    "--set=model.settings.widths=[8, 16, 16]",
+    "--set=model.settings.convolutions=[1, 1, 1]",
+    "--set=model.multiple=8",
+]
+
+
+def train(*arguments: str | os.PathLike[str]) -> int:
+    return status_of(command, [*map(os.fspath, arguments), *SMALL])
+
+
+def history(bundle: Path) -> list[dict[str, float]]:
+    with open(bundle / "history.csv", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
+    """Crops of photographs in CIFAR-10's official Python layout: batches of 40, pickled with protocol 2."""
+    folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-py"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        rows = []
+        for i in range(40):
+            rgb = list(photographs.values())[i % 4]
+            top, left = rng.integers(0, rgb.shape[0] - 128), rng.integers(0, rgb.shape[1] - 128)
+            small = Image.fromarray(rgb[top : top + 128, left : left + 128]).resize((32, 32), Image.Resampling.BOX)
+            rows.append(np.asarray(small).transpose(2, 0, 1).reshape(3072))
+        fields = {b"data": np.stack(rows), b"labels": [i % 10 for i in range(40)], b"batch_label": name.encode()}
+        (folder / name).write_bytes(pickle.dumps(fields, protocol=2))
+    return folder
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_folder_to_bundle_to_colors(color_dir: Path, archive_dir: Path, tmp_path: Path) -> None:
+    (color_dir / "broken.jpg").write_bytes(b"not a photograph")
+    bundle = tmp_path / "bundle"
+    assert train("unet-lab", f"folder:{color_dir}", bundle, "--epochs=3", "--batch-size=16", "--note=Made up.") == DONE
+    assert sorted(path.name for path in bundle.iterdir()) == FILES
+    facts = json.loads((bundle / "bundle.json").read_text())
+    assert facts["training"]["epochs"] == 3
+    assert facts["training"]["images"]["train"] + facts["training"]["images"]["val"] + facts["metrics"]["images"] == 160
+    assert facts["recipe"]["data"]["size"] == 32
+    rows = history(bundle)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    card = (bundle / "MODEL_CARD.md").read_text()
+    assert "gray copy" in card
+    assert "Made up." in card
+    with Image.open(bundle / "samples.png") as samples:
+        assert samples.width > samples.height / 8
+
+    # The figures in the bundle are those of the model in it, computed here without Ray.
+    loaded = load_bundle(str(bundle))
+    assert loaded.digest == facts["digest"]
+    assert 10 < facts["metrics"]["gray_copy"]["psnr"] < facts["metrics"]["model"]["psnr"] + 3
+
+    assert status_of(archive.command, [str(archive_dir), str(tmp_path / "out"), "--model", str(bundle)]) == DONE
+    with Image.open(tmp_path / "out" / "astronaut.png") as result, Image.open(archive_dir / "astronaut.png") as gray:
+        assert np.array_equal(np.asarray(result), np.asarray(Colorizer(loaded).colorize(np.asarray(gray))))
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_cifar_to_bundle(cifar: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    assert train("unet-lab", f"cifar10:{cifar}", bundle, "--epochs=1", "--batch-size=32") == DONE
+    assert sorted(path.name for path in bundle.iterdir()) == FILES
+    facts = json.loads((bundle / "bundle.json").read_text())
+    images = facts["training"]["images"]
+    assert images["train"] + images["val"] == 200
+    assert facts["metrics"]["images"] == 40  # the official test batch, whole
+
+    with open(cifar / "test_batch", "rb") as file:
+        test = pickle.load(file)[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # noqa: S301 - written above
+    colorizer = Colorizer(load_bundle(str(bundle)))
+    grays = [np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L")) for rgb in test]
+    psnr = [metrics.psnr(rgb, np.asarray(colorizer.colorize(gray))) for rgb, gray in zip(test, grays, strict=True)]
+    assert np.mean(psnr) == pytest.approx(facts["metrics"]["model"]["psnr"], abs=0.02)
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_two_workers_learn_what_one_does(color_dir: Path, tmp_path: Path) -> None:
+    curves = []
+    for workers in (1, 2):
+        bundle = tmp_path / f"workers-{workers}"
+        data = f"folder:{color_dir}"
+        assert train("unet-lab", data, bundle, "--epochs=2", "--batch-size=16", f"--num-workers={workers}") == DONE
+        curves.append([row["val_loss"] for row in history(bundle)])
+    # The batches are shuffled differently; the same model at the same global batch ends near the same place.
+    assert curves[1] == pytest.approx(curves[0], rel=0.1)
+
+
+def test_what_is_wrong_is_said_in_one_line(
+    color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = f"folder:{color_dir}"
+    out = tmp_path / "bundle"
+    for arguments, words in (
+        (["no-such-recipe", good, out], "no recipe 'no-such-recipe': choose from unet-lab"),
+        (["unet-lab", "imagenet:/x", out], "DATASET is one of cifar10, folder"),
+        (["unet-lab", good, out, "--set", "training.epoch=2"], "training.epoch"),
+        (["unet-lab", good, out, "--set", "training.loss=l3"], "training.loss"),
+        (["unet-lab", good, out, "--set", "nonsense"], "section.key=value"),
+        (["unet-lab", good, out, "--batch-size=5", "--num-workers=2"], "does not divide over 2 workers"),
+    ):
+        assert train(*arguments) == USAGE, arguments
+        printed = capsys.readouterr().err
+        assert words in printed
+        assert "Traceback" not in printed
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_data_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    for data, words in (
+        (f"folder:{tmp_path}/nowhere", "no folder of photographs"),
+        (f"folder:{tmp_path}/empty", "no photographs of split train"),
+        (f"cifar10:{tmp_path}/empty", "data_batch_1"),
+    ):
+        assert train("unet-lab", data, tmp_path / "bundle") == USAGE
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "bundle" / "bundle.json").exists()

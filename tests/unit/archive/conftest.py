@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from colorize_core.archive.ledger import LedgerRow
+
+
+@pytest.fixture(scope="session")
+def make_row() -> Callable[..., LedgerRow]:
+    """A ledger's row of a photograph that went well, but for the given fields."""
+
+    def make(source: str, **fields: Any) -> LedgerRow:
+        plain: dict[str, Any] = {
+            "source": source,
+            "fingerprint": "7-1",
+            "status": "ok",
+            "reason": "",
+            "message": "",
+            "output": "a.png",
+            "width": 640,
+            "height": 480,
+            "bytes": 12345,
+            "bundle": "ab" * 32,
+            "settings": "format=png",
+            "run_id": "20260102T030405Z-abcdef",
+            "seconds": 0.5,
+            "finished_at": datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=timezone.utc),
+        }
+        return LedgerRow(**(plain | fields))
+
+    return make

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from colorize_core import storage
+from colorize_core.archive.source import check_apart, list_sources
+from colorize_core.errors import InputError, OutputError
+
+TREE = ("b.jpg", "a.TIF", "album/c.png", "album/.hidden.jpg", "album/notes.txt", "album/2/d.jpeg", "e.gif", "._b.jpg")
+
+
+def _fill(root: str, names: tuple[str, ...] = TREE) -> str:
+    for i, name in enumerate(names):
+        storage.write(storage.join(root, name), b"x" * (i + 1))
+    return root
+
+
+@pytest.fixture(params=["local", "memory"])
+def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """TREE on a local disk, or in an object store."""
+    if request.param == "local":
+        yield _fill(str(tmp_path / "in"))
+    else:
+        url = f"memory://{uuid.uuid4().hex}"
+        yield _fill(storage.join(url, "in"))
+        storage.remove(url)
+
+
+def _names(location: str) -> list[str]:
+    return [source.name for source in list_sources(location).sources]
+
+
+def test_a_folder_is_listed_whole_and_sorted(tree: str) -> None:
+    listing = list_sources(tree)
+    assert [(source.name, source.size) for source in listing.sources] == [
+        ("a.TIF", 2),
+        ("album/2/d.jpeg", 6),
+        ("album/c.png", 3),
+        ("b.jpg", 1),
+    ]
+    assert listing.others == 4
+    for source in listing.sources:
+        assert len(storage.read(source.uri)) == source.size
+        assert source.fingerprint.startswith(f"{source.size}-")
+        assert len(source.fingerprint) > 5
+    assert list_sources(tree + "/") == listing
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("*.jpg", ["b.jpg"]),
+        ("*", ["a.TIF", "b.jpg"]),
+        ("**", ["a.TIF", "album/2/d.jpeg", "album/c.png", "b.jpg"]),
+        ("album/*", ["c.png"]),
+        ("al*/*.png", ["album/c.png"]),
+        ("[ab].*", ["a.TIF", "b.jpg"]),
+        ("b.jpg", ["b.jpg"]),
+        ("album/c.png", ["c.png"]),
+    ],
+)
+def test_a_glob_or_a_single_file(tree: str, pattern: str, names: list[str]) -> None:
+    assert _names(storage.join(tree, pattern)) == names
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("nowhere", "does not exist: give a folder, a glob or an image file"),
+        ("nowhere/*.jpg", "holds no photograph: 0 files, none of them .bmp, .jfif, .jpe, .jpeg, .jpg, .png, .tif"),
+        ("*.gif", "holds no photograph: 1 files"),
+        ("album/notes.txt", "is a file but no image"),
+        ("album/.hidden.jpg", "is a file but no image"),
+    ],
+)
+def test_nothing_to_colorize_is_said(tree: str, location: str, message: str) -> None:
+    where = storage.join(tree, location)
+    with pytest.raises(InputError) as caught:
+        list_sources(where)
+    assert str(caught.value).startswith(f"INPUT {where} {message}")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no photograph: 0 files"):
+        list_sources(str(tmp_path))
+
+
+def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fill(str(tmp_path / "in"))
+    monkeypatch.chdir(tmp_path)
+    assert list_sources("in") == list_sources(str(tmp_path / "in"))
+    assert list_sources("in").sources[0].uri == str(tmp_path / "in" / "a.TIF")
+
+
+@pytest.mark.parametrize("name", ["scan [1].jpg", "50% *new*.jpg", "what?.jpg", "ä ö #1.jpg", "a\nb.jpg", "[x]/a.jpg"])
+def test_names_with_special_characters(tmp_path: Path, name: str) -> None:
+    _fill(str(tmp_path), (name, "other.jpg"))
+    assert _names(str(tmp_path)) == sorted([name, "other.jpg"])
+    assert _names(str(tmp_path / name)) == [os.path.basename(name)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other file systems refuse such names")
+def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
+    with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb") as file:
+        file.write(b"x")
+    [source] = list_sources(str(tmp_path)).sources
+    assert (source.name, source.uri) == ("caf\\udce9.jpg", f"{tmp_path}/caf\\udce9.jpg")
+
+
+def test_a_link_is_a_photograph(tmp_path: Path) -> None:
+    _fill(str(tmp_path / "store"), ("long.jpg",))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "link.jpg").symlink_to(tmp_path / "store" / "long.jpg")
+    assert _names(str(tmp_path / "in")) == ["link.jpg"]
+
+
+def test_the_fingerprint_follows_size_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    seen = []
+    for content, time in ((b"1", 10), (b"1", 11), (b"12", 11), (b"1", 10)):
+        path.write_bytes(content)
+        os.utime(path, ns=(0, time * 10**9))
+        seen.append(list_sources(str(tmp_path)).sources[0].fingerprint)
+    assert seen == ["1-10000000000", "1-11000000000", "2-11000000000", "1-10000000000"]
+
+
+@pytest.mark.parametrize(
+    ("location", "output"),
+    [
+        ("in", "out"),
+        ("in", "in-colorized"),
+        ("in/*.jpg", "out"),
+        ("in/b.jpg", "out"),
+        ("in/album", "in/other"),
+        ("in/album/*", "in/other"),
+        ("missing", "out"),
+        ("missing/*.jpg", "out"),
+        ("in", "memory://bucket/in"),
+        ("memory://bucket/in", "in"),
+        ("memory://bucket/in", "memory://bucket/out"),
+    ],
+)
+def test_places_apart_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, output: str) -> None:
+    _fill(str(tmp_path / "in"))
+    monkeypatch.chdir(tmp_path)
+    check_apart(location, output)
+
+
+@pytest.mark.parametrize(
+    ("location", "output", "message"),
+    [
+        ("in", "in", "OUTPUT in lies inside INPUT in"),
+        ("in", "in/", "OUTPUT in/ lies inside INPUT in"),
+        ("in/", "./in", "OUTPUT ./in lies inside INPUT in/"),
+        ("in", "in/out", "OUTPUT in/out lies inside INPUT in"),
+        ("in/*.jpg", "in/out", r"OUTPUT in/out lies inside INPUT in/\*.jpg"),
+        ("in/al*/*", "in/out", r"OUTPUT in/out lies inside INPUT in/al\*/\*"),
+        ("in/b.jpg", "in", "OUTPUT in lies inside INPUT in/b.jpg"),
+        ("in", ".", "INPUT in lies inside OUTPUT ."),
+        ("in/album", "in", "INPUT in/album lies inside OUTPUT in"),
+        ("in/album/c.png", "in", "INPUT in/album/c.png lies inside OUTPUT in"),
+        ("link", "in/out", "OUTPUT in/out lies inside INPUT link"),
+        ("in", "link/out", "OUTPUT link/out lies inside INPUT in"),
+        ("/", "out", "OUTPUT out lies inside INPUT /"),
+        ("memory://bucket/in", "memory://bucket/in/out", "OUTPUT memory://bucket/in/out lies inside INPUT"),
+        ("memory://bucket/in", "memory://bucket", "INPUT memory://bucket/in lies inside OUTPUT"),
+    ],
+)
+def test_places_that_mix_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, output: str, message: str
+) -> None:
+    _fill(str(tmp_path / "in"))
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    monkeypatch.chdir(tmp_path)
+    storage.make_folder("memory://bucket/in")
+    with pytest.raises(OutputError, match=f"^{message}"):
+        check_apart(location, output)
+    storage.remove("memory://bucket")

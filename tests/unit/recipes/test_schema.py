@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from colorize_core import recipes
+from colorize_core.errors import RecipeError
+from colorize_core.recipes import Recipe, load_recipe
+
+MINIMAL: dict[str, Any] = {
+    "name": "mine",
+    "data": {"size": 40, "crop": 32, "inference_side": 64},
+    "model": {"name": "unet", "multiple": 16},
+    "training": {"epochs": 3, "batch_size": 8, "learning_rate": 0.001},
+}
+SHIPPED = sorted(path.stem for path in Path(recipes.__file__).parent.glob("*.yaml"))
+
+
+def _written(folder: Path, raw: Any) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(raw if isinstance(raw, str) else yaml.safe_dump(raw))
+    return str(path)
+
+
+def _with(dotted: str, value: Any) -> dict[str, Any]:
+    raw = copy.deepcopy(MINIMAL)
+    *sections, key = dotted.split(".")
+    inner = raw
+    for section in sections:
+        inner = inner[section]
+    inner[key] = value
+    return raw
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_are_valid_and_named_like_their_file(name: str) -> None:
+    assert load_recipe(name).name == name
+
+
+def test_the_default_recipe_is_shipped() -> None:
+    recipe = load_recipe("unet-lab")
+    assert (recipe.data.color_space, recipe.model.name, recipe.model.multiple) == ("lab", "unet", 16)
+
+
+def test_a_file_with_the_defaults(tmp_path: Path) -> None:
+    recipe = load_recipe(_written(tmp_path, MINIMAL))
+    assert recipe.model_dump() == {
+        "name": "mine",
+        "data": {
+            "color_space": "lab",
+            "gray": "luminance",
+            "size": 40,
+            "crop": 32,
+            "min_scale": 1.0,
+            "flip": True,
+            "inference_side": 64,
+        },
+        "model": {"name": "unet", "settings": {}, "multiple": 16},
+        "training": {
+            "loss": "l1",
+            "rebalance": 0.0,
+            "epochs": 3,
+            "batch_size": 8,
+            "learning_rate": 0.001,
+            "warmup": 0.05,
+            "weight_decay": 0.0,
+            "seed": 0,
+        },
+    }
+
+
+def test_a_recipe_survives_json(tmp_path: Path) -> None:
+    recipe = load_recipe(_written(tmp_path, _with("model.settings", {"widths": [8, 16], "dropout": 0.1})))
+    assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_a_recipe_does_not_change(tmp_path: Path) -> None:
+    recipe = load_recipe(_written(tmp_path, MINIMAL))
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe.training.epochs = 9
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "message"),
+    [
+        ("data.size", 7, "data.size: .*greater than or equal to 8 .got 7."),
+        ("data.size", "large", "data.size: .*valid integer.* .got 'large'."),
+        ("data.crop", 41, r"data: .*crop \(41\) is larger than size \(40\)"),
+        ("data.crop", 24, r"data.crop \(24\) is not a multiple of model.multiple \(16\)"),
+        ("data.inference_side", 72, r"data.inference_side \(72\) is not a multiple of model.multiple \(16\)"),
+        ("data.min_scale", 0, "data.min_scale: .*greater than 0"),
+        ("data.min_scale", 1.01, "data.min_scale: .*less than or equal to 1"),
+        ("data.gray", "grey", "data.gray: .*'luminance', 'average' or 'lightness' .got 'grey'."),
+        ("data.color_space", "hsv", "data.color_space: .*'lab'"),
+        ("model.multiple", 0, "model.multiple: .*greater than or equal to 1"),
+        ("training.loss", "l3", "training.loss: .*'l1', 'mse' or 'huber'"),
+        ("training.rebalance", -1, "training.rebalance: .*greater than or equal to 0"),
+        ("training.epochs", 0, "training.epochs: .*greater than or equal to 1"),
+        ("training.epochs", 1.5, "training.epochs: .*valid integer"),
+        ("training.batch_size", -8, "training.batch_size: .*greater than or equal to 1"),
+        ("training.learning_rate", 0, "training.learning_rate: .*greater than 0"),
+        ("training.learning_rate", float("nan"), "training.learning_rate: .*greater than 0"),
+        ("training.warmup", 1, "training.warmup: .*less than 1"),
+        ("training.weight_decay", -0.1, "training.weight_decay: .*greater than or equal to 0"),
+        ("training.epoch", 3, "training.epoch: Extra inputs are not permitted .got 3."),
+        ("colour", "lab", "colour: Extra inputs are not permitted"),
+        ("model", None, "model: .*dictionary"),
+    ],
+)
+def test_what_is_out_of_range_or_unknown_is_refused_by_name(
+    tmp_path: Path, dotted: str, value: Any, message: str
+) -> None:
+    with pytest.raises(RecipeError, match=message) as in_file:
+        load_recipe(_written(tmp_path, _with(dotted, value)))
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(_written(tmp_path, MINIMAL), {dotted: value})
+    assert "\n" not in str(in_file.value)
+
+
+@pytest.mark.parametrize("missing", ["name", "data.size", "model.multiple", "training.epochs", "training"])
+def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
+    raw = copy.deepcopy(MINIMAL)
+    section, _, key = missing.rpartition(".")
+    del (raw[section] if section else raw)[key]
+    with pytest.raises(RecipeError, match=f"{missing}: Field required"):
+        load_recipe(_written(tmp_path, raw))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "changed"),
+    [
+        ({"training.epochs": 5}, {"epochs": 5}),
+        ({"training.epochs": "5"}, {"epochs": 5}),
+        ({"training.learning_rate": "1e-4"}, {"learning_rate": 0.0001}),
+        (
+            {"training.epochs": 5, "training.seed": 7, "training.loss": "huber"},
+            {"epochs": 5, "seed": 7, "loss": "huber"},
+        ),
+    ],
+)
+def test_overrides_change_only_what_they_name(
+    tmp_path: Path, overrides: Mapping[str, Any], changed: dict[str, Any]
+) -> None:
+    path = _written(tmp_path, MINIMAL)
+    plain, other = load_recipe(path), load_recipe(path, overrides)
+    assert other.training.model_dump() == plain.training.model_dump() | changed
+    assert (other.name, other.data, other.model) == (plain.name, plain.data, plain.model)
+
+
+def test_overrides_reach_settings_of_the_model(tmp_path: Path) -> None:
+    recipe = load_recipe(_written(tmp_path, MINIMAL), {"model.settings.widths": [8, 16], "model.settings.deep.er": 1})
+    assert recipe.model.settings == {"widths": [8, 16], "deep": {"er": 1}}
+
+
+@pytest.mark.parametrize("dotted", ["name.first", "training.epochs.more", "data.size.x.y"])
+def test_an_override_below_a_value_is_refused(tmp_path: Path, dotted: str) -> None:
+    with pytest.raises(RecipeError, match=f"'{dotted}' names no setting: settings are written section.key=value"):
+        load_recipe(_written(tmp_path, MINIMAL), {dotted: 1})
+
+
+@pytest.mark.parametrize("name", ["unet_lab", "recipes", "", "../unet-lab"])
+def test_an_unknown_name_is_refused_with_the_choices(name: str) -> None:
+    with pytest.raises(RecipeError, match=f"no recipe '{name}': choose from .*unet-lab.*, or name a .yaml file"):
+        load_recipe(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1, 2", "cannot be read: while parsing"),
+        ("\tname: x", "cannot be read: while scanning"),
+        ("a: \x01", "cannot be read: unacceptable character"),
+        ("!!python/object/apply:os.system ['true']", "cannot be read: could not determine a constructor"),
+        ("", "is not a mapping of settings"),
+        ("- a\n- b", "is not a mapping of settings"),
+    ],
+)
+def test_an_unreadable_file_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RecipeError, match=f"recipe .*mine.yaml {message}") as caught:
+        load_recipe(_written(tmp_path, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"gone\.yaml cannot be read: .*No such file"):
+        load_recipe(str(tmp_path / "gone.yaml"))
+
+
+def test_a_recipe_in_an_object_store() -> None:
+    from colorize_core import storage
+
+    storage.write("memory://test-schema/mine.yaml", yaml.safe_dump(MINIMAL).encode())
+    assert load_recipe("memory://test-schema/mine.yaml").name == "mine"
+    storage.remove("memory://test-schema")

@@ -1,0 +1,161 @@
+"""Pairs as the network sees them, against scikit-image; random parts with a generator of their own."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from skimage import color as reference
+
+from colorize_core.color import Floats, GrayFormula
+from colorize_core.training import pairs
+
+Photographs = dict[str, NDArray[np.uint8]]
+
+
+def _numbered(count: int, size: int) -> tuple[Floats, Floats]:
+    """Inputs whose values tell row and column apart, targets that are the same plus one and plus two."""
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    image = (rows * 64 + columns)[..., None]
+    inputs = np.stack([image + 100 * i for i in range(count)])
+    return inputs, np.concatenate([inputs + 1, inputs + 2], axis=-1)
+
+
+def test_normalization_reaches_from_minus_one_to_one_and_back() -> None:
+    np.testing.assert_array_equal(pairs.normalize_lightness(np.array([0, 50, 100], np.float32)), [-1, 0, 1])
+    ab = np.array([[-128, 0], [64, 127]], np.float32)
+    np.testing.assert_array_equal(pairs.normalize_ab(ab), [[-1, 0], [0.5, 127 / 128]])
+    np.testing.assert_array_equal(pairs.denormalize_ab(pairs.normalize_ab(ab)), ab)
+
+
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 14), (15, 8)])
+def test_square_takes_the_center(height: int, width: int) -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    top, left = (height - 8) // 2, (width - 8) // 2
+    np.testing.assert_array_equal(pairs.square(rgb, 8), rgb[top : top + 8, left : left + 8])
+
+
+def test_square_shrinks_by_area(photographs: Photographs) -> None:
+    rgb = photographs["coffee"]  # 400 x 600
+    blocks = rgb[:, 100:500].reshape(50, 8, 50, 8, 3).mean(axis=(1, 3))
+    small = pairs.square(rgb, 50)
+    assert small.dtype == np.uint8
+    np.testing.assert_allclose(small, blocks, atol=0.51)
+
+
+def test_square_enlarges_smoothly(photographs: Photographs) -> None:
+    rgb = photographs["coffee"][:40, :40]
+    large = pairs.square(rgb, 120)
+    assert large.shape == (120, 120, 3)
+    np.testing.assert_allclose(large.reshape(40, 3, 40, 3, 3).mean(axis=(1, 3)), rgb, atol=30)
+    np.testing.assert_array_equal(pairs.square(np.full((5, 9, 3), 81, np.uint8), 33), np.full((33, 33, 3), 81))
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights"), [("luminance", [0.299, 0.587, 0.114]), ("average", [1 / 3, 1 / 3, 1 / 3])]
+)
+def test_a_pair_is_the_lightness_of_the_gray_and_the_chroma_of_the_color(
+    photographs: Photographs, formula: GrayFormula, weights: list[float]
+) -> None:
+    rgb = photographs["astronaut"][::4, ::4]
+    inputs, targets = pairs.to_pair(rgb, formula)
+    gray = rgb @ weights / 255
+    assert (inputs.shape, targets.shape) == ((128, 128, 1), (128, 128, 2))
+    assert inputs.dtype == targets.dtype == np.float32
+    lightness = reference.rgb2lab(np.stack([gray] * 3, axis=-1))[..., 0]
+    np.testing.assert_allclose((inputs[..., 0] + 1) * 50, lightness, atol=0.01)
+    np.testing.assert_allclose(targets * 128, reference.rgb2lab(rgb)[..., 1:], atol=0.01)
+
+
+def test_pairs_of_a_batch_are_those_of_its_images(photographs: Photographs) -> None:
+    batch = np.stack([pairs.square(rgb, 32) for rgb in photographs.values()])
+    inputs, targets = pairs.to_pair(batch, "luminance")
+    for i, rgb in enumerate(batch):
+        one = pairs.to_pair(rgb, "luminance")
+        np.testing.assert_allclose(inputs[i], one[0], atol=1e-6)
+        np.testing.assert_allclose(targets[i], one[1], atol=1e-6)
+
+
+def test_augment_without_freedom_changes_nothing() -> None:
+    inputs, targets = _numbered(3, 8)
+    got = pairs.augment(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=False)
+    np.testing.assert_array_equal(got[0], inputs)
+    np.testing.assert_array_equal(got[1], targets)
+
+
+def test_augment_flips_half_of_the_images() -> None:
+    inputs, targets = _numbered(400, 8)
+    got, _ = pairs.augment(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=True)
+    kept = (got == inputs).all(axis=(1, 2, 3))
+    flipped = (got == inputs[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (kept ^ flipped).all()
+    assert 160 < flipped.sum() < 240  # four standard deviations of 400 throws
+
+
+@pytest.mark.parametrize(("crop", "min_scale"), [(8, 0.5), (12, 0.5), (16, 0.5), (24, 0.25), (8, 0.01)])
+def test_augment_cuts_input_and_target_alike(crop: int, min_scale: float) -> None:
+    inputs, targets = _numbered(60, 16)
+    got_in, got_out = pairs.augment(
+        inputs, targets, np.random.default_rng(3), crop=crop, min_scale=min_scale, flip=True
+    )
+    assert (got_in.shape, got_out.shape) == ((60, crop, crop, 1), (60, crop, crop, 2))
+    np.testing.assert_allclose(got_out[..., :1] - got_in, 1, atol=0.01)
+    np.testing.assert_allclose(got_out[..., 1:] - got_in, 2, atol=0.01)
+
+
+def test_augment_shows_squares_of_every_size_and_place() -> None:
+    """What a crop shows is read off a ramp: its mean is its middle, its step the scale."""
+    rows, columns = np.mgrid[:64, :64].astype(np.float32)
+    ramp = np.repeat(np.stack([rows, columns], axis=-1)[None], 300, axis=0)
+    inputs = np.zeros((300, 64, 64, 1), np.float32)
+    _, got = pairs.augment(inputs, ramp, np.random.default_rng(9), crop=16, min_scale=0.5, flip=False)
+    steps = (got[:, 12, 8] - got[:, 4, 8])[:, 0] / 8 * 16  # rows that the crop shows
+    middles = got.mean(axis=(1, 2))
+    np.testing.assert_allclose(steps, (got[:, 8, 12] - got[:, 8, 4])[:, 1] / 8 * 16, atol=0.01)  # squares
+    assert steps.min() >= 31.9
+    assert steps.max() <= 64.1
+    assert steps.min() < 34
+    assert steps.max() > 62
+    assert np.abs(middles - 31.5).max() < 16.1
+    assert (middles.std(axis=0) > 3).all()
+
+
+def test_augment_is_decided_by_its_generator() -> None:
+    inputs, targets = _numbered(20, 16)
+    one, again, other = (
+        pairs.augment(inputs, targets, np.random.default_rng(seed), crop=8, min_scale=0.5, flip=True)[0]
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_resize_halves_by_area() -> None:
+    inputs, targets = _numbered(2, 8)
+    small_in, small_out = pairs.resize(inputs, targets, 4)
+    np.testing.assert_allclose(small_in, inputs.reshape(2, 4, 2, 4, 2, 1).mean(axis=(2, 4)))
+    np.testing.assert_allclose(small_out, targets.reshape(2, 4, 2, 4, 2, 2).mean(axis=(2, 4)))
+    same = pairs.resize(inputs, targets, 8)
+    np.testing.assert_array_equal(same[0], inputs)
+    np.testing.assert_array_equal(same[1], targets)
+
+
+def test_pair_batch_of_photographs_and_of_a_row_that_failed(photographs: Photographs) -> None:
+    rgb = np.empty(3, object)
+    rgb[:] = [photographs["coffee"], np.zeros((0, 0, 3), np.uint8), photographs["rocket"]]
+    rows = {"id": np.array(["c", "bad", "r"]), "reason": np.array(["", "cut off", ""]), "rgb": rgb}
+    got = pairs.pair_batch(rows, size=24, gray="luminance")
+    assert list(got["id"]) == ["c", "bad", "r"]
+    assert list(got["reason"]) == ["", "cut off", ""]
+    assert (got["input"].shape, got["target"].shape) == ((3, 24, 24, 1), (3, 24, 24, 2))
+    assert got["input"].dtype == got["target"].dtype == np.float16
+    for i, name in ((0, "coffee"), (2, "rocket")):
+        small = pairs.square(photographs[name], 24)
+        inputs, targets = pairs.to_pair(small, "luminance")
+        assert np.abs(got["input"][i] - inputs).max() * 50 < 0.03  # as the docstring says
+        assert np.abs(got["target"][i] - targets).max() * 128 < 0.06
+        assert got["checksum"][i] == zlib.crc32(small.tobytes())
+    assert (got["input"][1] == -1).all()
+    assert (got["target"][1] == 0).all()
