@@ -23,7 +23,7 @@ def write_side_by_side(sources: Sequence[Source], output: str, truths: Mapping[s
     done = ledger.read(output)
     rows = []
     for source in sources:
-        row = done.get(source.uri)
+        row = done.latest.get(source.uri)
         if row and row.status == "ok":
             before, after = storage.read(source.uri), storage.read(storage.join(output, row.output))
             rows.append((before, after, truths.get(source.name)))

@@ -75,7 +75,7 @@ class Archive:
         Interrupted by any exception, the summary of what was done is written before it goes on upwards.
         """
         storage.check_writable(self.output)
-        sink.sweep(self.output, {row.output for row in self._done.values()})
+        sink.sweep(self.output, self._done.outputs)
         run = Run(self.config, self.bundle, self.listing, self.plan)
         try:
             for row in self._rows(run.id) if self.plan.todo else ():

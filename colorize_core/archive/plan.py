@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from colorize_core.archive.ledger import LedgerRow
+from colorize_core.archive.ledger import Ledger
 from colorize_core.archive.source import Source
 
 _FILES_PER_TASK = 32
@@ -49,7 +49,7 @@ class Plan:
 
 def make_plan(
     sources: Sequence[Source],
-    done: Mapping[str, LedgerRow],
+    done: Ledger,
     *,
     bundle: str,
     settings: str,
@@ -72,7 +72,7 @@ def make_plan(
     todo: list[tuple[Source, str]] = []
     finished = failed = outdated = 0
     for source in sources:
-        row = done.get(source.uri)
+        row = done.latest.get(source.uri)
         if row and (row.fingerprint, row.bundle, row.settings) == (source.fingerprint, bundle, settings):
             if row.status != "failed":
                 finished += 1
@@ -86,18 +86,14 @@ def make_plan(
     return Plan(todo[:limit], finished, failed, outdated)
 
 
-def _assign_names(sources: Sequence[Source], done: Mapping[str, LedgerRow], suffix: str) -> dict[str, str]:
+def _assign_names(sources: Sequence[Source], done: Ledger, suffix: str) -> dict[str, str]:
     """An output per source: ``album/a.png`` for ``album/a.tif``, and no two alike, also where case does not count.
 
     What the ledger has named keeps its name, and it stays taken when its source is gone. Of those that clash the first
     by name gets the plain one, others keep their own suffix in it (``a.tif.png``).
     """
-    names = {
-        source.uri: done[source.uri].output
-        for source in sources
-        if source.uri in done and done[source.uri].output.endswith(suffix)
-    }
-    taken = {row.output.casefold() for row in done.values()}
+    names = {s.uri: done.names[s.uri, suffix] for s in sources if (s.uri, suffix) in done.names}
+    taken = {output.casefold() for output in done.outputs}
     for source in sources:
         if source.uri in names:
             continue

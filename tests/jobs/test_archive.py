@@ -61,7 +61,7 @@ def test_colorizes_a_tree_at_full_resolution_and_only_once(archive_dir: Path, tm
         assert result.size == source.size
         assert np.abs(lightness(result) - lightness(source)).max() <= LEVEL
         assert rgb2lab(np.asarray(result))[..., 1:].std() > 1  # colors, not gray
-    rows = ledger.read(str(out))
+    rows = ledger.read(str(out)).latest
     assert {(Path(row.source).name, row.status, row.output) for row in rows.values()} == {
         ("astronaut.png", "ok", "astronaut.png"),
         ("chelsea.jpg", "ok", "album/chelsea.png"),
@@ -110,7 +110,7 @@ def test_parquet_carries_the_images_and_the_failures(archive_dir: Path, tmp_path
         else:
             assert row["image"] is None
             assert row["reason"] in ("damaged", "not_an_image")
-    assert {row.output for row in ledger.read(str(out)).values()} == set(outputs(out))
+    assert {row.output for row in ledger.read(str(out)).latest.values()} == set(outputs(out))
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -153,7 +153,7 @@ def zoo(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
 def test_every_file_is_accounted_for(zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert archive(zoo, out) == TOO_MANY_FAILED
-    ended = {Path(row.source).name: row for row in ledger.read(str(out)).values()}
+    ended = {Path(row.source).name: row for row in ledger.read(str(out)).latest.values()}
     assert {name: row.reason for name, row in ended.items() if row.status == "failed"} == {
         "truncated.jpg": "damaged",
         "text.jpg": "not_an_image",
@@ -170,7 +170,7 @@ def test_every_file_is_accounted_for(zoo: Path, tmp_path: Path, capsys: pytest.C
     assert archive(zoo, out) == DONE  # failed before, left alone
     shutil.copy(zoo / "whole.jpg", zoo / "truncated.jpg")
     assert archive(zoo, out, "--retry-failed", "--max-failed", "0.9") == DONE
-    assert [row.status for row in ledger.read(str(out)).values()].count("failed") == 2
+    assert [row.status for row in ledger.read(str(out)).latest.values()].count("failed") == 2
 
 
 def test_what_is_wrong_is_said_in_one_line(
@@ -219,7 +219,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(
         printed, _ = process.communicate(timeout=120)
     assert process.returncode == INTERRUPTED, printed
     assert "Traceback" not in printed
-    done = ledger.read(str(out))
+    done = ledger.read(str(out)).latest
     assert 0 < len(done) < 240
     assert runs(out)[0]["status"] == "interrupted"
     for name in outputs(out):

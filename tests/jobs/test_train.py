@@ -119,9 +119,7 @@ def test_two_workers_learn_what_one_does(color_dir: Path, tmp_path: Path) -> Non
     assert curves[1] == pytest.approx(curves[0], rel=0.1)
 
 
-def test_what_is_wrong_is_said_in_one_line(
-    color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = f"folder:{color_dir}"
     out = tmp_path / "bundle"
     for arguments, words in (

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from colorize_core.archive import plan
-from colorize_core.archive.ledger import LedgerRow
+from colorize_core.archive.ledger import Ledger, LedgerRow
 from colorize_core.archive.plan import Plan, make_plan
 from colorize_core.archive.source import Source
 
-Ledger = dict[str, LedgerRow]
+Rows = dict[str, LedgerRow]
 MakeRow = Callable[..., LedgerRow]
 BUNDLE, SETTINGS = "ab" * 32, "format=png"  # those of make_row
 MIB = 1 << 20
@@ -22,15 +22,16 @@ def _sources(*names: str, size: int = 1000) -> list[Source]:
     return [Source(f"/in/{name}", name, size, "7-1") for name in sorted(names)]
 
 
-def _plan(sources: Sequence[Source], done: Ledger | None = None, **changes: Any) -> Plan:
-    return make_plan(sources, done or {}, **({"bundle": BUNDLE, "settings": SETTINGS, "suffix": ".png"} | changes))
+def _plan(sources: Sequence[Source], done: Rows | None = None, **changes: Any) -> Plan:
+    made = Ledger(list((done or {}).values()))
+    return make_plan(sources, made, **({"bundle": BUNDLE, "settings": SETTINGS, "suffix": ".png"} | changes))
 
 
 def _names(made: Plan) -> dict[str, str]:
     return {source.name: output for source, output in made.todo}
 
 
-def _carried_out(made: Plan, make_row: MakeRow, **fields: Any) -> Ledger:
+def _carried_out(made: Plan, make_row: MakeRow, **fields: Any) -> Rows:
     """The ledger's rows after a run that did all of its plan."""
     return {
         source.uri: make_row(source.uri, fingerprint=source.fingerprint, output=output, **fields)
@@ -87,7 +88,7 @@ def test_names_hold_over_many_runs(make_row: MakeRow) -> None:
     every = [stem + suffix for stem in stems for suffix in suffixes]
     for _ in range(50):
         there: set[str] = set()
-        done: Ledger = {}
+        done: Rows = {}
         outputs: dict[str, str] = {}
         for run in range(5):
             there |= set(rng.sample(every, 5))
@@ -202,3 +203,13 @@ def _tasks(sizes: Sequence[int]) -> list[list[str]]:
 )
 def test_tasks_are_bounded_in_files_and_bytes(sizes: list[int], expected: list[int]) -> None:
     assert [len(task) for task in _tasks(sizes)] == expected
+
+
+def test_a_name_outlives_other_formats_and_failures(make_row: MakeRow) -> None:
+    rows = [
+        make_row("/in/b.tif", output="b.png"),
+        make_row("/in/b.tif", output="b.jpg", settings="format=jpeg"),
+        make_row("/in/b.tif", output="", status="failed", reason="storage", bundle="cd" * 32),
+    ]
+    made = make_plan(_sources("b.jpg", "b.tif"), Ledger(rows), bundle=BUNDLE, settings=SETTINGS, suffix=".png")
+    assert _names(made) == {"b.jpg": "b.jpg.png", "b.tif": "b.png"}
