@@ -86,7 +86,8 @@ def test_folder_to_bundle_to_colors(color_dir: Path, archive_dir: Path, tmp_path
 
     assert status_of(archive.command, [str(archive_dir), str(tmp_path / "out"), "--model", str(bundle)]) == DONE
     with Image.open(tmp_path / "out" / "astronaut.png") as result, Image.open(archive_dir / "astronaut.png") as gray:
-        assert np.array_equal(np.asarray(result), np.asarray(Colorizer(loaded).colorize(np.asarray(gray))))
+        expected = np.asarray(Colorizer(loaded).colorize(np.asarray(gray))).astype(int)
+        assert np.abs(np.asarray(result) - expected).max() <= 1  # ab travels between the stages as float16
 
 
 @pytest.mark.usefixtures("ray_here")
