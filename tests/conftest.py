@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +52,24 @@ def color_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, N
 
 
 @pytest.fixture(scope="session")
+def cifar_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
+    """Crops of photographs in CIFAR-10's official Python layout: batches of 40, pickled with protocol 2."""
+    folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-py"
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        rows = []
+        for i in range(40):
+            rgb = list(photographs.values())[i % 4]
+            top, left = rng.integers(0, rgb.shape[0] - 128), rng.integers(0, rgb.shape[1] - 128)
+            small = Image.fromarray(rgb[top : top + 128, left : left + 128]).resize((32, 32), Image.Resampling.BOX)
+            rows.append(np.asarray(small).transpose(2, 0, 1).reshape(3072))
+        fields = {b"data": np.stack(rows), b"labels": [i % 10 for i in range(40)], b"batch_label": name.encode()}
+        (folder / name).write_bytes(pickle.dumps(fields, protocol=2))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
     """Ray with two CPUs in this process; jobs that are called in it use and leave it."""
     import ray
@@ -59,15 +77,3 @@ def ray_here() -> Iterator[None]:
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     yield
     ray.shutdown()
-
-
-@pytest.fixture(scope="session")
-def as_png() -> Callable[[NDArray[np.uint8]], bytes]:
-    """Pixels to PNG bytes."""
-
-    def encode(pixels: NDArray[np.uint8]) -> bytes:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        return buffer.getvalue()
-
-    return encode

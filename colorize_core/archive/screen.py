@@ -28,7 +28,8 @@ class ArchiveBoard:
         self._console = Console(highlight=False)
         self._planned = planned
         self._done = self._failed = 0
-        self._started = self._line = time.monotonic()
+        self._line = time.monotonic()
+        self._first = 0.0
         self._bar = Progress(
             TextColumn("colorizing"),
             BarColumn(),
@@ -60,12 +61,14 @@ class ArchiveBoard:
                     f"failed: {row.source}: {row.reason}: {row.message}", soft_wrap=True, markup=False, style="yellow"
                 )
         now = time.monotonic()
-        rate = f"{self._done / (now - self._started):.1f} images/s"
+        self._first = self._first or now  # start-up is no part of the rate
+        rate = f"{self._done / (now - self._first):.1f} images/s" if now - self._first > 1 else ""
         failed = f"{self._failed} failed" if self._failed else ""
         self._bar.update(self._task, completed=self._done, rate=rate, failed=failed)
-        if self._bar.disable and now - self._line >= _SECONDS_BETWEEN_LINES:
+        if self._bar.disable and rate and now - self._line >= _SECONDS_BETWEEN_LINES:
             self._line = now
-            self._console.print(f"{self._done}/{self._planned} photographs, {rate} {failed}".rstrip(), soft_wrap=True)
+            facts = (f"{self._done}/{self._planned} photographs", rate, failed)
+            self._console.print(", ".join(fact for fact in facts if fact), soft_wrap=True)
 
 
 def show_plan(archive: Archive) -> None:

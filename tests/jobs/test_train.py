@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core import Colorizer, load_bundle
@@ -40,24 +39,6 @@ def train(*arguments: str | os.PathLike[str]) -> int:
 def history(bundle: Path) -> list[dict[str, float]]:
     with open(bundle / "history.csv", newline="") as file:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
-
-
-@pytest.fixture(scope="module")
-def cifar(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
-    """Crops of photographs in CIFAR-10's official Python layout: batches of 40, pickled with protocol 2."""
-    folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-py"
-    folder.mkdir()
-    rng = np.random.default_rng(1)
-    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
-        rows = []
-        for i in range(40):
-            rgb = list(photographs.values())[i % 4]
-            top, left = rng.integers(0, rgb.shape[0] - 128), rng.integers(0, rgb.shape[1] - 128)
-            small = Image.fromarray(rgb[top : top + 128, left : left + 128]).resize((32, 32), Image.Resampling.BOX)
-            rows.append(np.asarray(small).transpose(2, 0, 1).reshape(3072))
-        fields = {b"data": np.stack(rows), b"labels": [i % 10 for i in range(40)], b"batch_label": name.encode()}
-        (folder / name).write_bytes(pickle.dumps(fields, protocol=2))
-    return folder
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -91,16 +72,16 @@ def test_folder_to_bundle_to_colors(color_dir: Path, archive_dir: Path, tmp_path
 
 
 @pytest.mark.usefixtures("ray_here")
-def test_cifar_to_bundle(cifar: Path, tmp_path: Path) -> None:
+def test_cifar_to_bundle(cifar_dir: Path, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle"
-    assert train("unet-lab", f"cifar10:{cifar}", bundle, "--epochs=1", "--batch-size=32") == DONE
+    assert train("unet-lab", f"cifar10:{cifar_dir}", bundle, "--epochs=1", "--batch-size=32") == DONE
     assert sorted(path.name for path in bundle.iterdir()) == FILES
     facts = json.loads((bundle / "bundle.json").read_text())
     images = facts["training"]["images"]
     assert images["train"] + images["val"] == 200
     assert facts["metrics"]["images"] == 40  # the official test batch, whole
 
-    with open(cifar / "test_batch", "rb") as file:
+    with open(cifar_dir / "test_batch", "rb") as file:
         test = pickle.load(file)[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # noqa: S301 - written above
     colorizer = Colorizer(load_bundle(str(bundle)))
     grays = [np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L")) for rgb in test]

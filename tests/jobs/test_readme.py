@@ -1,0 +1,72 @@
+"""Every command that README shows runs as it stands there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import group
+from jobs.exits import DONE, status_of
+
+REPO = Path(__file__).parents[2]
+README = (REPO / "README.md").read_text()
+LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+# These are run by tests/cluster/test_submit.py, on ports and with a token of its own.
+ON_A_CLUSTER = ("export RAY_AUTH_MODE=token", "ray start --head", "ray job submit ")
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_colorize(
+    archive_dir: Path, color_dir: Path, cifar_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(archive_dir / "astronaut.png", archive_dir / "astronaut.jpg")
+    shutil.copytree(color_dir, tmp_path / "photographs")
+    shutil.copytree(cifar_dir, tmp_path / "cifar-10-batches-py")
+    monkeypatch.chdir(tmp_path)
+    commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ")]
+    assert len(commands) == 8
+    for arguments in commands:
+        assert status_of(group, arguments) == DONE, arguments
+    for path in ("colored/album/chelsea.png", "colored-jpeg/astronaut.jpg", "my-model/MODEL_CARD.md"):
+        assert (tmp_path / path).is_file()
+    assert list((tmp_path / "shards").glob("*.parquet"))
+
+
+def test_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    from skimage import data
+
+    names = {"pixels": data.camera()}
+    exec(code, names)  # noqa: S102 - it is README's own
+    assert names["image"].size == (512, 512)
+
+
+def test_make_and_ray() -> None:
+    others = [line for line in LINES if not line.startswith("colorize ")]
+    targets = re.findall(r"^(\w+):", (REPO / "Makefile").read_text(), re.MULTILINE)
+    for line in others:
+        if line.startswith("make "):
+            assert line.split()[1] in targets  # .ci/run makes them, the demo with photographs of its own too
+        else:
+            assert line.startswith((*ON_A_CLUSTER, "ray get-auth-token")), line
+
+
+def test_token(tmp_path: Path) -> None:
+    [line] = [line for line in LINES if line.startswith("ray get-auth-token")]
+    environment = {**os.environ, "HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
+    environment.pop("RAY_AUTH_TOKEN", None)
+    ray = str(Path(sys.executable).with_name("ray"))
+    subprocess.run([ray, *shlex.split(line)[1:]], env=environment, check=True, capture_output=True)
+    assert len((tmp_path / ".ray" / "auth_token").read_text().strip()) >= 32
+
+
+def test_links_and_pictures_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("https://") or (REPO / target).is_file(), target
