@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from colorize_core import storage
-from colorize_core.errors import BundleError
+from colorize_core.errors import BundleError, one_line
 from colorize_core.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Bundle:
             try:
                 model: keras.Model = keras.saving.load_model(file.name, compile=False, safe_mode=True)
             except Exception as error:  # keras raises whatever its parsers do
-                raise BundleError(f"model.keras of {self.name} cannot be loaded: {_one_line(error)}") from error
+                raise BundleError(f"model.keras of {self.name} cannot be loaded: {one_line(error)}") from error
         return model
 
     def save(self, path: str, extras: Mapping[str, bytes]) -> None:
@@ -124,7 +124,7 @@ def load_bundle(name: str) -> Bundle:
             f"no model bundle {name!r}: choose from {', '.join(shipped)}, or name a folder that colorize train made"
         ) from None
     except (OSError, ValueError) as error:
-        raise BundleError(f"model bundle {name} cannot be read: {_one_line(error)}") from error
+        raise BundleError(f"model bundle {name} cannot be read: {one_line(error)}") from error
     try:
         if facts["format"] != FORMAT:
             raise BundleError(f"model bundle {name} has format {facts['format']}, need {FORMAT}: update colorize")
@@ -133,7 +133,7 @@ def load_bundle(name: str) -> Bundle:
         recipe = Recipe.model_validate(facts["recipe"])
         return Bundle(recipe, weights, facts["training"], facts["metrics"], facts["versions"])
     except (KeyError, TypeError, ValidationError) as error:
-        raise BundleError(f"bundle.json of {name} is damaged: {_one_line(error)}") from error
+        raise BundleError(f"bundle.json of {name} is damaged: {one_line(error)}") from error
 
 
 def _card(made: Bundle) -> str:
@@ -155,7 +155,3 @@ def _card(made: Bundle) -> str:
         card.write(f"| {label} | {psnr} | {mse} | {figures['colorfulness']:.1f} |\n")
     card.write("\nColorfulness after Hasler and Süsstrunk (2003), signed. See `samples.png` and `curves.png`.\n")
     return card.getvalue()
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -48,6 +48,16 @@ def connected() -> Iterator[Resources]:
             ray.shutdown()
 
 
+def root_cause(error: BaseException) -> str:
+    """One line with the words of the task or worker that failed, out of the wrappers that Ray puts around them."""
+    failures = getattr(error, "worker_failures", None)
+    cause = next(iter(failures.values())) if failures else getattr(error, "cause", None) or error.__cause__
+    if isinstance(cause, BaseException):
+        return root_cause(cause)
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+
+
 @contextmanager
 def _own_signals() -> Iterator[None]:
     """Keeps the process' own answer to SIGTERM, which Ray replaces by an exit on the spot."""

@@ -59,3 +59,8 @@ class ImageError(ColorizeError):
 
     def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
         return type(self), (self.reason, self.message)  # an exception is pickled by its args, which lack the reason
+
+
+def one_line(error: BaseException) -> str:
+    """The words of any exception on one line; its type where it has none."""
+    return " ".join(str(error).split()) or type(error).__name__

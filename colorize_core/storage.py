@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from colorize_core.errors import OutputError
+from colorize_core.errors import OutputError, one_line
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def check_writable(folder: str) -> None:
         write(probe, b"")
         remove(probe)
     except Exception as error:  # every store has its own exceptions for "no"
-        raise OutputError(f"OUTPUT {folder} cannot be written ({_one_line(error)}): choose another place") from error
+        raise OutputError(f"OUTPUT {folder} cannot be written ({one_line(error)}): choose another place") from error
 
 
 def remove(path: str) -> None:
@@ -143,10 +143,6 @@ def _entries(filesystem: Any, found: dict[str, dict[str, Any]], root: str) -> It
         if info["type"] == "file":
             path = inner if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(inner)
             yield Entry(path, posixpath.relpath(inner, root or "/"), int(info["size"] or 0), _stamp(info))
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _stamp(info: dict[str, Any]) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from colorize_core.archive import screen
+from colorize_core.archive.pipeline import OUTPUT_FORMATS, Archive, ArchiveConfig, OutputFormat
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-
-if TYPE_CHECKING:
-    from colorize_core.archive.pipeline import OutputFormat
-
-_FORMATS = ("png", "jpeg", "webp", "parquet")
 
 
 @click.command("archive")
 @click.argument("input")
 @click.argument("output")
 @click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
-@click.option("--format", "file_format", type=click.Choice(_FORMATS), default="png", show_default=True)
+@click.option("--format", "file_format", type=click.Choice(OUTPUT_FORMATS), default="png", show_default=True)
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
@@ -43,9 +38,6 @@ def command(
 
     INPUT is a folder (with all below it), a glob or an image file. A second run does what the first left undone.
     """
-    from colorize_core.archive import screen
-    from colorize_core.archive.pipeline import Archive, ArchiveConfig
-
     archive = Archive(ArchiveConfig(input, output, model, file_format, retry_failed, limit))
     screen.show_plan(archive)
     if dry_run:

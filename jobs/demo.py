@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from colorize_core import samples, storage
+from colorize_core.archive import gallery, screen
+from colorize_core.archive.pipeline import Archive, ArchiveConfig
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 
 _SHOWN = 12  # rows of the picture
@@ -14,10 +17,6 @@ _SHOWN = 12  # rows of the picture
 @click.option("--input", help="Photographs of your own; scikit-image's, with their colors removed, unless given.")
 def command(output: str, input: str | None) -> int:
     """Colorizes photographs into OUTPUT and shows them side by side."""
-    from colorize_core import samples, storage
-    from colorize_core.archive import gallery, screen
-    from colorize_core.archive.pipeline import Archive, ArchiveConfig
-
     truths: dict[str, bytes] = {}
     photographs, results = input, output
     if photographs is None:

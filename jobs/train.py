@@ -7,6 +7,9 @@ from typing import Any
 import click
 import yaml
 
+from colorize_core.recipes import load_recipe
+from colorize_core.training import screen
+from colorize_core.training.trainer import train
 from jobs.exits import DONE, run
 
 
@@ -44,18 +47,10 @@ def command(
     RECIPE is a shipped name (unet-lab) or a YAML file. DATA is DATASET:SOURCE, as in folder:/photos or
     cifar10:/data/cifar-10-batches-py.
     """
-    from colorize_core import cluster
-    from colorize_core.recipes import load_recipe
-    from colorize_core.training import screen
-    from colorize_core.training.trainer import train
-
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})
-    with cluster.connected() as resources:
-        board = screen.EpochBoard(loaded.training.epochs)
-        use_gpu = resources.gpus >= 1 if gpu is None else gpu
-        done = train(loaded, data, output, num_workers=num_workers, use_gpu=use_gpu, note=note, on_epoch=board.epoch)
-        board.close(done)
+    board = screen.EpochBoard(loaded.training.epochs)
+    board.close(train(loaded, data, output, num_workers=num_workers, use_gpu=gpu, note=note, on_epoch=board.epoch))
     return DONE
 
 

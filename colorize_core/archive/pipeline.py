@@ -17,7 +17,7 @@ from colorize_core.archive.ledger import LedgerRow
 from colorize_core.archive.merge import colorize_file
 from colorize_core.archive.predict import Predictor, chroma_of, read_small
 from colorize_core.archive.summary import Run, RunSummary
-from colorize_core.errors import ImageError
+from colorize_core.errors import ColorizeError, ImageError, one_line
 from colorize_core.images import encode, metadata
 
 if TYPE_CHECKING:
@@ -91,8 +91,14 @@ class Archive:
     def _rows(self, run_id: str) -> Iterator[LedgerRow]:
         with cluster.connected() as resources:
             results = self._chain(run_id, resources)
-            for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-                yield from (LedgerRow(**row) for row in batch.to_pylist())
+            batches = results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+            try:
+                for batch in batches:
+                    yield from (LedgerRow(**row) for row in batch.to_pylist())
+            except Exception as error:
+                raise ColorizeError(
+                    f"a stage failed: {cluster.root_cause(error)}; what was finished is kept, the same command goes on"
+                ) from error
 
     def _chain(self, run_id: str, resources: cluster.Resources) -> ray.data.Dataset:
         """The stages; blocks go through whole, since the plan has made them the size of a task."""
@@ -178,13 +184,16 @@ class _Finish:
                         height=made.height,
                         bytes=len(content),
                     )
-                except ImageError as error:
-                    row = replace(row, reason=error.reason, message=error.message)
+                except Exception as error:  # one photograph must not take the others with it
+                    reason = error.reason if isinstance(error, ImageError) else "internal"
+                    row = replace(row, reason=reason, message=one_line(error))
             row = replace(row, seconds=row.seconds + time.perf_counter() - started, finished_at=_now())
             try:
                 target.add(row, content)
             except OSError as error:
-                row = replace(row, status="failed", reason="storage", message=f"cannot be written: {error}", output="")
+                row = replace(
+                    row, status="failed", reason="storage", message=f"cannot be written: {one_line(error)}", output=""
+                )
                 target.add(row, b"")
             yield row
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from colorize_core import storage
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
-from colorize_core.errors import ImageError
+from colorize_core.errors import ImageError, one_line
 from colorize_core.images import decode
 from colorize_core.inference import Colorizer, network_size, shrink
 
@@ -52,7 +52,9 @@ def read_small(tasks: pa.Table, *, side: int, multiple: int) -> pa.Table:
         except ImageError as error:
             row |= {"content": b"", "reason": error.reason, "message": error.message}
         except OSError as error:
-            row |= {"reason": "storage", "message": f"cannot be read: {error}"}
+            row |= {"reason": "storage", "message": f"cannot be read: {one_line(error)}"}
+        except Exception as error:  # one photograph must not take the others with it
+            row |= {"content": b"", "reason": "internal", "message": one_line(error)}
         row["seconds"] = time.perf_counter() - started
         rows.append(row)
     return pa.Table.from_pylist(rows, SMALL_SCHEMA)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import color, datasets
+from colorize_core import color
 from colorize_core.bundle import Bundle
 from colorize_core.errors import InputError
 from colorize_core.evaluation import metrics
 from colorize_core.images import encode
 from colorize_core.inference import Colorizer
+
+if TYPE_CHECKING:
+    import ray.data
 
 _SAMPLES = 8
 _PSNR_OF_EQUAL = 100.0  # dB that an exact match counts as in a mean: infinity would hide the rest
@@ -40,30 +43,26 @@ class Scores:
         }
 
 
-def score(bundle: Bundle, data: str, split: str) -> Scores:
-    """Colorizes the gray version of each image of a split and measures it against the truth, distributed.
+def score(bundle: Bundle, images: ray.data.Dataset) -> Scores:
+    """Colorizes the gray version of each image {id, rgb} and measures it against the truth, distributed.
 
     Raises:
-        InputError: the split has no readable image.
+        InputError: no image is readable.
     """
     from ray.data import ActorPoolStrategy
 
-    ids = [row["id"] for row in datasets.read(data, [split]).select_columns(["id"]).take_all()]
+    ids = [row["id"] for row in images.select_columns(["id"]).take_all()]
     chosen = set(ids[:: max(1, len(ids) // _SAMPLES)][:_SAMPLES])
-    rows = (
-        datasets.read(data, [split])
-        .map_batches(
-            _Scorer,
-            fn_constructor_args=(bundle, chosen),
-            batch_size=16,
-            num_cpus=1,
-            compute=ActorPoolStrategy(size=1),
-        )
-        .take_all()
+    scored = images.map_batches(
+        _Scorer,
+        fn_constructor_args=(bundle, chosen),
+        batch_size=16,
+        num_cpus=1,
+        compute=ActorPoolStrategy(size=1),
     )
-    rows = [row for row in rows if row["readable"]]
+    rows = [row for row in scored.take_all() if row["readable"]]
     if not rows:
-        raise InputError(f"{data} has no readable image of split {split} to measure on")
+        raise InputError("none of the images to measure on can be read: look at the test split of DATA")
     samples = [(row.pop("gray_png"), row.pop("truth_png"), row.pop("model_png")) for row in rows]
     return Scores(rows, [sample for sample in samples if sample[0]])
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-from colorize_core.errors import ImageError
+from colorize_core.errors import ImageError, one_line
 from colorize_core.images.metadata import Metadata, read_metadata
 
 _T = TypeVar("_T")
@@ -108,7 +108,7 @@ def _open(content: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from None
     except Exception as error:  # a header made to break the parser must end here, not the job
-        raise ImageError("damaged", f"the header cannot be read: {_one_line(error)}") from error
+        raise ImageError("damaged", f"the header cannot be read: {one_line(error)}") from error
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError("too_large", f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} Mpixel")
@@ -121,7 +121,7 @@ def _guarded(decode: Callable[[], _T]) -> _T:
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise a dozen types on damaged data
-        raise ImageError("damaged", f"the pixels cannot be read: {_one_line(error)}") from error
+        raise ImageError("damaged", f"the pixels cannot be read: {one_line(error)}") from error
 
 
 def _orientation(image: Image.Image) -> Any:
@@ -178,7 +178,3 @@ def _plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 def _is_neutral(rgb: NDArray[np.uint8]) -> bool:
     return np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2])
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

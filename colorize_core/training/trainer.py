@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -25,14 +24,20 @@ OnEpoch = Callable[[dict[str, float]], None]
 
 
 @dataclass(frozen=True)
+class Workers:
+    """How many processes train, and whether each has a GPU."""
+
+    number: int
+    use_gpu: bool
+
+
+@dataclass(frozen=True)
 class TrainingRun:
-    """What ``train`` did, for the screen."""
+    """What ``train`` did: the bundle, where it is, and which images were left out, why."""
 
     bundle: bundle.Bundle
     output: str
-    images: dict[str, int]
     rejected: list[str]
-    seconds: float
 
 
 def train(
@@ -41,87 +46,100 @@ def train(
     output: str,
     *,
     num_workers: int = 1,
-    use_gpu: bool = False,
+    use_gpu: bool | None = None,
     note: str = "",
     on_epoch: OnEpoch = lambda row: None,
 ) -> TrainingRun:
     """Trains a recipe on ``DATASET:SOURCE`` and leaves a model bundle in ``output``.
 
-    Ray must have been initialized. Photographs of split ``train`` are learned from, ``val`` chooses the epoch to keep,
-    and ``test`` is measured once, at the end.
+    Split ``train`` is learned from, ``val`` chooses the epoch to keep, ``test`` is measured once, at the end. Runs on the cluster that ``cluster.connected`` finds.
+
+    Args:
+        recipe: what to train.
+        data: as in ``folder:/photographs``.
+        output: folder for the bundle.
+        num_workers: processes that share each global batch.
+        use_gpu: a GPU per worker; None for where the cluster has one.
+        note: a sentence on the data for the model card.
+        on_epoch: called with each history row.
 
     Raises:
         UserError: the data, the recipe or the place is wrong; nothing was written.
-        ColorizeError: training failed; ``output`` holds no bundle.
+        ColorizeError: training failed; ``output`` holds no new bundle.
     """
     if recipe.training.batch_size % num_workers:
         raise RecipeError(
             f"training.batch_size {recipe.training.batch_size} does not divide over {num_workers} workers"
         )
-    storage.check_writable(output)
-    scratch = storage.join(storage.absolute(output), _SCRATCH)
-    if storage.exists(scratch):  # Ray Train would take what a broken run left there for its own
-        storage.remove(scratch)
-    started = time.monotonic()
-    train_pairs, train_rejects = _pairs(data, "train", recipe)
-    val_pairs, val_rejects = _pairs(data, "val", recipe)
-    images = {"train": train_pairs.count(), "val": val_pairs.count()}
-    steps = images["train"] // recipe.training.batch_size
-    if not steps or images["val"] < num_workers:
-        raise InputError(
-            f"{data} has {images['train']} images to learn from and {images['val']} to validate on: need at least "
-            f"{recipe.training.batch_size} (training.batch_size) and {num_workers} (--num-workers)"
-        )
-    result, history = _fit(
-        recipe, {"train": train_pairs, "val": val_pairs}, scratch, steps, num_workers, use_gpu, on_epoch
-    )
-    checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
-    with checkpoint.as_directory() as folder:
-        weights = storage.read(os.path.join(folder, "model.keras"))
-    made = bundle.Bundle.create(
-        recipe,
-        weights,
-        training={
-            "data": data,
-            "note": note,
-            "images": images,
-            "rejected": len(train_rejects) + len(val_rejects),
-            "fingerprint": pairs.fingerprint(train_pairs),
-            "workers": num_workers,
-            "gpu": use_gpu,
-            "epochs": len(history),
-            "best_epoch": int(best["epoch"]),
-            "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
-        },
-    )
-    # The pairs are no longer needed: let the object store have their room for the test images.
-    del train_pairs, val_pairs
-    scores = score.score(made, data, "test")
-    made = made.with_metrics(scores.summary())
-    made.save(
-        output,
-        extras={
+    with cluster.connected() as resources:
+        rows = {split: datasets.read(data, [split]) for split in datasets.SPLITS}
+        storage.check_writable(output)
+        scratch = storage.join(storage.absolute(output), _SCRATCH)
+        if storage.exists(scratch):  # Ray Train would take what a broken run left there for its own
+            storage.remove(scratch)
+        workers = Workers(num_workers, resources.gpus >= 1 if use_gpu is None else use_gpu)
+        made, history, rejected = _learn(recipe, data, rows["train"], rows["val"], scratch, workers, note, on_epoch)
+        scores = score.score(made, rows["test"])
+        made = made.with_metrics(scores.summary())
+        extras = {
             "history.csv": write_history(history),
             "curves.png": curves.draw(history),
             "samples.png": report.grid(scores.samples),
-        },
-    )
-    storage.remove(scratch)
-    return TrainingRun(made, output, images, train_rejects + val_rejects, time.monotonic() - started)
+        }
+        made.save(output, extras)
+        storage.remove(scratch)
+    return TrainingRun(made, output, rejected)
 
 
-def _pairs(data: str, split: str, recipe: Recipe) -> tuple[ray.data.Dataset, list[str]]:
-    """Training pairs of one split, held in the object store (each epoch reads them again), and what was rejected."""
+def _learn(
+    recipe: Recipe,
+    data: str,
+    train_rows: ray.data.Dataset,
+    val_rows: ray.data.Dataset,
+    scratch: str,
+    workers: Workers,
+    note: str,
+    on_epoch: OnEpoch,
+) -> tuple[bundle.Bundle, list[dict[str, float]], list[str]]:
+    """The bundle with the best weights, a history row per epoch, and why which images were left out."""
+    train_pairs, train_rejects = _pairs(train_rows, recipe)
+    val_pairs, val_rejects = _pairs(val_rows, recipe)
+    images = {"train": train_pairs.count(), "val": val_pairs.count()}
+    steps = images["train"] // recipe.training.batch_size
+    if not steps or images["val"] < workers.number:
+        raise InputError(
+            f"{data} has {images['train']} images to learn from and {images['val']} to validate on: need at least "
+            f"{recipe.training.batch_size} (training.batch_size) and {workers.number} (--num-workers)"
+        )
+    shards = {"train": train_pairs, "val": val_pairs}
+    result, history = _fit(recipe, shards, scratch, steps, workers, on_epoch)
+    checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
+    with checkpoint.as_directory() as folder:
+        weights = storage.read(os.path.join(folder, "model.keras"))
+    rejected = train_rejects + val_rejects
+    facts = {
+        "data": data,
+        "note": note,
+        "images": images,
+        "rejected": len(rejected),
+        "fingerprint": pairs.fingerprint(train_pairs),
+        "workers": workers.number,
+        "gpu": workers.use_gpu,
+        "epochs": len(history),
+        "best_epoch": int(best["epoch"]),
+        "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
+    }
+    return bundle.Bundle.create(recipe, weights, facts), history, rejected
+
+
+def _pairs(rows: ray.data.Dataset, recipe: Recipe) -> tuple[ray.data.Dataset, list[str]]:
+    """Pairs of the rows of one split, held in the object store since each epoch reads them, and what was rejected."""
     from ray.data.expressions import col
 
-    rows = datasets.read(data, [split]).map_batches(
-        pairs.pair_batch,
-        batch_size=32,
-        fn_kwargs={"size": recipe.data.size, "gray": recipe.data.gray},
-    )
-    rows = rows.materialize()
-    rejected = [row["reason"] for row in rows.select_columns("reason").filter(expr=col("reason") != "").take_all()]
-    return (rows.filter(expr=col("reason") == "").materialize() if rejected else rows), rejected
+    settings = {"size": recipe.data.size, "gray": recipe.data.gray}
+    made = rows.map_batches(pairs.pair_batch, batch_size=32, fn_kwargs=settings).materialize()
+    rejected = [row["reason"] for row in made.select_columns("reason").filter(expr=col("reason") != "").take_all()]
+    return (made.filter(expr=col("reason") == "").materialize() if rejected else made), rejected
 
 
 def _fit(
@@ -129,8 +147,7 @@ def _fit(
     shards: dict[str, ray.data.Dataset],
     scratch: str,
     steps: int,
-    num_workers: int,
-    use_gpu: bool,
+    workers: Workers,
     on_epoch: OnEpoch,
 ) -> tuple[Result, list[dict[str, float]]]:
     """Runs the workers; gives Ray's result and a history row per epoch."""
@@ -153,7 +170,7 @@ def _fit(
     trainer = TensorflowTrainer(
         train_worker,
         train_loop_config={"recipe": recipe.model_dump(), "steps": steps, "progress": progress},
-        scaling_config=ScalingConfig(num_workers=num_workers, use_gpu=use_gpu),
+        scaling_config=ScalingConfig(num_workers=workers.number, use_gpu=workers.use_gpu),
         run_config=RunConfig(
             name="checkpoints",
             storage_path=scratch,
@@ -166,19 +183,8 @@ def _fit(
     try:
         return trainer.fit(), history
     except Exception as error:
-        raise ColorizeError(f"training failed: {_innermost(error)}") from error
+        raise ColorizeError(f"training failed: {cluster.root_cause(error)}") from error
     finally:
         progress.put(None)
         listener.join(timeout=10)
         progress.shutdown()
-
-
-def _innermost(error: BaseException) -> str:
-    """The worker's own words, out of the wrappers that Ray puts around them."""
-    failures = getattr(error, "worker_failures", None)
-    if failures:
-        return _innermost(next(iter(failures.values())))
-    cause = getattr(error, "cause", None) or error.__cause__
-    if isinstance(cause, BaseException):
-        return _innermost(cause)
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
