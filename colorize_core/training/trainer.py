@@ -52,7 +52,8 @@ def train(
 ) -> TrainingRun:
     """Trains a recipe on ``DATASET:SOURCE`` and leaves a model bundle in ``output``.
 
-    Split ``train`` is learned from, ``val`` chooses the epoch to keep, ``test`` is measured once, at the end. Runs on the cluster that ``cluster.connected`` finds.
+    Split ``train`` is learned from, ``val`` chooses the epoch to keep, ``test`` is measured once, at the end. Runs on
+    the cluster that ``cluster.connected`` finds.
 
     Args:
         recipe: what to train.
