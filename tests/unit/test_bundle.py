@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from colorize_core import Colorizer, bundle, load_bundle
+from colorize_core.errors import BundleError, UserError
+
+DEFAULT = Path(bundle.__file__).parent / "pretrained" / "default"
+LARGEST = 16 << 20
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(DEFAULT, tmp_path / "bundle"))
+
+
+def test_the_default_bundle_says_how_good_it_is() -> None:
+    assert sum(path.stat().st_size for path in DEFAULT.iterdir()) <= LARGEST
+    metrics = load_bundle("default").metrics
+    assert metrics["images"] >= 500
+    assert metrics["model"]["psnr"] > metrics["gray_copy"]["psnr"] + 1
+    assert 0.4 < metrics["model"]["colorfulness"] / metrics["truth"]["colorfulness"] < 1.2
+    card = (DEFAULT / "MODEL_CARD.md").read_text()
+    for row in ("model", "gray_copy"):
+        assert f"{metrics[row]['psnr']:.2f}" in card
+
+
+def test_the_default_bundle_colors_what_it_never_saw(gray_photographs: dict[str, NDArray[np.uint8]]) -> None:
+    image = np.asarray(Colorizer(load_bundle("default")).colorize(gray_photographs["rocket"])).astype(float)
+    sky = image[40:240, 60:180].mean((0, 1))  # an evening sky, left of the launch pad
+    assert sky[2] > sky[0] + 5  # bluer than red
+
+
+def test_saved_and_loaded_is_equal(tmp_path: Path) -> None:
+    first = load_bundle("default")
+    first.save(str(tmp_path), {"history.csv": b"epoch\n"})
+    again = load_bundle(str(tmp_path))
+    assert again == first
+    assert again.digest == first.digest
+    assert (tmp_path / "history.csv").read_bytes() == b"epoch\n"
+
+
+def change_json(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        path = folder / "bundle.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+def swap_weights(folder: Path) -> None:
+    weights = (folder / "model.keras").read_bytes()
+    (folder / "model.keras").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (swap_weights, "is not the file that its bundle.json describes"),
+        (lambda folder: (folder / "model.keras").unlink(), "no model bundle"),
+        (lambda folder: (folder / "bundle.json").unlink(), "no model bundle"),
+        (lambda folder: (folder / "bundle.json").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "bundle.json").write_text("{}"), "is damaged"),
+        (lambda folder: (folder / "bundle.json").write_text("[1]"), "is damaged"),
+        (change_json(format=99), "has format 99"),
+        (change_json(recipe={"name": "x"}), "is damaged"),
+    ],
+)
+def test_a_changed_bundle_is_refused(copy: Path, change: Callable[[Path], object], words: str) -> None:
+    change(copy)
+    with pytest.raises(BundleError, match=words) as caught:
+        load_bundle(str(copy))
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, UserError)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(BundleError, match="choose from default"):
+        load_bundle("no-such-bundle")
+
+
+def test_a_model_file_with_code_runs_nothing(copy: Path, tmp_path: Path) -> None:
+    """A file whose configuration asks for a Lambda layer with code, under a digest that fits."""
+    import keras
+
+    ran = tmp_path / "ran"
+    code = eval(f"lambda x: (__import__('pathlib').Path({str(ran)!r}).touch(), x)[1]")  # noqa: S307
+    evil = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(code)])
+    ran.unlink()  # it ran when it was built
+    buffer = tmp_path / "evil.keras"
+    evil.save(buffer)
+    with zipfile.ZipFile(io.BytesIO(buffer.read_bytes())) as archive:
+        assert b"Lambda" in archive.read("config.json")
+    shutil.copy(buffer, copy / "model.keras")
+    change_json(weights_sha256=hashlib.sha256(buffer.read_bytes()).hexdigest())(copy)
+    loaded = load_bundle(str(copy))
+    with pytest.raises(BundleError, match=r"model\.keras"):
+        loaded.model()
+    assert not ran.exists()
+
+
+def test_weights_of_another_model_are_refused() -> None:
+    from dataclasses import replace
+
+    made = load_bundle("default")
+    settings = {**made.recipe.model.settings, "widths": [8, 16, 32, 64]}
+    model = made.recipe.model.model_copy(update={"settings": settings})
+    with pytest.raises(BundleError, match=r"model\.keras of unet-lab cannot be loaded"):
+        replace(made, recipe=made.recipe.model_copy(update={"model": model})).model()
