@@ -83,7 +83,9 @@ class Colorizer:
         self._multiple = bundle.recipe.model.multiple
         # Twice as fast as Model.predict at such batches, which copies and calls back around each.
         self._network = tf.function(
-            lambda x: model(x, training=False), input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)]
+            lambda x: model(x, training=False),
+            input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)],
+            autograph=False,  # there is no Python control flow to convert, and it warns about lambdas
         )
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:

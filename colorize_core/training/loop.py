@@ -130,7 +130,7 @@ class _Replicas:
                 results = strategy.run(step, args=(inputs, targets))
                 return tf.nest.map_structure(lambda r: strategy.reduce("SUM", r, axis=None), results)
 
-            compiled: Callable[..., Any] = tf.function(run, reduce_retracing=True)
+            compiled: Callable[..., Any] = tf.function(run, reduce_retracing=True, autograph=False)
             return compiled
 
         self._train_step = over_replicas(train_replica)

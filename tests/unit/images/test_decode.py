@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import PIL
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
@@ -158,6 +159,8 @@ FORMATS = {
     "webp": LAYOUTS["webp-RGB"][0],
     "bmp": LAYOUTS["bmp-RGB"][0],
 }
+if int(PIL.__version__.split(".")[0]) < 13:
+    del LAYOUTS["tiff-YCbCr"]  # which older Pillow, the newest for Python 3.10, writes so that it cannot read it back
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
