@@ -117,9 +117,11 @@ def find(folder: str) -> Iterator[Entry]:
 
 
 def children(folder: str) -> Iterator[Entry]:
-    """Every file directly in a folder, sorted by name."""
+    """Every file directly in a folder, sorted by name; none where the folder does not exist."""
     filesystem, root = fsspec.core.url_to_fs(folder)
     root = root.rstrip("/")
+    if not filesystem.isdir(root):  # an object store has no empty folders
+        return
     yield from _entries(filesystem, {info["name"]: info for info in filesystem.ls(root, detail=True)}, root)
 
 

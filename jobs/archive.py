@@ -42,8 +42,12 @@ def command(
     screen.show_plan(archive)
     if dry_run:
         return DONE
-    with screen.ArchiveBoard(len(archive.plan.todo)) as board:
-        summary = archive.run(board.row)
+    try:
+        with screen.ArchiveBoard(len(archive.plan.todo)) as board:
+            summary = archive.run(board.row)
+    except KeyboardInterrupt:
+        click.echo("what was finished is kept: the same command goes on from there", err=True)
+        raise
     screen.show_summary(summary, output)
     return TOO_MANY_FAILED if summary.failed_fraction > max_failed else DONE
 

@@ -34,7 +34,7 @@ def status_of(command: click.Command, arguments: Sequence[str] | None = None) ->
         click.echo(f"colorize: {error}", err=True)
         return FAILED
     except (KeyboardInterrupt, click.Abort):
-        click.echo("colorize: interrupted; what was finished is kept, the same command goes on from there", err=True)
+        click.echo("colorize: interrupted", err=True)
         return INTERRUPTED
     return status if isinstance(status, int) else DONE
 
