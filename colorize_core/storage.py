@@ -83,12 +83,6 @@ def write(path: str, content: bytes) -> None:
         raise
 
 
-def make_folder(path: str) -> None:
-    """Creates a folder and those above it; nothing happens where the store has no folders. Raises OSError."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
-    filesystem.makedirs(inner, exist_ok=True)
-
-
 def check_writable(folder: str) -> None:
     """Creates the folder if need be and proves that it can be written, by a file that is removed again.
 

@@ -175,12 +175,6 @@ def test_write_below_a_file_is_an_os_error(tmp_path: Path) -> None:
     assert (tmp_path / "album").read_bytes() == b"a file"
 
 
-def test_make_folder(root: str) -> None:
-    for _ in range(2):
-        storage.make_folder(storage.join(root, "a", "b"))
-    assert storage.is_folder(storage.join(root, "a", "b"))
-
-
 def test_remove_takes_a_file_or_a_folder(root: str) -> None:
     for name in ("a.png", "b.png", "album/c.png", "album/2/d.png"):
         storage.write(storage.join(root, name), b"x")
@@ -200,3 +194,10 @@ def test_check_writable_says_why_not(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"OUTPUT .*/file/out cannot be written \(.+\): choose another") as caught:
         storage.check_writable(str(tmp_path / "file" / "out"))
     assert "\n" not in str(caught.value)
+
+
+def test_children_are_the_files_right_there(root: str) -> None:
+    assert list(storage.children(storage.join(root, "nowhere"))) == []
+    for name in ("b.txt", "a.txt", "below/c.txt"):
+        storage.write(storage.join(root, name), b"x")
+    assert [entry.name for entry in storage.children(root)] == ["a.txt", "b.txt"]
