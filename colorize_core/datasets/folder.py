@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colorize_core import storage
-from colorize_core.datasets.splits import split_of
+from colorize_core.datasets.splits import place_of, split_of
 from colorize_core.errors import ImageError, InputError
 from colorize_core.images import decode
 
@@ -30,7 +30,9 @@ def read_folder(source: str, splits: Collection[str]) -> ray.data.Dataset:
         for entry in storage.find(storage.absolute(source))
         if decode.is_image_name(entry.name)
     ]
-    rows = [row for row in rows if row["split"] in splits]
+    # Shuffled, and the same every time. By name, the pictures of one album would come together: a buffer does not mix
+    # thousands of them, and the network would learn each album anew and forget the last.
+    rows = sorted((row for row in rows if row["split"] in splits), key=lambda row: place_of(row["id"]))
     if not rows:
         raise InputError(f"no photographs of split {', '.join(splits)} below {source}: need {decode.SUFFIX_LIST}")
     blocks = -(-len(rows) // _FILES_PER_TASK)
