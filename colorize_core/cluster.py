@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from colorize_core.errors import ColorizeError, one_line
+
 
 @dataclass(frozen=True)
 class Resources:
@@ -36,9 +38,13 @@ def connected() -> Iterator[Resources]:
     if mine:
         address = os.environ.get("RAY_ADDRESS")
         options = {} if address else {"include_dashboard": False}
-        with native_stderr_silenced(), _own_signals():
-            # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
-            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+        try:
+            with native_stderr_silenced(), _own_signals():
+                # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
+                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
+            raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
     _silence_ray_data()
     try:
         found = ray.cluster_resources()
@@ -48,23 +54,24 @@ def connected() -> Iterator[Resources]:
             ray.shutdown()
 
 
-def root_cause(error: BaseException) -> str:
-    """One line with the words of the task or worker that failed, out of the wrappers that Ray puts around them."""
+def root_cause(error: BaseException) -> BaseException:
+    """What failed in a task or worker, out of the wrappers that Ray puts around it."""
     failures = getattr(error, "worker_failures", None)
     cause = next(iter(failures.values())) if failures else getattr(error, "cause", None) or error.__cause__
-    if isinstance(cause, BaseException):
-        return root_cause(cause)
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[-1]}" if lines else type(error).__name__
+    return root_cause(cause) if isinstance(cause, BaseException) else error
 
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
     """Keeps the process' own answer to SIGTERM, which Ray replaces by an exit on the spot."""
     handler = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, handler)
+    try:
+        yield
+    except SystemExit as ended:  # Ray's answer to a SIGTERM while it starts
+        raise KeyboardInterrupt from ended
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 @contextmanager
@@ -90,4 +97,4 @@ def _silence_ray_data() -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     for name in ("ray.data", "ray.train"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors reach us as exceptions

@@ -61,6 +61,11 @@ class ImageError(ColorizeError):
         return type(self), (self.reason, self.message)  # an exception is pickled by its args, which lack the reason
 
 
+def printable(path: str) -> str:
+    """The path with bytes that are no UTF-8 escaped: as it can be printed, and stand in JSON and Parquet."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
 def one_line(error: BaseException) -> str:
     """The words of any exception on one line; its type where it has none."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -12,7 +12,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from colorize_core.errors import OutputError, one_line
+from colorize_core.errors import InputError, OutputError, one_line
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,31 @@ class Entry:
     stamp: str
 
 
+_LOCAL = LocalFileSystem()
+
+
+def _locate(path: str) -> tuple[Any, str]:
+    """File system and the path in it. Without ``://`` it is local, also where fsspec would see a chain (``a::b``)."""
+    if not path:
+        raise InputError("an empty path names nothing: give a folder or a file")
+    if "://" not in path:
+        return _LOCAL, path
+    try:
+        filesystem, inner = fsspec.core.url_to_fs(path)
+    except (ImportError, ValueError) as error:  # an unknown protocol, or one whose library is not installed
+        raise InputError(f"{path} cannot be used: {one_line(error)}") from error
+    return filesystem, inner
+
+
 def absolute(path: str) -> str:
     """The path as any process on this machine would have to spell it; URLs stay as they are."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem, inner = _locate(path)
     return os.path.abspath(os.path.expanduser(inner)) if isinstance(filesystem, LocalFileSystem) else path
 
 
 def is_local(path: str) -> bool:
     """Whether only this machine can see the path."""
-    return isinstance(fsspec.core.url_to_fs(path)[0], LocalFileSystem)
+    return isinstance(_locate(path)[0], LocalFileSystem)
 
 
 def join(path: str, *parts: str) -> str:
@@ -47,25 +63,25 @@ def join(path: str, *parts: str) -> str:
 
 def exists(path: str) -> bool:
     """Whether a file or folder is there."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem, inner = _locate(path)
     return bool(filesystem.exists(inner))
 
 
 def is_folder(path: str) -> bool:
     """Whether the path is a folder (in an object store: a prefix of some key)."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem, inner = _locate(path)
     return bool(filesystem.isdir(inner))
 
 
 def read(path: str) -> bytes:
     """The whole content. Raises OSError."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem, inner = _locate(path)
     return bytes(filesystem.cat_file(inner))
 
 
 def write(path: str, content: bytes) -> None:
     """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem, inner = _locate(path)
     if not isinstance(filesystem, LocalFileSystem):
         filesystem.pipe_file(inner, content)  # an object appears only when it is complete
         return
@@ -99,24 +115,30 @@ def check_writable(folder: str) -> None:
 
 def remove(path: str) -> None:
     """Removes a file, or a folder with all in it."""
-    filesystem, inner = fsspec.core.url_to_fs(path)
+    filesystem, inner = _locate(path)
     filesystem.rm(inner, recursive=True)
 
 
 def find(folder: str) -> Iterator[Entry]:
     """Every file below a folder, sorted by name; links to files are followed, links to folders are not."""
-    filesystem, root = fsspec.core.url_to_fs(folder)
+    filesystem, root = _locate(folder)
     root = root.rstrip("/")
     yield from _entries(filesystem, filesystem.find(root, detail=True), root)
 
 
 def children(folder: str) -> Iterator[Entry]:
     """Every file directly in a folder, sorted by name; none where the folder does not exist."""
-    filesystem, root = fsspec.core.url_to_fs(folder)
+    filesystem, root = _locate(folder)
     root = root.rstrip("/")
     if not filesystem.isdir(root):  # an object store has no empty folders
         return
     yield from _entries(filesystem, {info["name"]: info for info in filesystem.ls(root, detail=True)}, root)
+
+
+def is_empty(folder: str) -> bool:
+    """Whether nothing is in a folder, or there is no such folder."""
+    filesystem, root = _locate(folder)
+    return not filesystem.isdir(root) or not filesystem.ls(root, detail=False)
 
 
 def match(pattern: str) -> Iterator[Entry]:
@@ -124,7 +146,7 @@ def match(pattern: str) -> Iterator[Entry]:
 
     A file of that very name, as in ``scan[1].jpg``, is the only match.
     """
-    filesystem, inner = fsspec.core.url_to_fs(pattern)
+    filesystem, inner = _locate(pattern)
     if filesystem.isfile(inner):
         yield from _entries(filesystem, {inner: filesystem.info(inner)}, posixpath.dirname(inner))
         return
@@ -136,7 +158,8 @@ def _entries(filesystem: Any, found: dict[str, dict[str, Any]], root: str) -> It
     for inner, info in sorted(found.items()):
         if info.get("islink") and filesystem.isfile(inner):
             info = filesystem.info(inner)  # of the file, not of the link to it
-        if info["type"] == "file":
+        # A link that leads nowhere is of type "link" or "other": whoever reads it is told.
+        if info["type"] == "file" or (info.get("islink") and not filesystem.exists(inner)):
             path = inner if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(inner)
             yield Entry(path, posixpath.relpath(inner, root or "/"), int(info["size"] or 0), _stamp(info))
 

@@ -30,7 +30,7 @@ def status_of(command: click.Command, arguments: Sequence[str] | None = None) ->
     except UserError as error:
         click.echo(f"colorize: {error}", err=True)
         return USAGE
-    except ColorizeError as error:
+    except (ColorizeError, OSError) as error:
         click.echo(f"colorize: {error}", err=True)
         return FAILED
     except (KeyboardInterrupt, click.Abort):

@@ -7,6 +7,7 @@ from typing import Any
 import click
 import yaml
 
+from colorize_core.errors import one_line
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
 from colorize_core.training.trainer import train
@@ -18,7 +19,10 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
     for name, equals, _ in pairs:
         if not name or not equals:
             raise click.BadParameter("write it as section.key=value, as in training.loss=huber")
-    return {name: yaml.safe_load(value) for name, _, value in pairs}
+    try:
+        return {name: yaml.safe_load(value) for name, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise click.BadParameter(f"not a YAML value: {one_line(error)}") from error
 
 
 @click.command("train")

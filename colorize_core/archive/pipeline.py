@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
@@ -16,8 +17,9 @@ from colorize_core.archive import ledger, plan, sink, source
 from colorize_core.archive.ledger import LedgerRow
 from colorize_core.archive.merge import colorize_file
 from colorize_core.archive.predict import Predictor, chroma_of, read_small
+from colorize_core.archive.summary import FOLDER as RUNS_FOLDER
 from colorize_core.archive.summary import Run, RunSummary
-from colorize_core.errors import ColorizeError, ImageError, one_line
+from colorize_core.errors import ColorizeError, ImageError, OutputError, UserError, one_line
 from colorize_core.images import encode, metadata
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ class Archive:
         self.output = storage.absolute(config.output)
         self.listing = source.list_sources(config.input)
         source.check_apart(config.input, config.output)
+        self._check_ours()
         self._done = ledger.read(self.output)
         in_files = config.file_format
         suffix = "" if in_files == "parquet" else encode.SUFFIXES[in_files]
@@ -63,6 +66,18 @@ class Archive:
             suffix=suffix,
             retry_failed=config.retry_failed,
             limit=config.limit,
+        )
+
+    def _check_ours(self) -> None:
+        """Files that no run has made could have the name of a result, and would be overwritten."""
+        marks = (ledger.FOLDER, RUNS_FOLDER)
+        try:
+            if storage.is_empty(self.output) or any(storage.is_folder(storage.join(self.output, m)) for m in marks):
+                return
+        except OSError:  # not a folder, or one that cannot be listed: check_writable says so
+            return
+        raise OutputError(
+            f"OUTPUT {self.config.output} holds files that colorize did not make: choose a new or an empty folder"
         )
 
     @property
@@ -77,10 +92,12 @@ class Archive:
         storage.check_writable(self.output)
         sink.sweep(self.output, self._done.outputs)
         run = Run(self.config, self.bundle, self.listing, self.plan)
+        run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
         try:
-            for row in self._rows(run.id) if self.plan.todo else ():
-                run.add(row)
-                on_progress(row)
+            with closing(self._rows(run.id)) as rows:
+                for row in rows:
+                    run.add(row)
+                    on_progress(row)
         except BaseException as error:
             run.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(self.output)
             raise
@@ -88,17 +105,24 @@ class Archive:
         summary.write(self.output)
         return summary
 
-    def _rows(self, run_id: str) -> Iterator[LedgerRow]:
+    def _rows(self, run_id: str) -> Generator[LedgerRow, None, None]:
+        if not self.plan.todo:
+            return
         with cluster.connected() as resources:
             results = self._chain(run_id, resources)
-            batches = results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+            batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
             try:
                 for batch in batches:
                     yield from (LedgerRow(**row) for row in batch.to_pylist())
             except Exception as error:
+                cause = cluster.root_cause(error)
+                if isinstance(cause, UserError):
+                    raise cause from error
                 raise ColorizeError(
-                    f"a stage failed: {cluster.root_cause(error)}; what was finished is kept, the same command goes on"
+                    f"a stage failed: {one_line(cause)}; what was finished is kept, the same command goes on"
                 ) from error
+            finally:
+                batches.close()  # ends the stages, which could not be ended after Ray
 
     def _chain(self, run_id: str, resources: cluster.Resources) -> ray.data.Dataset:
         """The stages; blocks go through whole, since the plan has made them the size of a task."""

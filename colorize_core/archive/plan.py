@@ -6,6 +6,7 @@ import hashlib
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import pyarrow as pa
 
@@ -94,6 +95,7 @@ def _assign_names(sources: Sequence[Source], done: Ledger, suffix: str) -> dict[
     """
     names = {s.uri: done.names[s.uri, suffix] for s in sources if (s.uri, suffix) in done.names}
     taken = {output.casefold() for output in done.outputs}
+    taken |= {str(folder).casefold() for source in sources for folder in PurePosixPath(source.name).parents}
     for source in sources:
         if source.uri in names:
             continue

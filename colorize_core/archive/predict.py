@@ -16,7 +16,7 @@ import pyarrow as pa
 from colorize_core import storage
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
-from colorize_core.errors import ImageError, one_line
+from colorize_core.errors import BundleError, ImageError, one_line
 from colorize_core.images import decode
 from colorize_core.inference import Colorizer, network_size, shrink
 
@@ -64,10 +64,16 @@ class Predictor:
     """Stage 2, an actor: ``small`` from gray to ab."""
 
     def __init__(self, bundle: Bundle, threads: int | None) -> None:
-        self._colorizer = Colorizer(bundle, threads)
+        self._failure: BundleError | None = None
+        try:
+            self._colorizer = Colorizer(bundle, threads)
+        except BundleError as error:
+            self._failure = error  # raised here, it would start the actor again and again
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Rows of ``SMALL_SCHEMA``; those with a reason pass untouched."""
+        if self._failure:
+            raise self._failure
         rows = batch.to_pylist()
         readable = [row for row in rows if not row["reason"]]
         grays = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 import uuid
 from collections.abc import Collection
 from dataclasses import replace
@@ -13,7 +15,8 @@ from colorize_core import storage
 from colorize_core.archive import ledger
 from colorize_core.archive.ledger import LedgerRow
 
-_SHARD_PREFIX, _SHARD_SUFFIX = "part-", ".parquet"
+_SHARD_NAME = re.compile(r"part-\d{8}T\d{6}Z-[0-9a-f]{6}-[0-9a-f]{32}\.parquet")  # of no other program
+_SECONDS_BETWEEN_ROWS = 5.0  # what a killed task has to do again, at most
 _SHARD_BYTES = 256 << 20  # of images; a shard of larger ones is closed early, to bound memory
 SHARD_SCHEMA = pa.schema(
     [
@@ -27,6 +30,9 @@ SHARD_SCHEMA = pa.schema(
         ("message", pa.string()),
         ("bundle", pa.string()),
         ("seconds", pa.float32()),
+        ("fingerprint", pa.string()),
+        ("run_id", pa.string()),
+        ("finished_at", pa.timestamp("ms", "UTC")),  # of rows with one source the last one counts
     ]
 )
 
@@ -47,17 +53,20 @@ class FileSink:
     def __init__(self, output: str) -> None:
         self._output = output
         self._rows: list[LedgerRow] = []
+        self._appended = time.monotonic()
 
     def add(self, row: LedgerRow, content: bytes) -> None:
         """Writes the image at ``row.output``, whole or not at all."""
         if content:
             storage.write(storage.join(self._output, row.output), content)
         self._rows.append(row)
+        if time.monotonic() - self._appended > _SECONDS_BETWEEN_ROWS:
+            self.close()
 
     def close(self) -> None:
         """Appends the rows to the ledger."""
         ledger.append(self._output, self._rows)
-        self._rows = []
+        self._rows, self._appended = [], time.monotonic()
 
 
 class ParquetSink:
@@ -79,7 +88,7 @@ class ParquetSink:
         """Writes the shard, then the ledger's rows."""
         if not self._rows:
             return
-        shard = f"{_SHARD_PREFIX}{self._rows[0][0].run_id}-{uuid.uuid4().hex}{_SHARD_SUFFIX}"
+        shard = f"part-{self._rows[0][0].run_id}-{uuid.uuid4().hex}.parquet"
         table = pa.Table.from_pylist([_shard_row(row, content) for row, content in self._rows], SHARD_SCHEMA)
         storage.write(storage.join(self._output, shard), ledger.to_parquet(table))
         ledger.append(self._output, [_in_shard(row, shard) for row, _ in self._rows])
@@ -89,14 +98,13 @@ class ParquetSink:
 def sweep(output: str, referenced: Collection[str]) -> None:
     """Removes shards that a killed run wrote without getting to their ledger rows: their images come again."""
     for entry in storage.children(output):
-        is_shard = entry.name.startswith(_SHARD_PREFIX) and entry.name.endswith(_SHARD_SUFFIX)
-        if is_shard and entry.name not in referenced:
+        if _SHARD_NAME.fullmatch(entry.name) and entry.name not in referenced:
             storage.remove(entry.path)
 
 
 def _shard_row(row: LedgerRow, content: bytes) -> dict[str, Any]:
-    copied = ("source", "width", "height", "status", "reason", "message", "bundle", "seconds")
-    return {name: getattr(row, name) for name in copied} | {"image": content or None, "format": "png"}
+    copied = {name: getattr(row, name) for name in SHARD_SCHEMA.names if name not in ("image", "format")}
+    return copied | {"image": content or None, "format": "png"}
 
 
 def _in_shard(row: LedgerRow, shard: str) -> LedgerRow:

@@ -7,7 +7,7 @@ import posixpath
 from dataclasses import dataclass
 
 from colorize_core import storage
-from colorize_core.errors import InputError, OutputError
+from colorize_core.errors import InputError, OutputError, UserError, one_line, printable
 from colorize_core.images.decode import SUFFIX_LIST, is_image_name
 
 _WILDCARDS = "*?["
@@ -46,19 +46,15 @@ def list_sources(location: str) -> Listing:
     Raises:
         InputError: nothing is there, or no photograph is.
     """
-    where = storage.absolute(location)
-    if storage.is_folder(where):
-        entries = list(storage.find(where))
-    elif storage.exists(where):
-        entries = list(storage.match(where))
-        if not is_image_name(where):
-            raise InputError(f"INPUT {location} is a file but no image: give a folder, a glob or one of {SUFFIX_LIST}")
-    elif any(c in where for c in _WILDCARDS):
-        entries = list(storage.match(where))
-    else:
-        raise InputError(f"INPUT {location} does not exist: give a folder, a glob or an image file")
+    try:
+        entries = _entries(location)
+    except UserError:
+        raise
+    except Exception as error:  # every store has its own exceptions: for no credentials, no network, no such bucket
+        raise InputError(f"INPUT {location} cannot be listed: {one_line(error)}") from error
+    # A name that is no UTF-8 cannot stand in Parquet: escaped, it is reported as a file that cannot be read.
     sources = [
-        Source(_text(entry.path), _text(entry.name), entry.size, f"{entry.size}-{entry.stamp}")
+        Source(printable(entry.path), printable(entry.name), entry.size, f"{entry.size}-{entry.stamp}")
         for entry in entries
         if is_image_name(entry.name)
     ]
@@ -67,14 +63,29 @@ def list_sources(location: str) -> Listing:
     return Listing(sources, len(entries) - len(sources))
 
 
+def _entries(location: str) -> list[storage.Entry]:
+    where = storage.absolute(location)
+    if storage.is_folder(where):
+        return list(storage.find(where))
+    if storage.exists(where):
+        if not is_image_name(where):
+            raise InputError(f"INPUT {location} is a file but no image: give a folder, a glob or one of {SUFFIX_LIST}")
+        return list(storage.match(where))
+    if any(c in where for c in _WILDCARDS):
+        return list(storage.match(where))
+    raise InputError(f"INPUT {location} does not exist: give a folder, a glob or an image file")
+
+
 def check_apart(location: str, output: str) -> None:
     """Refuses places where results and photographs would mix.
 
     Raises:
         OutputError: OUTPUT is INPUT, or one lies inside the other.
     """
-    inside, outside = _real(_folder_of(storage.absolute(location))), _real(storage.absolute(output))
-    if inside == outside or outside.startswith(inside.rstrip("/") + "/"):
+    where = storage.absolute(location)
+    inside, outside = _real(_folder_of(where)), _real(storage.absolute(output))
+    below = outside.startswith(inside.rstrip("/") + "/")
+    if inside == outside or (below and _looks_below(where)):
         raise OutputError(
             f"OUTPUT {output} lies inside INPUT {location}: the next run would take results for photographs; "
             "choose a place beside it"
@@ -93,10 +104,10 @@ def _folder_of(where: str) -> str:
     return where
 
 
+def _looks_below(where: str) -> bool:
+    """Whether INPUT takes files from folders below its own, as ``scans/*.tif`` and a single file do not."""
+    return storage.is_folder(where) or any(c in posixpath.dirname(where) for c in _WILDCARDS) or "**" in where
+
+
 def _real(path: str) -> str:
     return os.path.realpath(path) if storage.is_local(path) else path
-
-
-def _text(path: str) -> str:
-    # A name that is no UTF-8 cannot stand in Parquet: escaped, it is reported as a file that cannot be read.
-    return path.encode("utf-8", "backslashreplace").decode()

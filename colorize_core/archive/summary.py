@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
 from colorize_core import __version__, storage
+from colorize_core.errors import printable
 
 if TYPE_CHECKING:
     from colorize_core.archive.ledger import LedgerRow
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from colorize_core.bundle import Bundle
 
 FOLDER = "_runs"
-Ending = Literal["done", "interrupted", "failed"]
+State = Literal["running", "done", "interrupted", "failed"]
 _VERSIONS = ("keras", "numpy", "pillow", "ray", "tensorflow")
 
 
@@ -31,7 +32,7 @@ class RunSummary:
     """The facts of one run, as they stand in its JSON file."""
 
     run_id: str
-    status: Ending
+    status: State
     started_at: str
     finished_at: str
     seconds: float
@@ -83,7 +84,7 @@ class Run:
             self._reasons[row.reason] += 1
         self._bytes += row.bytes
 
-    def end(self, status: Ending) -> RunSummary:
+    def end(self, status: State) -> RunSummary:
         """The facts so far."""
         seconds = time.monotonic() - self._started
         done = sum(self._statuses.values())
@@ -93,8 +94,8 @@ class Run:
             started_at=self._started_at.isoformat(timespec="seconds"),
             finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(seconds, 1),
-            input=self._config.input,
-            output=self._config.output,
+            input=printable(self._config.input),
+            output=printable(self._config.output),
             format=self._config.file_format,
             bundle=self._bundle.name,
             bundle_digest=self._bundle.digest,

@@ -25,16 +25,20 @@ def read_folder(source: str, splits: Collection[str]) -> ray.data.Dataset:
 
     if not storage.is_folder(source):
         raise InputError(f"no folder of photographs at {source}: check the path")
-    rows = [
+    found = [
         {"id": entry.name, "path": entry.path, "split": split_of(entry.name, val=_VAL, test=_TEST)}
         for entry in storage.find(storage.absolute(source))
         if decode.is_image_name(entry.name)
     ]
     # Shuffled, and the same every time. By name, the pictures of one album would come together: a buffer does not mix
     # thousands of them, and the network would learn each album anew and forget the last.
-    rows = sorted((row for row in rows if row["split"] in splits), key=lambda row: place_of(row["id"]))
+    rows = sorted((row for row in found if row["split"] in splits), key=lambda row: place_of(row["id"]))
     if not rows:
-        raise InputError(f"no photographs of split {', '.join(splits)} below {source}: need {decode.SUFFIX_LIST}")
+        wanted = ", ".join(splits)
+        raise InputError(
+            f"{len(found)} photographs below {source}, and none falls into split {wanted}: need some hundred, "
+            f"as {decode.SUFFIX_LIST}"
+        )
     blocks = -(-len(rows) // _FILES_PER_TASK)
     return ray.data.from_items(rows, override_num_blocks=blocks).map_batches(_decode, batch_size=16)
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
+from colorize_core.images import decode
+
 _CELL = 256  # pixels that the long side of a picture may take
 _GAP = 8
 _HEADING = 24
@@ -36,8 +38,7 @@ def grid(rows: Sequence[Sequence[bytes | None]], headings: Sequence[str] = ("gra
 
 
 def _cell(content: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(content)) as image:
-        picture = image.convert("RGB")
+    picture = Image.fromarray(decode.read_rgb(content))
     scale = _CELL / max(picture.size)
     size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
     return picture.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.NEAREST)

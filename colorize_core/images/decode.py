@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")  # Pillow's names; no other of its parsers ever sees the bytes
-MAX_PIXELS = 300_000_000  # 300 Mpixel need 1.5 GB to decode and join; beyond lies what only a bomb would claim
+MAX_PIXELS = 300_000_000  # to decode and join, 300 Mpixel need 1.5 GB where gray, twice that where RGB
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow only warns where we refuse; MAX_PIXELS is checked before any pixel is decoded
 

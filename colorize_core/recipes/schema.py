@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from colorize_core import storage
 from colorize_core.color import GrayFormula
 from colorize_core.errors import RecipeError
+from colorize_core.models import BUILDERS
 
 _SHIPPED = Path(__file__).parent
 
@@ -66,6 +67,12 @@ class Recipe(_Settings):
     data: DataSettings
     model: ModelSettings
     training: TrainingSettings
+
+    @model_validator(mode="after")
+    def _model_is_known(self) -> Recipe:
+        if self.model.name not in BUILDERS:
+            raise ValueError(f"model.name is {self.model.name!r}; choose from {', '.join(sorted(BUILDERS))}")
+        return self
 
     @model_validator(mode="after")
     def _sides_fit_the_model(self) -> Recipe:

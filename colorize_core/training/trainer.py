@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from colorize_core import bundle, cluster, datasets, storage
-from colorize_core.errors import ColorizeError, InputError, RecipeError
+from colorize_core.errors import ColorizeError, InputError, RecipeError, UserError, one_line
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
 from colorize_core.training import curves, pairs
@@ -74,11 +74,15 @@ def train(
         )
     with cluster.connected() as resources:
         rows = {split: datasets.read(data, [split]) for split in datasets.SPLITS}
+        workers = Workers(num_workers, resources.gpus >= 1 if use_gpu is None else use_gpu)
+        available = resources.gpus if workers.use_gpu else resources.cpus
+        if num_workers > available:
+            kind = "GPUs" if workers.use_gpu else "CPUs"
+            raise RecipeError(f"--num-workers {num_workers} need as many {kind}, the cluster has {available:.0f}")
         storage.check_writable(output)
         scratch = storage.join(storage.absolute(output), _SCRATCH)
         if storage.exists(scratch):  # Ray Train would take what a broken run left there for its own
             storage.remove(scratch)
-        workers = Workers(num_workers, resources.gpus >= 1 if use_gpu is None else use_gpu)
         made, history, rejected = _learn(recipe, data, rows["train"], rows["val"], scratch, workers, note, on_epoch)
         scores = score.score(made, rows["test"])
         made = made.with_metrics(scores.summary())
@@ -184,7 +188,10 @@ def _fit(
     try:
         return trainer.fit(), history
     except Exception as error:
-        raise ColorizeError(f"training failed: {cluster.root_cause(error)}") from error
+        cause = cluster.root_cause(error)
+        if isinstance(cause, UserError):
+            raise cause from error
+        raise ColorizeError(f"training failed: {one_line(cause)}") from error
     finally:
         progress.put(None)
         listener.join(timeout=10)

@@ -93,8 +93,9 @@ def test_lossy_formats(archive_dir: Path, tmp_path: Path, file_format: str, suff
 def test_parquet_carries_the_images_and_the_failures(archive_dir: Path, tmp_path: Path) -> None:
     (archive_dir / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     out = tmp_path / "out"
-    out.mkdir()
-    (out / "part-killed-run.parquet").write_bytes(b"a shard that no ledger row names")
+    (out / "_runs").mkdir(parents=True)
+    orphan = out / f"part-20260102T030405Z-abcdef-{'0' * 32}.parquet"
+    orphan.write_bytes(b"a shard that no ledger row names, since its run was killed")
     assert archive(archive_dir, out, "--format", "parquet") == TOO_MANY_FAILED
     rows = [row for name in outputs(out) for row in pq.read_table(out / name).to_pylist()]
     assert {Path(row["source"]).name: row["status"] for row in rows} == {
@@ -178,6 +179,8 @@ def test_what_is_wrong_is_said_in_one_line(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.png").touch()
     before = sorted(tmp_path.rglob("*"))
     for arguments, words in (
         ([tmp_path / "nowhere", tmp_path / "out"], "does not exist"),
@@ -187,6 +190,11 @@ def test_what_is_wrong_is_said_in_one_line(
         ([archive_dir, archive_dir / "out"], "lies inside INPUT"),
         ([archive_dir, archive_dir], "lies inside INPUT"),
         ([archive_dir / "*.png", archive_dir], "lies inside INPUT"),
+        ([archive_dir / "**" / "*.png", archive_dir / "out"], "lies inside INPUT"),
+        (["", tmp_path / "out"], "an empty path"),
+        (["foo://x", tmp_path / "out"], "foo"),
+        ([archive_dir, tmp_path / "empty" / ".."], "lies inside OUTPUT"),
+        ([archive_dir, archive_dir.parent / "taken"], "did not make"),
         ([archive_dir, tmp_path], "lies inside OUTPUT"),
         ([archive_dir, tmp_path / "out", "--model", "unknown"], "no model bundle 'unknown'"),
         ([archive_dir, tmp_path / "file" / "out"], "cannot be written"),

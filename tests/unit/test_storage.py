@@ -119,8 +119,11 @@ def test_links_to_files_are_followed(tmp_path: Path) -> None:
     (folder / "link.jpg").symlink_to(tmp_path / "store" / "long.jpg")
     (folder / "broken.jpg").symlink_to(tmp_path / "gone.jpg")
     (folder / "loop").symlink_to(folder)
-    [entry] = storage.find(str(folder))
+    broken, entry = storage.find(str(folder))
     assert (entry.name, entry.size) == ("link.jpg", 5)
+    assert broken.name == "broken.jpg"  # whoever reads it is told that it is gone
+    with pytest.raises(FileNotFoundError):
+        storage.read(broken.path)
     assert entry.stamp == next(storage.find(str(tmp_path / "store"))).stamp
 
 

@@ -90,6 +90,7 @@ def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> No
     [shard] = _shards(output)
     assert shard.startswith(f"part-{good.run_id}-")
     common = {"format": "png", "bundle": good.bundle, "seconds": 0.5}
+    common |= {"fingerprint": good.fingerprint, "run_id": good.run_id, "finished_at": good.finished_at}
     assert _rows(output, shard) == [
         common
         | {"source": "/in/a.tif", "image": b"\x89PNG\x00\x00", "width": 640, "height": 480}
@@ -143,8 +144,8 @@ def test_sweep_removes_shards_without_rows_and_nothing_else(output: str, make_ro
     target.add(make_row("a", output=""), b"an image")
     target.close()
     [kept] = _shards(output)
-    others = ["part-notes.txt", "data.parquet", "album/part-1.parquet", "a.png"]
-    for name in ("part-run-1-orphan.parquet", *others):
+    others = ["part-notes.txt", "part-00000-of-another-program.parquet", "album/part-1.parquet", "a.png"]
+    for name in (f"part-20260102T030405Z-abcdef-{'0' * 32}.parquet", *others):
         storage.write(storage.join(output, name), b"x")
     ledger.append(output, [make_row("a", output="a.png")])  # colorized again: its shard is no orphan for that
     sweep(output, ledger.read(output).outputs)

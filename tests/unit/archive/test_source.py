@@ -137,6 +137,8 @@ def test_the_fingerprint_follows_size_and_time(tmp_path: Path) -> None:
         ("in", "out"),
         ("in", "in-colorized"),
         ("in/*.jpg", "out"),
+        ("in/*.jpg", "in/out"),
+        ("in/b.jpg", "in/out"),
         ("in/b.jpg", "out"),
         ("in/album", "in/other"),
         ("in/album/*", "in/other"),
@@ -160,7 +162,7 @@ def test_places_apart_are_fine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
         ("in", "in/", "OUTPUT in/ lies inside INPUT in"),
         ("in/", "./in", "OUTPUT ./in lies inside INPUT in/"),
         ("in", "in/out", "OUTPUT in/out lies inside INPUT in"),
-        ("in/*.jpg", "in/out", r"OUTPUT in/out lies inside INPUT in/\*.jpg"),
+        ("in/**/*.jpg", "in/out", r"OUTPUT in/out lies inside INPUT in/\*\*/\*.jpg"),
         ("in/al*/*", "in/out", r"OUTPUT in/out lies inside INPUT in/al\*/\*"),
         ("in/b.jpg", "in", "OUTPUT in lies inside INPUT in/b.jpg"),
         ("in", ".", "INPUT in lies inside OUTPUT ."),
@@ -179,7 +181,7 @@ def test_places_that_mix_are_refused(
     _fill(str(tmp_path / "in"))
     (tmp_path / "link").symlink_to(tmp_path / "in")
     monkeypatch.chdir(tmp_path)
-    storage.make_folder("memory://bucket/in")
+    storage.write("memory://bucket/in/a.jpg", b"x")
     with pytest.raises(OutputError, match=f"^{message}"):
         check_apart(location, output)
     storage.remove("memory://bucket")
