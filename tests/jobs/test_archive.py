@@ -219,7 +219,13 @@ def test_an_interrupted_run_goes_on_where_it_ended(
     for i in range(240):
         Image.fromarray(np.roll(gray_photographs["coffee"], i, axis=1)).save(scans / f"{i:03d}.jpg")
     call = [sys.executable, "-m", "jobs.archive", str(scans), str(out)]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+
+    def hear_signals() -> None:  # a shell that runs the tests in the background has made its children deaf to SIGINT
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    with subprocess.Popen(
+        call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=hear_signals
+    ) as process:
         deadline = time.monotonic() + 120
         while not list(out.glob("_ledger/*.parquet")) and time.monotonic() < deadline:
             time.sleep(0.05)
