@@ -41,7 +41,8 @@ def weighted_mean(values: keras.KerasTensor, target: keras.KerasTensor, rebalanc
     if not rebalance:
         return ops.mean(values)
     weights = 1 + rebalance * ops.sqrt(ops.sum(ops.square(target), axis=-1, keepdims=True))
-    return ops.mean(weights * values) / ops.mean(weights)
+    # Not divided by the mean weight, which differs from worker to worker: the mean over workers is that of the batch.
+    return ops.mean(weights * values)
 
 
 def match_resolution(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:

@@ -125,7 +125,7 @@ def test_data_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[st
     (tmp_path / "empty").mkdir()
     for data, words in (
         (f"folder:{tmp_path}/nowhere", "no folder of photographs"),
-        (f"folder:{tmp_path}/empty", "no photographs of split train"),
+        (f"folder:{tmp_path}/empty", "0 photographs below"),
         (f"cifar10:{tmp_path}/empty", "data_batch_1"),
     ):
         assert train("unet-lab", data, tmp_path / "bundle") == USAGE

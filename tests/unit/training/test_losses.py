@@ -24,8 +24,8 @@ def test_values_worked_by_hand(name: str, expected: list[float]) -> None:
 def test_weights_follow_the_chroma_of_the_target() -> None:
     values = losses.l1(TARGET, PREDICTION)
     assert float(losses.weighted_mean(values, TARGET, 0.0)) == pytest.approx(0.21 / 4)
-    # Weights 1 + 4 * 0.5 = 3 and 1, mean 2; a weight stands for both channels of its pixel.
-    assert float(losses.weighted_mean(values, TARGET, 4.0)) == pytest.approx((3 * 0.2 + 0.01) / 4 / 2)
+    # Weights 1 + 4 * 0.5 = 3 and 1; a weight stands for both channels of its pixel.
+    assert float(losses.weighted_mean(values, TARGET, 4.0)) == pytest.approx((3 * 0.2 + 0.01) / 4)
 
 
 def test_equal_images_have_no_loss() -> None:
