@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from colorize_core.errors import ColorizeError, one_line
+
+_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ def connected() -> Iterator[Resources]:
     if mine:
         address = os.environ.get("RAY_ADDRESS")
         options = {} if address else {"include_dashboard": False}
+        _check_listening(address or "")
         try:
             with native_stderr_silenced(), _own_signals():
                 # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
@@ -52,6 +56,19 @@ def connected() -> Iterator[Resources]:
     finally:
         if mine:
             ray.shutdown()
+
+
+def _check_listening(address: str) -> None:
+    """Refuses an address where nothing listens at once: Ray itself would try for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ColorizeError(
+            f"nothing answers at RAY_ADDRESS={address} ({one_line(error)}): start the cluster, or unset RAY_ADDRESS"
+        ) from error
 
 
 def root_cause(error: BaseException) -> BaseException:

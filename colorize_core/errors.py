@@ -63,7 +63,7 @@ class ImageError(ColorizeError):
 
 def printable(path: str) -> str:
     """The path with bytes that are no UTF-8 escaped: as it can be printed, and stand in JSON and Parquet."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def one_line(error: BaseException) -> str:

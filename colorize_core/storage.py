@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,17 +101,36 @@ def write(path: str, content: bytes) -> None:
 
 
 def check_writable(folder: str) -> None:
-    """Creates the folder if need be and proves that it can be written, by a file that is removed again.
+    """Proves that files can be written into a folder, there already or not; leaves nothing behind.
 
     Raises:
         OutputError: it cannot.
     """
     probe = join(folder, f".{uuid.uuid4().hex}.probe")
+    missing = _missing_folders(folder)
     try:
         write(probe, b"")
         remove(probe)
+        for path in missing:
+            os.rmdir(path)
     except Exception as error:  # every store has its own exceptions for "no"
         raise OutputError(f"OUTPUT {folder} cannot be written ({one_line(error)}): choose another place") from error
+
+
+def _missing_folders(folder: str) -> list[str]:
+    """The folders that a file in ``folder`` would bring about, innermost first; none in an object store."""
+    filesystem, inner = _locate(folder)
+    missing: list[str] = []
+    while isinstance(filesystem, LocalFileSystem) and inner and not os.path.lexists(inner):
+        missing.append(inner)
+        inner = os.path.dirname(inner)
+    return missing
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether a path is a folder itself or lies somewhere below it, links resolved."""
+    inner, outer = (os.path.realpath(p) if is_local(p) else p for p in (absolute(path), absolute(folder)))
+    return inner == outer or inner.startswith(outer.rstrip("/") + "/")
 
 
 def remove(path: str) -> None:
@@ -119,11 +139,25 @@ def remove(path: str) -> None:
     filesystem.rm(inner, recursive=True)
 
 
-def find(folder: str) -> Iterator[Entry]:
-    """Every file below a folder, sorted by name; links to files are followed, links to folders are not."""
+def find(folder: str, on_error: Callable[[OSError], None] | None = None) -> Iterator[Entry]:
+    """Every file below a folder, sorted by name; links to files are followed, links to folders are not.
+
+    Args:
+        folder: where to look.
+        on_error: called for each folder that cannot be listed, named in ``filename``; raised, where this is not given.
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
     filesystem, root = _locate(folder)
     root = root.rstrip("/")
-    yield from _entries(filesystem, filesystem.find(root, detail=True), root)
+    if not isinstance(filesystem, LocalFileSystem):
+        yield from _entries(filesystem, filesystem.find(root, detail=True), root)
+        return
+    walked = os.walk(root or "/", onerror=on_error or stop)  # fsspec's own leaves out, in silence, what it cannot list
+    paths = [os.path.join(place, name) for place, _, names in walked for name in names]
+    yield from _local_entries(paths, root)
 
 
 def children(folder: str) -> Iterator[Entry]:
@@ -132,7 +166,9 @@ def children(folder: str) -> Iterator[Entry]:
     root = root.rstrip("/")
     if not filesystem.isdir(root):  # an object store has no empty folders
         return
-    yield from _entries(filesystem, {info["name"]: info for info in filesystem.ls(root, detail=True)}, root)
+    infos = {info["name"]: info for info in filesystem.ls(root, detail=True)}
+    local = isinstance(filesystem, LocalFileSystem)
+    yield from _local_entries(infos, root) if local else _entries(filesystem, infos, root)
 
 
 def is_empty(folder: str) -> bool:
@@ -147,26 +183,36 @@ def match(pattern: str) -> Iterator[Entry]:
     A file of that very name, as in ``scan[1].jpg``, is the only match.
     """
     filesystem, inner = _locate(pattern)
+    local = isinstance(filesystem, LocalFileSystem)
     if filesystem.isfile(inner):
-        yield from _entries(filesystem, {inner: filesystem.info(inner)}, posixpath.dirname(inner))
-        return
-    plain = inner[: min((inner.find(c) for c in "*?[" if c in inner), default=len(inner))]
-    yield from _entries(filesystem, filesystem.glob(inner, detail=True), posixpath.dirname(plain))
+        infos, root = {inner: filesystem.info(inner)}, posixpath.dirname(inner)
+    else:
+        plain = inner[: min((inner.find(c) for c in "*?[" if c in inner), default=len(inner))]
+        infos, root = filesystem.glob(inner, detail=True), posixpath.dirname(plain)
+    yield from _local_entries(infos, root) if local else _entries(filesystem, infos, root)
 
 
-def _entries(filesystem: Any, found: dict[str, dict[str, Any]], root: str) -> Iterator[Entry]:
+def _local_entries(paths: Iterable[str], root: str) -> Iterator[Entry]:
+    for path in sorted(paths):
+        name = posixpath.relpath(path, root or "/")
+        try:
+            status = os.stat(path)
+        except OSError:  # a link that leads nowhere, a file that is just gone: whoever reads it is told
+            yield Entry(path, name, 0, "")
+            continue
+        if stat.S_ISREG(status.st_mode):  # a pipe or device could keep its reader waiting forever
+            yield Entry(path, name, status.st_size, str(status.st_mtime_ns))
+
+
+def _entries(filesystem: Any, found: Mapping[str, dict[str, Any]], root: str) -> Iterator[Entry]:
     for inner, info in sorted(found.items()):
-        if info.get("islink") and filesystem.isfile(inner):
-            info = filesystem.info(inner)  # of the file, not of the link to it
-        # A link that leads nowhere is of type "link" or "other": whoever reads it is told.
-        if info["type"] == "file" or (info.get("islink") and not filesystem.exists(inner)):
-            path = inner if isinstance(filesystem, LocalFileSystem) else filesystem.unstrip_protocol(inner)
-            yield Entry(path, posixpath.relpath(inner, root or "/"), int(info["size"] or 0), _stamp(info))
+        if info["type"] == "file":
+            name = posixpath.relpath(inner, root or "/")
+            yield Entry(filesystem.unstrip_protocol(inner), name, int(info["size"] or 0), _stamp(info))
 
 
 def _stamp(info: dict[str, Any]) -> str:
     for key in ("ETag", "etag", "mtime", "LastModified", "created"):
         if info.get(key):
-            value = info[key]
-            return str(round(value * 1e9)) if isinstance(value, float) else str(value).strip('"')
+            return str(info[key]).strip('"')
     return ""

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from colorize_core.archive import screen
 from colorize_core.archive.pipeline import OUTPUT_FORMATS, Archive, ArchiveConfig, OutputFormat
 from jobs.exits import DONE, TOO_MANY_FAILED, run
+
+
+class _Fraction(click.FloatRange):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if number != number:  # no comparison with nan holds: it would pass as in range, and let everything fail
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 @click.command("archive")
@@ -19,7 +29,7 @@ from jobs.exits import DONE, TOO_MANY_FAILED, run
 @click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
 @click.option(
     "--max-failed",
-    type=click.FloatRange(0, 1),
+    type=_Fraction(0, 1),
     default=0.0,
     show_default=True,
     help="Exit with status 3 when more than this part of the photographs failed.",
@@ -49,7 +59,7 @@ def command(
         click.echo("what was finished is kept: the same command goes on from there", err=True)
         raise
     screen.show_summary(summary, output)
-    return TOO_MANY_FAILED if summary.failed_fraction > max_failed else DONE
+    return DONE if summary.is_within(max_failed) else TOO_MANY_FAILED
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ def write_side_by_side(sources: Sequence[Source], output: str, truths: Mapping[s
     for source in sources:
         row = done.latest.get(source.uri)
         if row and row.status == "ok":
-            before, after = storage.read(source.uri), storage.read(storage.join(output, row.output))
+            before, after = storage.read(source.path), storage.read(storage.join(output, row.output))
             rows.append((before, after, truths.get(source.name)))
     headings = ("before", "after", "truth") if truths else ("before", "after")
     path = storage.join(output, FOLDER, "side-by-side.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,14 @@ from colorize_core.archive.source import Source
 
 _FILES_PER_TASK = 32
 _BYTES_PER_TASK = 32 << 20  # of source files: a task of large scans holds few of them
-SCHEMA = pa.schema([("source", pa.string()), ("fingerprint", pa.string()), ("output", pa.string())])
+SCHEMA = pa.schema(
+    [
+        ("path", pa.binary()),  # as the file system has it: a name need not be UTF-8
+        ("source", pa.string()),
+        ("fingerprint", pa.string()),
+        ("output", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -112,5 +120,8 @@ def _candidates(source: Source, suffix: str) -> Iterable[str]:
 
 
 def _table(part: list[tuple[Source, str]]) -> pa.Table:
-    rows = [{"source": s.uri, "fingerprint": s.fingerprint, "output": output} for s, output in part]
+    rows = [
+        {"path": os.fsencode(s.path), "source": s.uri, "fingerprint": s.fingerprint, "output": output}
+        for s, output in part
+    ]
     return pa.Table.from_pylist(rows, SCHEMA)

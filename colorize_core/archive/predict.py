@@ -6,6 +6,7 @@ that fails carries ``reason`` and ``message`` on to the end.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -37,14 +38,14 @@ SMALL_SCHEMA = pa.schema(
 
 
 def read_small(tasks: pa.Table, *, side: int, multiple: int) -> pa.Table:
-    """Stage 1: rows {source, fingerprint, output} to rows of ``SMALL_SCHEMA``."""
+    """Stage 1: rows of ``plan.SCHEMA`` to rows of ``SMALL_SCHEMA``."""
     cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
     rows = []
     for row in tasks.to_pylist():
         started = time.perf_counter()
         row |= {"content": b"", "small": b"", "small_width": 0, "small_height": 0, "reason": "", "message": ""}
         try:
-            row["content"] = storage.read(row["source"])
+            row["content"] = storage.read(os.fsdecode(row["path"]))
             gray, (width, height) = decode.read_small(row["content"], side)
             size = network_size(width, height, side, multiple)
             row["small"] = shrink(gray, size).tobytes()

@@ -80,6 +80,8 @@ def show_plan(archive: Archive) -> None:
         f"{plan.finished} finished before; model {archive.bundle.name} {archive.bundle.digest[:12]}",
         soft_wrap=True,
     )
+    for folder in archive.listing.unlisted:
+        console.print(f"cannot be listed: {folder}", soft_wrap=True, markup=False, style="yellow")
     if plan.outdated:
         console.print(
             f"{plan.outdated} of them were done before by another model or with other settings, or have changed since: "
@@ -103,6 +105,7 @@ def show_summary(summary: RunSummary, output: str) -> None:
         ("failed", summary.failed),
         *((f"  {reason}", count) for reason, count in summary.reasons.items()),
         ("other files, not looked at", summary.other_files),
+        ("folders that cannot be listed", len(summary.folders_not_listed)),
     ):
         if value or label in ("photographs", "colorized", "failed"):
             table.add_row(label, f"{value:,}")

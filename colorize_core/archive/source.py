@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from colorize_core import storage
@@ -18,12 +18,14 @@ class Source:
     """One photograph to colorize.
 
     Attributes:
-        uri: where it can be read.
-        name: its place below INPUT, parts joined by ``/``.
+        path: where it can be read.
+        uri: the same as text that any file can hold; bytes that are no UTF-8 are escaped.
+        name: its place below INPUT, parts joined by ``/``, escaped likewise.
         size: in bytes.
         fingerprint: changes when the file does.
     """
 
+    path: str
     uri: str
     name: str
     size: int
@@ -32,10 +34,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Listing:
-    """Every photograph of INPUT, sorted by name, and how many other files lie among them."""
+    """Every photograph of INPUT, sorted by name.
+
+    Attributes:
+        sources: the photographs.
+        others: how many other files lie among them.
+        unlisted: folders that could not be looked into, each with the reason.
+    """
 
     sources: list[Source]
     others: int
+    unlisted: list[str]
 
 
 def list_sources(location: str) -> Listing:
@@ -46,27 +55,30 @@ def list_sources(location: str) -> Listing:
     Raises:
         InputError: nothing is there, or no photograph is.
     """
+    unlisted: list[str] = []
     try:
-        entries = _entries(location)
+        entries = _entries(location, lambda error: unlisted.append(printable(one_line(error))))
     except UserError:
         raise
     except Exception as error:  # every store has its own exceptions: for no credentials, no network, no such bucket
         raise InputError(f"INPUT {location} cannot be listed: {one_line(error)}") from error
-    # A name that is no UTF-8 cannot stand in Parquet: escaped, it is reported as a file that cannot be read.
     sources = [
-        Source(printable(entry.path), printable(entry.name), entry.size, f"{entry.size}-{entry.stamp}")
+        Source(entry.path, printable(entry.path), printable(entry.name), entry.size, f"{entry.size}-{entry.stamp}")
         for entry in entries
         if is_image_name(entry.name)
     ]
     if not sources:
-        raise InputError(f"INPUT {location} holds no photograph: {len(entries)} files, none of them {SUFFIX_LIST}")
-    return Listing(sources, len(entries) - len(sources))
+        hidden = f"; {len(unlisted)} folders cannot be listed: {unlisted[0]}" if unlisted else ""
+        raise InputError(
+            f"INPUT {location} holds no photograph: {len(entries)} files, none of them {SUFFIX_LIST}{hidden}"
+        )
+    return Listing(sources, len(entries) - len(sources), unlisted)
 
 
-def _entries(location: str) -> list[storage.Entry]:
+def _entries(location: str, on_error: Callable[[OSError], None]) -> list[storage.Entry]:
     where = storage.absolute(location)
     if storage.is_folder(where):
-        return list(storage.find(where))
+        return list(storage.find(where, on_error))
     if storage.exists(where):
         if not is_image_name(where):
             raise InputError(f"INPUT {location} is a file but no image: give a folder, a glob or one of {SUFFIX_LIST}")
@@ -83,14 +95,14 @@ def check_apart(location: str, output: str) -> None:
         OutputError: OUTPUT is INPUT, or one lies inside the other.
     """
     where = storage.absolute(location)
-    inside, outside = _real(_folder_of(where)), _real(storage.absolute(output))
-    below = outside.startswith(inside.rstrip("/") + "/")
-    if inside == outside or (below and _looks_below(where)):
+    folder = _folder_of(where)
+    holds_input = storage.is_inside(folder, output)
+    if storage.is_inside(output, folder) and (holds_input or _looks_below(where)):
         raise OutputError(
             f"OUTPUT {output} lies inside INPUT {location}: the next run would take results for photographs; "
             "choose a place beside it"
         )
-    if inside.startswith(outside.rstrip("/") + "/"):
+    if holds_input:
         raise OutputError(
             f"INPUT {location} lies inside OUTPUT {output}: results could overwrite photographs; choose another place"
         )
@@ -107,7 +119,3 @@ def _folder_of(where: str) -> str:
 def _looks_below(where: str) -> bool:
     """Whether INPUT takes files from folders below its own, as ``scans/*.tif`` and a single file do not."""
     return storage.is_folder(where) or any(c in posixpath.dirname(where) for c in _WILDCARDS) or "**" in where
-
-
-def _real(path: str) -> str:
-    return os.path.realpath(path) if storage.is_local(path) else path

@@ -43,6 +43,7 @@ class RunSummary:
     bundle_digest: str
     photographs: int
     other_files: int
+    folders_not_listed: list[str]
     finished_before: int
     failed_before: int
     planned: int
@@ -54,10 +55,13 @@ class RunSummary:
     images_per_second: float
     versions: dict[str, str]
 
-    @property
-    def failed_fraction(self) -> float:
-        """Part of this run's photographs that failed, in [0, 1]."""
-        return self.failed / max(1, self.ok + self.skipped + self.failed)
+    def is_within(self, max_failed: float) -> bool:
+        """Whether no more than this part of the run's photographs, in [0, 1], failed.
+
+        Nobody knows how many photographs are in a folder that cannot be listed: one is too many, unless all may fail.
+        """
+        done = self.ok + self.skipped + self.failed
+        return self.failed <= max_failed * done and (not self.folders_not_listed or max_failed == 1)
 
     def write(self, output: str) -> None:
         """Writes ``_runs/<run id>.json``. Raises OSError."""
@@ -101,6 +105,7 @@ class Run:
             bundle_digest=self._bundle.digest,
             photographs=len(self._listing.sources),
             other_files=self._listing.others,
+            folders_not_listed=self._listing.unlisted,
             finished_before=self._plan.finished,
             failed_before=self._plan.failed_before,
             planned=len(self._plan.todo),

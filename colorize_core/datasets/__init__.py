@@ -24,6 +24,11 @@ READERS = {
 }
 
 
+def source_of(data: str) -> str:
+    """The place in ``DATASET:SOURCE``."""
+    return data.partition(":")[2]
+
+
 def read(data: str, splits: Collection[str] = SPLITS) -> ray.data.Dataset:
     """Lazy Ray data set of the wanted splits of ``DATASET:SOURCE``, as in ``cifar10:/data/cifar-10-batches-py``.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,26 +44,32 @@ class Scores:
         }
 
 
-def score(bundle: Bundle, images: ray.data.Dataset) -> Scores:
-    """Colorizes the gray version of each image {id, rgb} and measures it against the truth, distributed.
+def choose_samples(images: ray.data.Dataset) -> set[str]:
+    """Ids of a few readable images of a data set; reads no further than it must.
 
     Raises:
         InputError: no image is readable.
     """
+    from ray.data.expressions import col
+
+    rows = images.select_columns(["id", "reason"]).filter(expr=col("reason") == "").limit(_SAMPLES).take_all()
+    if not rows:
+        raise InputError("none of the images to measure on can be read: look at the test split of DATA")
+    return {row["id"] for row in rows}
+
+
+def score(bundle: Bundle, images: ray.data.Dataset, sample_ids: Collection[str]) -> Scores:
+    """Colorizes the gray version of each readable image {id, rgb} and measures it against the truth, distributed."""
     from ray.data import ActorPoolStrategy
 
-    ids = [row["id"] for row in images.select_columns(["id"]).take_all()]
-    chosen = set(ids[:: max(1, len(ids) // _SAMPLES)][:_SAMPLES])
     scored = images.map_batches(
         _Scorer,
-        fn_constructor_args=(bundle, chosen),
+        fn_constructor_args=(bundle, sample_ids),
         batch_size=16,
         num_cpus=1,
         compute=ActorPoolStrategy(size=1),
     )
     rows = [row for row in scored.take_all() if row["readable"]]
-    if not rows:
-        raise InputError("none of the images to measure on can be read: look at the test split of DATA")
     samples = [(row.pop("gray_png"), row.pop("truth_png"), row.pop("model_png")) for row in rows]
     return Scores(rows, [sample for sample in samples if sample[0]])
 
@@ -70,7 +77,7 @@ def score(bundle: Bundle, images: ray.data.Dataset) -> Scores:
 class _Scorer:
     """Ray Data actor: rows {id, rgb} to rows of figures."""
 
-    def __init__(self, bundle: Bundle, sample_ids: set[str]) -> None:
+    def __init__(self, bundle: Bundle, sample_ids: Collection[str]) -> None:
         self._colorizer = Colorizer(bundle)
         self._gray = bundle.recipe.data.gray
         self._sample_ids = sample_ids

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from colorize_core import bundle, cluster, datasets, storage
-from colorize_core.errors import ColorizeError, InputError, RecipeError, UserError, one_line
+import numpy as np
+
+from colorize_core import bundle, cluster, datasets, models, storage
+from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
 from colorize_core.training import curves, pairs
@@ -17,7 +20,6 @@ from colorize_core.training.loop import train_worker, write_history
 
 if TYPE_CHECKING:
     import ray.data
-    from ray.train import Result
 
 _SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
 OnEpoch = Callable[[dict[str, float]], None]
@@ -38,6 +40,24 @@ class TrainingRun:
     bundle: bundle.Bundle
     output: str
     rejected: list[str]
+
+
+@dataclass(frozen=True)
+class _Split:
+    """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out."""
+
+    pairs: ray.data.Dataset
+    images: int
+    rejected: list[str]
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The weights of the best epoch (content of ``model.keras``), and a history row per epoch."""
+
+    weights: bytes
+    best_epoch: int
+    history: list[dict[str, float]]
 
 
 def train(
@@ -74,125 +94,152 @@ def train(
         )
     with cluster.connected() as resources:
         rows = {split: datasets.read(data, [split]) for split in datasets.SPLITS}
-        workers = Workers(num_workers, resources.gpus >= 1 if use_gpu is None else use_gpu)
-        available = resources.gpus if workers.use_gpu else resources.cpus
-        if num_workers > available:
-            kind = "GPUs" if workers.use_gpu else "CPUs"
-            raise RecipeError(f"--num-workers {num_workers} need as many {kind}, the cluster has {available:.0f}")
-        storage.check_writable(output)
-        scratch = storage.join(storage.absolute(output), _SCRATCH)
-        if storage.exists(scratch):  # Ray Train would take what a broken run left there for its own
-            storage.remove(scratch)
-        made, history, rejected = _learn(recipe, data, rows["train"], rows["val"], scratch, workers, note, on_epoch)
-        scores = score.score(made, rows["test"])
+        _check_output(output, datasets.source_of(data))
+        workers = _workers(num_workers, use_gpu, resources)
+        _check_model(recipe)
+        sample_ids = score.choose_samples(rows["test"])
+        splits = {split: _split(rows[split], recipe) for split in ("train", "val")}
+        fitted = _fit(recipe, splits, storage.join(storage.absolute(output), _SCRATCH), workers, on_epoch)
+        rejected = [reason for split in splits.values() for reason in split.rejected]
+        facts = {
+            "data": data,
+            "note": note,
+            "images": {name: split.images for name, split in splits.items()},
+            "rejected": len(rejected),
+            "fingerprint": pairs.fingerprint(splits["train"].pairs),
+            "workers": workers.number,
+            "gpu": workers.use_gpu,
+            "epochs": len(fitted.history),
+            "best_epoch": fitted.best_epoch,
+            "minutes": round(sum(row["seconds"] for row in fitted.history) / 60, 1),
+        }
+        made = bundle.Bundle.create(recipe, fitted.weights, facts)
+        scores = score.score(made, rows["test"], sample_ids)
         made = made.with_metrics(scores.summary())
         extras = {
-            "history.csv": write_history(history),
-            "curves.png": curves.draw(history),
+            "history.csv": write_history(fitted.history),
+            "curves.png": curves.draw(fitted.history),
             "samples.png": report.grid(scores.samples),
         }
         made.save(output, extras)
-        storage.remove(scratch)
     return TrainingRun(made, output, rejected)
 
 
-def _learn(
-    recipe: Recipe,
-    data: str,
-    train_rows: ray.data.Dataset,
-    val_rows: ray.data.Dataset,
-    scratch: str,
-    workers: Workers,
-    note: str,
-    on_epoch: OnEpoch,
-) -> tuple[bundle.Bundle, list[dict[str, float]], list[str]]:
-    """The bundle with the best weights, a history row per epoch, and why which images were left out."""
-    train_pairs, train_rejects = _pairs(train_rows, recipe)
-    val_pairs, val_rejects = _pairs(val_rows, recipe)
-    images = {"train": train_pairs.count(), "val": val_pairs.count()}
-    steps = images["train"] // recipe.training.batch_size
-    if not steps or images["val"] < workers.number:
-        raise InputError(
-            f"{data} has {images['train']} images to learn from and {images['val']} to validate on: need at least "
-            f"{recipe.training.batch_size} (training.batch_size) and {workers.number} (--num-workers)"
+def _check_output(output: str, source: str) -> None:
+    if storage.is_inside(output, source):
+        raise OutputError(
+            f"OUTPUT {output} lies inside DATA {source}: the next training would take the bundle's pictures for "
+            "photographs; choose a place beside it"
         )
-    shards = {"train": train_pairs, "val": val_pairs}
-    result, history = _fit(recipe, shards, scratch, steps, workers, on_epoch)
-    checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
-    with checkpoint.as_directory() as folder:
-        weights = storage.read(os.path.join(folder, "model.keras"))
-    rejected = train_rejects + val_rejects
-    facts = {
-        "data": data,
-        "note": note,
-        "images": images,
-        "rejected": len(rejected),
-        "fingerprint": pairs.fingerprint(train_pairs),
-        "workers": workers.number,
-        "gpu": workers.use_gpu,
-        "epochs": len(history),
-        "best_epoch": int(best["epoch"]),
-        "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
-    }
-    return bundle.Bundle.create(recipe, weights, facts), history, rejected
+    storage.check_writable(output)
 
 
-def _pairs(rows: ray.data.Dataset, recipe: Recipe) -> tuple[ray.data.Dataset, list[str]]:
-    """Pairs of the rows of one split, held in the object store since each epoch reads them, and what was rejected."""
+def _workers(number: int, use_gpu: bool | None, resources: cluster.Resources) -> Workers:
+    workers = Workers(number, resources.gpus >= 1 if use_gpu is None else use_gpu)
+    available = resources.gpus if workers.use_gpu else resources.cpus
+    if number > available:
+        kind = "GPUs" if workers.use_gpu else "CPUs"
+        raise RecipeError(f"--num-workers {number} need as many {kind}, the cluster has {available:.0f}")
+    return workers
+
+
+def _check_model(recipe: Recipe) -> None:
+    """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU."""
+    import ray
+
+    def attempt(name: str, settings: Mapping[str, Any], side: int) -> str:
+        try:
+            models.build(name, settings)(np.zeros((1, side, side, 1), np.float32))
+        except Exception as error:  # Keras raises whatever its layers do
+            return one_line(error)
+        return ""
+
+    model, data = recipe.model, recipe.data
+    for side in {data.crop, data.inference_side}:
+        wrong = ray.get(ray.remote(attempt).remote(model.name, model.settings, side))
+        if wrong:
+            raise RecipeError(f"model {model.name} cannot be built for images of {side} pixels: {wrong}")
+
+
+def _split(rows: ray.data.Dataset, recipe: Recipe) -> _Split:
     from ray.data.expressions import col
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray}
     made = rows.map_batches(pairs.pair_batch, batch_size=32, fn_kwargs=settings).materialize()
     rejected = [row["reason"] for row in made.select_columns("reason").filter(expr=col("reason") != "").take_all()]
-    return (made.filter(expr=col("reason") == "").materialize() if rejected else made), rejected
+    readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
+    return _Split(readable, readable.count(), rejected)
 
 
-def _fit(
-    recipe: Recipe,
-    shards: dict[str, ray.data.Dataset],
-    scratch: str,
-    steps: int,
-    workers: Workers,
-    on_epoch: OnEpoch,
-) -> tuple[Result, list[dict[str, float]]]:
-    """Runs the workers; gives Ray's result and a history row per epoch."""
+def _fit(recipe: Recipe, splits: Mapping[str, _Split], scratch: str, workers: Workers, on_epoch: OnEpoch) -> _Fitted:
+    """Runs the workers; what they leave in ``scratch`` is removed, however they end."""
     from ray.train import CheckpointConfig, RunConfig, ScalingConfig
 
     with cluster.native_stderr_silenced():  # imports TensorFlow, which greets
         from ray.train.tensorflow import TensorflowTrainer
-    from ray.util.queue import Queue
 
-    progress = Queue(actor_options={"num_cpus": 0})
-    history: list[dict[str, float]] = []
-
-    def listen() -> None:
-        while (row := progress.get()) is not None:
-            history.append(row)
-            on_epoch(row)
-
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    trainer = TensorflowTrainer(
-        train_worker,
-        train_loop_config={"recipe": recipe.model_dump(), "steps": steps, "progress": progress},
-        scaling_config=ScalingConfig(num_workers=workers.number, use_gpu=workers.use_gpu),
-        run_config=RunConfig(
-            name="checkpoints",
-            storage_path=scratch,
-            checkpoint_config=CheckpointConfig(
-                num_to_keep=1, checkpoint_score_attribute="val_loss", checkpoint_score_order="min"
+    images = {name: split.images for name, split in splits.items()}
+    steps = images["train"] // recipe.training.batch_size
+    if not steps or images["val"] < workers.number:
+        raise InputError(
+            f"DATA has {images['train']} images to learn from and {images['val']} to validate on: need at least "
+            f"{recipe.training.batch_size} (training.batch_size) and {workers.number} (--num-workers)"
+        )
+    with _Progress(on_epoch) as progress:
+        trainer = TensorflowTrainer(
+            train_worker,
+            train_loop_config={"recipe": recipe.model_dump(), "steps": steps, "progress": progress.queue},
+            scaling_config=ScalingConfig(num_workers=workers.number, use_gpu=workers.use_gpu),
+            run_config=RunConfig(
+                name="checkpoints",
+                storage_path=scratch,
+                checkpoint_config=CheckpointConfig(
+                    num_to_keep=1, checkpoint_score_attribute="val_loss", checkpoint_score_order="min"
+                ),
             ),
-        ),
-        datasets=dict(shards),
-    )
-    try:
-        return trainer.fit(), history
-    except Exception as error:
-        cause = cluster.root_cause(error)
-        if isinstance(cause, UserError):
-            raise cause from error
-        raise ColorizeError(f"training failed: {one_line(cause)}") from error
-    finally:
-        progress.put(None)
-        listener.join(timeout=10)
-        progress.shutdown()
+            datasets={name: split.pairs for name, split in splits.items()},
+        )
+        if storage.exists(scratch):  # Ray Train would take what a killed run left there for its own
+            storage.remove(scratch)
+        try:
+            result = trainer.fit()
+            checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
+            with checkpoint.as_directory() as folder:
+                weights = storage.read(os.path.join(folder, "model.keras"))
+        except Exception as error:
+            cause = cluster.root_cause(error)
+            if isinstance(cause, UserError):
+                raise cause from error
+            raise ColorizeError(f"training failed: {one_line(cause)}") from error
+        finally:
+            if storage.exists(scratch):
+                storage.remove(scratch)
+    return _Fitted(weights, int(best["epoch"]), progress.history)
+
+
+class _Progress:
+    """Takes history rows from the workers while they train, and hands each on; a context manager."""
+
+    def __init__(self, on_epoch: OnEpoch) -> None:
+        from ray.util.queue import Queue
+
+        self.queue = Queue(actor_options={"num_cpus": 0})
+        self.history: list[dict[str, float]] = []
+        self._on_epoch = on_epoch
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> _Progress:
+        self._listener.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.queue.put(None)
+        self._listener.join(timeout=10)
+        self.queue.shutdown()
+
+    def _listen(self) -> None:
+        while (row := self.queue.get()) is not None:
+            self.history.append(row)
+            self._on_epoch(row)

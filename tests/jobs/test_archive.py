@@ -20,6 +20,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from colorize_core.archive import ledger
+from colorize_core.errors import printable
 from jobs.archive import command
 from jobs.exits import DONE, INTERRUPTED, TOO_MANY_FAILED, USAGE, status_of
 
@@ -136,6 +137,7 @@ def zoo(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
     folder.mkdir()
     gray = Image.fromarray(gray_photographs["astronaut"])
     gray.save(folder / "whole.jpg")
+    shutil.copy(folder / "whole.jpg", os.fsencode(folder) + b"/caf\xe9.jpg")
     (folder / "truncated.jpg").write_bytes((folder / "whole.jpg").read_bytes()[:9000])
     (folder / "text.jpg").write_text("<html>404</html>")
     (folder / "empty.png").touch()
@@ -160,7 +162,7 @@ def test_every_file_is_accounted_for(zoo: Path, tmp_path: Path, capsys: pytest.C
         "text.jpg": "not_an_image",
         "empty.png": "empty",
     }
-    assert sorted(ended) == sorted(path.name for path in zoo.iterdir())
+    assert sorted(ended) == sorted(printable(path.name) for path in zoo.iterdir())
     assert sorted(row.output for row in ended.values() if row.status == "ok") == outputs(out)
     assert load(out / "rotated.png").size == (300, 512)
     assert load(out / "rotated.png").getexif().get(0x0112, 1) == 1

@@ -121,6 +121,30 @@ def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, caps
 
 
 @pytest.mark.usefixtures("ray_here")
+def test_what_cannot_be_trained_is_said_before_anything_is_written(
+    color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unreadable = tmp_path / "unreadable"
+    unreadable.mkdir()
+    for i in range(100):
+        (unreadable / f"{i}.jpg").write_text("not a photograph")
+    good, out = f"folder:{color_dir}", tmp_path / "new" / "bundle"
+    for arguments, words in (
+        (["unet-lab", good, color_dir / "bundle"], "lies inside DATA"),
+        (["unet-lab", f"folder:{unreadable}", out], "none of the images to measure on can be read"),
+        (["unet-lab", good, out, "--set=model.settings.depth=3"], "model.settings of unet"),
+        (["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"], "for images of 28 pixels"),
+        (["unet-lab", good, out, "--batch-size=500"], "need at least 500 (training.batch_size)"),
+    ):
+        assert status_of(command, [*map(os.fspath, arguments[:3]), *SMALL, *arguments[3:]]) == USAGE, arguments
+        printed = capsys.readouterr().err
+        assert words in printed
+        assert len(printed.splitlines()) == 1
+    assert not out.parent.exists()
+    assert not (color_dir / "bundle").exists()
+
+
+@pytest.mark.usefixtures("ray_here")
 def test_data_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     for data, words in (

@@ -188,8 +188,29 @@ def test_remove_takes_a_file_or_a_folder(root: str) -> None:
 
 
 def test_check_writable_leaves_nothing(root: str) -> None:
+    storage.write(storage.join(root, "a.png"), b"x")
     storage.check_writable(root)
-    assert _names(root) == []
+    storage.check_writable(storage.join(root, "new", "below"))
+    assert _names(root) == ["a.png"]
+    assert not storage.exists(storage.join(root, "new"))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("in", True), ("in/", True), ("in/below/x", True), ("in/../in/x", True), ("inside", False), (".", False)],
+)
+def test_is_inside(tmp_path: Path, path: str, expected: bool) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    assert storage.is_inside(f"{tmp_path}/{path}", f"{tmp_path}/in") is expected
+    assert storage.is_inside(f"{tmp_path}/{path}", f"{tmp_path}/link") is expected
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    for found in (storage.find(str(tmp_path)), storage.children(str(tmp_path)), storage.match(f"{tmp_path}/*")):
+        assert [entry.name for entry in found] == ["a.jpg"]
 
 
 def test_check_writable_says_why_not(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ MIB = 1 << 20
 
 
 def _sources(*names: str, size: int = 1000) -> list[Source]:
-    return [Source(f"/in/{name}", name, size, "7-1") for name in sorted(names)]
+    return [Source(f"/in/{name}", f"/in/{name}", name, size, "7-1") for name in sorted(names)]
 
 
 def _plan(sources: Sequence[Source], done: Rows | None = None, **changes: Any) -> Plan:
@@ -78,7 +78,7 @@ def test_the_name_of_a_source_that_is_gone_stays_taken(make_row: MakeRow) -> Non
     """Its result is still in OUTPUT, perhaps the only one: it may come from another INPUT."""
     done = _carried_out(_plan(_sources("a.tif")), make_row)
     assert _names(_plan(_sources("a.jpg"), done)) == {"a.jpg": "a.jpg.png"}
-    elsewhere = [Source("/other/a.tif", "a.tif", 1000, "7-1")]
+    elsewhere = [Source("/other/a.tif", "/other/a.tif", "a.tif", 1000, "7-1")]
     assert _names(_plan(elsewhere, done)) == {"a.tif": "a.tif.png"}
 
 
@@ -177,12 +177,20 @@ def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
 
 
 def _tasks(sizes: Sequence[int]) -> list[list[str]]:
-    sources = [Source(f"/in/{i:03d}.jpg", f"{i:03d}.jpg", size, f"{size}-1") for i, size in enumerate(sizes)]
+    sources = [
+        Source(path := f"/in/{i:03d}.jpg", path, f"{i:03d}.jpg", size, f"{size}-1") for i, size in enumerate(sizes)
+    ]
     tables = list(_plan(sources).tasks())
     assert all(table.schema == plan.SCHEMA for table in tables)
     rows = [row for table in tables for row in table.to_pylist()]
     assert rows == [
-        {"source": s.uri, "fingerprint": s.fingerprint, "output": s.name.replace("jpg", "png")} for s in sources
+        {
+            "path": s.path.encode(),
+            "source": s.uri,
+            "fingerprint": s.fingerprint,
+            "output": s.name.replace("jpg", "png"),
+        }
+        for s in sources
     ]
     return [table["source"].to_pylist() for table in tables]
 

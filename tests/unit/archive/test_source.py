@@ -111,7 +111,24 @@ def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb") as file:
         file.write(b"x")
     [source] = list_sources(str(tmp_path)).sources
-    assert (source.name, source.uri) == ("caf\\udce9.jpg", f"{tmp_path}/caf\\udce9.jpg")
+    assert (source.name, source.uri) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
+    assert os.fsencode(source.path) == os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the depth of a path that cannot be listed is Linux'")
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
+    _fill(str(tmp_path), ("a.jpg",))
+    where = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(20):  # 20 * 251 characters: more than a system call takes
+        os.mkdir("d" * 250, dir_fd=where)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=where)
+        os.close(where)
+        where = below
+    os.close(where)
+    listing = list_sources(str(tmp_path))
+    assert [source.name for source in listing.sources] == ["a.jpg"]
+    [unlisted] = listing.unlisted
+    assert "File name too long" in unlisted
 
 
 def test_a_link_is_a_photograph(tmp_path: Path) -> None:
