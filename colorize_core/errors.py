@@ -48,7 +48,7 @@ class ImageError(ColorizeError):
         message: one line for a person.
     """
 
-    REASONS = ("empty", "not_an_image", "damaged", "too_large", "unsupported", "storage", "internal")
+    REASONS = ("empty", "not_an_image", "damaged", "too_large", "unsupported", "mismatch", "storage", "internal")
 
     def __init__(self, reason: str, message: str) -> None:
         if reason not in self.REASONS:

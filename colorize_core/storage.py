@@ -7,8 +7,9 @@ import posixpath
 import stat
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import IO, Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -80,19 +81,39 @@ def read(path: str) -> bytes:
     return bytes(filesystem.cat_file(inner))
 
 
+def read_range(path: str, offset: int, size: int) -> bytes:
+    """``size`` bytes from ``offset`` on; fewer where the file ends before. Raises OSError."""
+    filesystem, inner = _locate(path)
+    return bytes(filesystem.cat_file(inner, start=offset, end=offset + size)) if size else b""
+
+
+def open_file(path: str) -> IO[bytes]:
+    """The file for reading and seeking; what is not read is not fetched. Raises OSError."""
+    filesystem, inner = _locate(path)
+    file: IO[bytes] = filesystem.open(inner, "rb")
+    return file
+
+
 def write(path: str, content: bytes) -> None:
     """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError."""
     filesystem, inner = _locate(path)
     if not isinstance(filesystem, LocalFileSystem):
         filesystem.pipe_file(inner, content)  # an object appears only when it is complete
         return
-    folder, name = os.path.split(inner)
+    with replacing(inner) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: str) -> Iterator[IO[bytes]]:
+    """A local file to write, which takes the place of ``path`` when the block ends well, and is gone otherwise."""
+    folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     # Not named after the target: a name of 255 bytes leaves no room for a suffix.
     temporary = os.path.join(folder, f".{uuid.uuid4().hex}.partial")
     try:
         with open(temporary, "xb") as file:
-            file.write(content)
+            yield file
         os.replace(temporary, os.path.join(folder, name))
     except BaseException:
         if os.path.exists(temporary):
@@ -169,6 +190,13 @@ def children(folder: str) -> Iterator[Entry]:
     infos = {info["name"]: info for info in filesystem.ls(root, detail=True)}
     local = isinstance(filesystem, LocalFileSystem)
     yield from _local_entries(infos, root) if local else _entries(filesystem, infos, root)
+
+
+def folders(folder: str) -> list[str]:
+    """Names of the folders directly in a folder, sorted."""
+    filesystem, root = _locate(folder)
+    infos = filesystem.ls(root.rstrip("/"), detail=True)
+    return sorted(posixpath.basename(info["name"].rstrip("/")) for info in infos if info["type"] == "directory")
 
 
 def is_empty(folder: str) -> bool:

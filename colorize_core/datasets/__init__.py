@@ -1,43 +1,72 @@
-"""Data sets as rows {id str, split 'train'|'val'|'test', rgb uint8 [H, W, 3], reason str}.
+"""Data sets as rows {id, split, rgb, reason, message, labels…}: one planner each, lazily read on Ray Data.
 
-A row that cannot be read has an empty ``rgb`` [0, 0, 3] and its ``reason``; a good row has reason ''. A new data set is
-one reader function and one line in ``READERS``.
+A row that cannot be read has an empty ``rgb`` [0, 0, 3], a ``reason`` and a ``message``; a good row has reason ''.
+A new data set is one function that plans and one line in ``PLANNERS``.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
+from colorize_core.datasets import prepared
+from colorize_core.datasets.rows import Plan
+from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 
 if TYPE_CHECKING:
     import ray.data
 
-Reader = Callable[[str, Collection[str]], "ray.data.Dataset"]
+Planner = Callable[[str, SplitRule], Plan]
 
-SPLITS = ("train", "val", "test")
-READERS = {
-    "cifar10": "colorize_core.datasets.cifar:read_cifar10",
-    "folder": "colorize_core.datasets.folder:read_folder",
+PLANNERS = {
+    "celeba": "colorize_core.datasets.celeba:plan_celeba",
+    "cifar10": "colorize_core.datasets.cifar:plan_cifar10",
+    "cifar100": "colorize_core.datasets.cifar:plan_cifar100",
+    "folder": "colorize_core.datasets.folder:plan_folder",
+    "paired": "colorize_core.datasets.paired:plan_paired",
+    "parquet": "colorize_core.datasets.table:plan_parquet",
 }
 
 
 def source_of(data: str) -> str:
-    """The place in ``DATASET:SOURCE``."""
-    return data.partition(":")[2]
+    """The place in ``DATASET:SOURCE``, or that of a prepared data set."""
+    name, colon, source = data.partition(":")
+    return source if colon and name in PLANNERS else data
 
 
-def read(data: str, splits: Collection[str] = SPLITS) -> ray.data.Dataset:
-    """Lazy Ray data set of the wanted splits of ``DATASET:SOURCE``, as in ``cifar10:/data/cifar-10-batches-py``.
+def plan(data: str, rule: SplitRule) -> Plan:
+    """Looks at ``DATASET:SOURCE``, as in ``cifar10:/data/cifar-10-batches-py``, or at a folder that prepare made.
 
     Raises:
         InputError: the data set is unknown, or nothing usable is at the source.
     """
     name, colon, source = data.partition(":")
-    if not colon or name not in READERS:
-        raise InputError(f"DATA {data!r} is not DATASET:SOURCE; DATASET is one of {', '.join(sorted(READERS))}")
-    module, function = READERS[name].split(":")
-    reader: Reader = getattr(importlib.import_module(module), function)
-    return reader(source, splits)
+    if colon and name in PLANNERS:
+        module, function = PLANNERS[name].split(":")
+        planner: Planner = getattr(importlib.import_module(module), function)
+        return planner(source, rule)
+    if prepared.is_prepared(data):
+        return prepared.plan_prepared(data, rule)
+    raise InputError(
+        f"DATA {data!r} is neither a folder that colorize prepare made nor DATASET:SOURCE; DATASET is one of "
+        f"{', '.join(sorted(PLANNERS))}"
+    )
+
+
+def read(data: str, rule: SplitRule) -> ray.data.Dataset:
+    """The rows of ``data`` as a lazy Ray data set, a task per chunk. Raises InputError as ``plan``."""
+    import ray.data
+    from ray import cloudpickle
+
+    chunks = [{"chunk": cloudpickle.dumps(chunk)} for chunk in plan(data, rule).chunks]
+    return ray.data.from_items(chunks, override_num_blocks=len(chunks)).map_batches(_read_chunk, batch_size=1)
+
+
+def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    from ray import cloudpickle
+
+    for rows in cloudpickle.loads(batch["chunk"][0])():
+        if len(rows):
+            yield rows.columns()

@@ -1,62 +1,123 @@
-"""CIFAR-10 in its official Python layout: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009)."""
+"""CIFAR-10 and CIFAR-100 as published: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009).
+
+A batch file holds up to 10,000 (CIFAR-100: 50,000) images of 32x32, as three planes; batches may be shorter.
+"""
 
 from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+import posixpath
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import storage
-from colorize_core.datasets.splits import split_of
+from colorize_core import containers, storage
+from colorize_core.datasets import official
+from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 
-if TYPE_CHECKING:
-    import ray.data
-
-_BATCHES = {**{f"data_batch_{i}": "train" for i in range(1, 6)}, "test_batch": "test"}
-_VAL = 0.05  # fraction of the official training images held back for validation
 _ALLOWED = {
     (module, name)
     for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
     for name in ("_reconstruct", "ndarray", "dtype")
 } | {("_codecs", "encode")}
+_PIXELS = 3 * 32 * 32
+_ROWS_AT_ONCE = 2000  # 6 MB
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Builds arrays and plain values; a pickle that asks for anything else is refused before it runs."""
+@dataclass(frozen=True)
+class _Layout:
+    """One published form of a set: its batch files with their split, and the labels in front of each image."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"asks for {module}.{name}, which no CIFAR batch needs")
-        return super().find_class(module, name)
-
-
-def read_cifar10(source: str, splits: Collection[str]) -> ray.data.Dataset:
-    """The batches in ``source`` (``cifar-10-batches-py``): 32x32, official test split, 5 % of the rest as val."""
-    import ray.data
-
-    if not storage.is_folder(source):
-        raise InputError(f"no folder at {source}: need cifar-10-batches-py with data_batch_1 .. 5 and test_batch")
-    files = [
-        {"path": storage.join(storage.absolute(source), name), "name": name, "official": official}
-        for name, official in _BATCHES.items()
-        if official in splits or (official == "train" and "val" in splits)
-    ]
-    missing = [file["name"] for file in files if not storage.exists(file["path"])]
-    if missing:
-        raise InputError(f"{', '.join(missing)} not in {source}: need the official Python batches, unpacked")
-    wanted = sorted(splits)
-    return ray.data.from_items(files, override_num_blocks=len(files)).map_batches(
-        _read_batch, batch_size=1, fn_kwargs={"splits": wanted}
-    )
+    form: Literal["python", "binary"]
+    files: dict[str, str]
+    labels: tuple[str, ...]
 
 
-def load_batch(content: bytes, where: str) -> NDArray[np.uint8]:
-    """Pixels uint8 [n, 32, 32, 3] of one pickled batch.
+_LABEL_KEYS = {"label": b"labels", "coarse_label": b"coarse_labels", "fine_label": b"fine_labels"}
+_TEN = {**{f"data_batch_{i}": "train" for i in range(1, 6)}, "test_batch": "test"}
+_CIFAR10 = (
+    _Layout("python", _TEN, ("label",)),
+    _Layout("binary", {f"{name}.bin": split for name, split in _TEN.items()}, ("label",)),
+)
+_CIFAR100 = (
+    _Layout("python", {"train": "train", "test": "test"}, ("coarse_label", "fine_label")),
+    _Layout("binary", {"train.bin": "train", "test.bin": "test"}, ("coarse_label", "fine_label")),
+)
+
+
+def plan_cifar10(source: str, rule: SplitRule) -> Plan:
+    """CIFAR-10: a folder with the Python or the binary batches, one of the published archives, or ``official``.
+
+    ids are ``data_batch_1/00000`` and so on in every form. Raises InputError.
+    """
+    return _plan(source, rule, "cifar10", _CIFAR10)
+
+
+def plan_cifar100(source: str, rule: SplitRule) -> Plan:
+    """CIFAR-100 likewise; ids are ``train/00000`` and so on. Raises InputError."""
+    return _plan(source, rule, "cifar100", _CIFAR100)
+
+
+def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...]) -> Plan:
+    if source == official.SOURCE:
+        return _plan(official.fetch(name), rule, name, layouts)
+    where = storage.absolute(source)
+    if storage.is_folder(where):
+        names = {entry.name for entry in storage.children(where)}
+        read: Callable[..., Iterator[Rows]] = _read_file
+    elif where.lower().endswith((*containers.PACKED_TAR_SUFFIXES, *containers.TAR_SUFFIXES)) and storage.exists(where):
+        names = {posixpath.basename(member) for member, _ in containers.stream_tar(where)}
+        read = _read_from_tar
+    else:
+        raise InputError(f"no folder or .tar.gz file at {source}: need the batches of {name} as published")
+    layout = max(layouts, key=lambda layout: len(names & layout.files.keys()))
+    if missing := sorted(layout.files.keys() - names):
+        raise InputError(f"{', '.join(missing)} not in {source}: need the Python or the binary batches of {name}")
+    return Plan([partial(read, where, file, layout, rule) for file in layout.files if _is_wanted(layout, file, rule)])
+
+
+def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
+    split = layout.files[file]
+    return split in rule.wanted or (split == "train" and "val" in rule.wanted)
+
+
+def _read_file(folder: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
+    path = storage.join(folder, file)
+    yield from _rows(storage.read(path), path, file, layout, rule)
+
+
+def _read_from_tar(path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
+    for name, content in containers.stream_tar(path):
+        if posixpath.basename(name) == file:
+            yield from _rows(content.read(), f"{path}: {name}", file, layout, rule)
+            return
+
+
+def _rows(content: bytes, where: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
+    load = load_pickled if layout.form == "python" else load_binary
+    pixels, labels = load(content, where, layout.labels)
+    batch = file.removesuffix(".bin")
+    for start in range(0, len(pixels), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        ids = [f"{batch}/{i:05d}" for i in range(start, start + len(pixels[part]))]
+        split = [rule.of_official(identity, layout.files[file]) for identity in ids]
+        rows = Rows.good(
+            ids, split, np.ascontiguousarray(pixels[part]), labels={name: all_[part] for name, all_ in labels.items()}
+        )
+        yield rows.where([name in rule.wanted for name in split])
+
+
+def load_pickled(
+    content: bytes, where: str, labels: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
+    """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of one batch of the Python version.
 
     Raises:
         InputError: the pickle is damaged, asks for code, or holds something else.
@@ -67,21 +128,41 @@ def load_batch(content: bytes, where: str) -> NDArray[np.uint8]:
         if data.dtype != np.uint8:
             raise ValueError(f"pixels are {data.dtype}, not uint8")
         pixels: NDArray[np.uint8] = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        return pixels
+        found = {name: np.array(fields[_LABEL_KEYS[name]], np.int64) for name in labels}
+        for name, values in found.items():
+            if values.shape != (len(pixels),):
+                raise ValueError(f"{len(pixels)} images, but {values.size} of {name}")
+        return pixels, found
+    except KeyError as error:
+        raise InputError(f"{where} has no field {error}: need a batch as published") from error
     except Exception as error:  # a damaged pickle fails in more ways than can be listed, MemoryError among them
         detail = str(error) or type(error).__name__
-        raise InputError(f"{where} is not a CIFAR-10 batch ({detail}): fetch the archive again") from error
+        raise InputError(f"{where} is no CIFAR batch ({detail}): fetch the archive again") from error
 
 
-def _read_batch(batch: dict[str, Any], splits: list[str]) -> dict[str, Any]:
-    path, name, official = batch["path"][0], batch["name"][0], batch["official"][0]
-    rgb = load_batch(storage.read(path), path)
-    ids = [f"{name}/{i:05d}" for i in range(len(rgb))]
-    split = np.array([official if official == "test" else split_of(i, val=_VAL, test=0.0) for i in ids])
-    keep = np.isin(split, splits)
-    return {
-        "id": np.array(ids)[keep],
-        "split": split[keep],
-        "rgb": np.ascontiguousarray(rgb[keep]),
-        "reason": np.full(int(keep.sum()), ""),
-    }
+def load_binary(
+    content: bytes, where: str, labels: tuple[str, ...]
+) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
+    """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of one batch of the binary version.
+
+    Raises:
+        InputError: the length is not that of whole records, or a label is out of range.
+    """
+    width = len(labels) + _PIXELS
+    if not content or len(content) % width:
+        raise InputError(f"{where} has {len(content)} bytes, no multiple of {width}: fetch the archive again")
+    records = np.frombuffer(content, np.uint8).reshape(-1, width)
+    found = {name: records[:, i].astype(np.int64) for i, name in enumerate(labels)}
+    for name, values in found.items():
+        if values.max() >= 100:
+            raise InputError(f"{where} has a {name} of {values.max()}: it is no CIFAR batch, or the other set's")
+    return records[:, len(labels) :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), found
+
+
+class _ArraysOnly(pickle.Unpickler):
+    """Builds arrays and plain values; a pickle that asks for anything else is refused before it runs."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"asks for {module}.{name}, which no CIFAR batch needs")
+        return super().find_class(module, name)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from colorize_core import color
 from colorize_core.errors import ImageError, one_line
 from colorize_core.images.metadata import Metadata, read_metadata
 
@@ -84,6 +85,14 @@ def read_rgb(content: bytes) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint16:
         pixels = (pixels >> 8).astype(np.uint8)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
+
+
+def read_gray(content: bytes) -> NDArray[np.uint8]:
+    """Gray sRGB values uint8 [H, W], upright; of a color file the luminance. Raises ImageError."""
+    pixels = read_photograph(content).pixels
+    if pixels.dtype == np.uint16:
+        return (pixels >> 8).astype(np.uint8)
+    return pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, "luminance")).astype(np.uint8)
 
 
 _ORIENTATION = 0x0112  # EXIF tag

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.color import Floats, GrayFormula
+from colorize_core.images import square
+from colorize_core.preparation import statistics
 
 if TYPE_CHECKING:
     import ray.data
@@ -34,21 +35,15 @@ def denormalize_ab(target: Floats) -> Floats:
     return target * AB_SCALE
 
 
-def square(rgb: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """The central square of an image [H, W, 3] at ``size`` x ``size``: by area downwards, bicubic upwards."""
-    height, width = rgb.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return _resize(np.ascontiguousarray(rgb[top : top + side, left : left + side]), size)
-
-
-def to_pair(rgb: NDArray[np.uint8], gray: GrayFormula) -> tuple[Floats, Floats]:
+def to_pair(
+    rgb: NDArray[np.uint8], formula: GrayFormula, gray: NDArray[np.uint8] | None = None
+) -> tuple[Floats, Floats]:
     """Input [..., 1] and target [..., 2] of sRGB [..., 3].
 
-    The input is the L of the *gray* photograph that this formula makes, as an archive would hold it; the target is the
-    ab of the color photograph.
+    The input is the L of the *gray* photograph that the formula makes, as an archive would hold it, or of ``gray``,
+    [...], where the data set has its own; the target is the ab of the color photograph.
     """
-    lightness = color.lightness(color.gray(rgb, gray))
+    lightness = color.lightness(color.gray(rgb, formula) if gray is None else gray)
     return normalize_lightness(lightness)[..., None], normalize_ab(color.rgb_to_lab(rgb)[..., 1:])
 
 
@@ -71,7 +66,7 @@ def augment(
         part = image[top : top + side, left : left + side]
         if flip and rng.random() < 0.5:
             part = part[:, ::-1]
-        parts.append(_resize(np.ascontiguousarray(part), crop))
+        parts.append(square.resize(np.ascontiguousarray(part), (crop, crop)))
     out = np.stack(parts)
     return out[..., :1], out[..., 1:]
 
@@ -79,38 +74,35 @@ def augment(
 def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
     """Pairs [n, S, S, c] at ``side`` x ``side``."""
     both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)
-    out = np.stack([_resize(image, side) for image in both])
+    out = np.stack([square.resize(image, (side, side)) for image in both])
     return out[..., :1], out[..., 1:]
 
 
 def pair_batch(batch: dict[str, Any], *, size: int, gray: GrayFormula) -> dict[str, Any]:
-    """Rows {id, rgb, reason} of any size to {input float16 [size, size, 1], target float16 [size, size, 2]}.
+    """Rows {id, rgb, reason, message} of any size to {input float16 [size, size, 1], target float16 [size, size, 2]}.
 
     float16 holds L to 0.03 and ab to 0.06, below the rounding of 8 bit, in half the memory. ``checksum`` is the CRC-32
     of the pixels. A row with a reason stays, black.
     """
-    readable = [image if image.size else np.zeros((1, 1, 3), np.uint8) for image in batch["rgb"]]
-    rgb = np.stack([square(image, size) for image in readable])
-    inputs, targets = to_pair(rgb, gray)
+    rgb = _squares(batch["rgb"], size, (1, 1, 3))
+    own = _squares(batch["gray"], size, (1, 1)) if "gray" in batch else None
+    inputs, targets = to_pair(rgb, gray, own)
     return {
         "id": batch["id"],
         "reason": batch["reason"],
+        "message": batch["message"],
         "checksum": np.array([zlib.crc32(image) for image in rgb], np.int64),
         "input": inputs.astype(np.float16),
         "target": targets.astype(np.float16),
     }
 
 
+def _squares(images: Iterable[NDArray[np.uint8]], size: int, black: tuple[int, ...]) -> NDArray[np.uint8]:
+    readable = (image if image.size else np.zeros(black, np.uint8) for image in images)
+    return np.stack([square.to_square(image, size, "center") for image in readable])
+
+
 def fingerprint(pairs: ray.data.Dataset) -> str:
-    """SHA-256 over the sorted ids and checksums of all pairs: the same for the same images in any order."""
+    """Stands for the ids and pixels of all pairs, in any order: ``statistics.fingerprint``, as 64 digits."""
     rows = pairs.select_columns(["id", "checksum"]).take_all()
-    lines = sorted(f"{row['id']}\t{row['checksum']}\n" for row in rows)
-    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _resize(image: NDArray[Any], side: int) -> NDArray[Any]:
-    if image.shape[0] == side:
-        return image
-    filter_ = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_CUBIC
-    resized: NDArray[Any] = cv2.resize(image, (side, side), interpolation=filter_)
-    return resized
+    return f"{statistics.fingerprint([row['id'] for row in rows], [row['checksum'] for row in rows]):064x}"

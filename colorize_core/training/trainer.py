@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from colorize_core import bundle, cluster, datasets, models, storage
+from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
@@ -93,7 +94,7 @@ def train(
             f"training.batch_size {recipe.training.batch_size} does not divide over {num_workers} workers"
         )
     with cluster.connected() as resources:
-        rows = {split: datasets.read(data, [split]) for split in datasets.SPLITS}
+        rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
         _check_output(output, datasets.source_of(data))
         workers = _workers(num_workers, use_gpu, resources)
         _check_model(recipe)
@@ -166,7 +167,8 @@ def _split(rows: ray.data.Dataset, recipe: Recipe) -> _Split:
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray}
     made = rows.map_batches(pairs.pair_batch, batch_size=32, fn_kwargs=settings).materialize()
-    rejected = [row["reason"] for row in made.select_columns("reason").filter(expr=col("reason") != "").take_all()]
+    bad = made.select_columns(["id", "reason", "message"]).filter(expr=col("reason") != "").take_all()
+    rejected = [f"{row['id']}: {row['reason']}: {row['message']}" for row in bad]
     readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
     return _Split(readable, readable.count(), rejected)
 

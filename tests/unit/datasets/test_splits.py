@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
-from colorize_core.datasets.splits import split_of
+from colorize_core.datasets.splits import SplitRule, place_of
 
 IDS = [f"album/{i:05d}.jpg" for i in range(20_000)]
 
@@ -24,12 +25,12 @@ IDS = [f"album/{i:05d}.jpg" for i in range(20_000)]
 )
 def test_a_split_never_changes(identity: str, split: str) -> None:
     """Pinned: were the hash another, every prepared data set would leak its test images into training."""
-    assert split_of(identity, val=0.05, test=0.05) == split
+    assert SplitRule(0.05, 0.05).of(identity) == split
 
 
 @pytest.mark.parametrize(("val", "test"), [(0.05, 0.05), (0.2, 0.1), (0.05, 0.0), (0.0, 0.3)])
 def test_fractions(val: float, test: float) -> None:
-    counts = Counter(split_of(identity, val=val, test=test) for identity in IDS)
+    counts = Counter(SplitRule(val, test).of(identity) for identity in IDS)
     for split, fraction in {"val": val, "test": test, "train": 1 - val - test}.items():
         # Four standard deviations of a binomial distribution.
         assert counts[split] / len(IDS) == pytest.approx(
@@ -39,12 +40,25 @@ def test_fractions(val: float, test: float) -> None:
 
 @pytest.mark.parametrize(("val", "test", "split"), [(0, 0, "train"), (1, 0, "val"), (0, 1, "test"), (1, 1, "test")])
 def test_extremes(val: float, test: float, split: str) -> None:
-    assert {split_of(identity, val=val, test=test) for identity in IDS[:500]} == {split}
+    assert {SplitRule(val, test).of(identity) for identity in IDS[:500]} == {split}
 
 
 def test_a_larger_fraction_only_adds() -> None:
     for identity in IDS[:5000]:
-        if split_of(identity, val=0.05, test=0.05) == "test":
-            assert split_of(identity, val=0.05, test=0.2) == "test"
-        if split_of(identity, val=0.05, test=0.0) == "val":
-            assert split_of(identity, val=0.3, test=0.0) == "val"
+        if SplitRule(0.05, 0.05).of(identity) == "test":
+            assert SplitRule(0.05, 0.2).of(identity) == "test"
+        if SplitRule(0.05, 0.0).of(identity) == "val":
+            assert SplitRule(0.3, 0.0).of(identity) == "val"
+
+
+def test_another_seed_deals_anew() -> None:
+    places = np.array([[place_of(identity, seed) for identity in IDS[:2000]] for seed in (0, 1, 2)])
+    assert np.abs(np.corrcoef(places) - np.eye(3)).max() < 0.1
+
+
+def test_an_official_split_holds_but_for_validation() -> None:
+    rule = SplitRule(val=0.05, test=0.5)
+    assert {rule.of_official(identity, "test") for identity in IDS[:500]} == {"test"}
+    counts = Counter(rule.of_official(identity, "train") for identity in IDS)
+    assert counts["test"] == 0
+    assert counts["val"] / len(IDS) == pytest.approx(0.05, abs=0.007)

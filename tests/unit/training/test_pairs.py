@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from skimage import color as reference
 
 from colorize_core.color import Floats, GrayFormula
+from colorize_core.images.square import to_square
 from colorize_core.training import pairs
 
 Photographs = dict[str, NDArray[np.uint8]]
@@ -30,29 +31,6 @@ def test_normalization_reaches_from_minus_one_to_one_and_back() -> None:
     np.testing.assert_array_equal(pairs.denormalize_ab(pairs.normalize_ab(ab)), ab)
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (8, 14), (15, 8)])
-def test_square_takes_the_center(height: int, width: int) -> None:
-    rgb = np.random.default_rng(1).integers(0, 256, (height, width, 3), dtype=np.uint8)
-    top, left = (height - 8) // 2, (width - 8) // 2
-    np.testing.assert_array_equal(pairs.square(rgb, 8), rgb[top : top + 8, left : left + 8])
-
-
-def test_square_shrinks_by_area(photographs: Photographs) -> None:
-    rgb = photographs["coffee"]  # 400 x 600
-    blocks = rgb[:, 100:500].reshape(50, 8, 50, 8, 3).mean(axis=(1, 3))
-    small = pairs.square(rgb, 50)
-    assert small.dtype == np.uint8
-    np.testing.assert_allclose(small, blocks, atol=0.51)
-
-
-def test_square_enlarges_smoothly(photographs: Photographs) -> None:
-    rgb = photographs["coffee"][:40, :40]
-    large = pairs.square(rgb, 120)
-    assert large.shape == (120, 120, 3)
-    np.testing.assert_allclose(large.reshape(40, 3, 40, 3, 3).mean(axis=(1, 3)), rgb, atol=30)
-    np.testing.assert_array_equal(pairs.square(np.full((5, 9, 3), 81, np.uint8), 33), np.full((33, 33, 3), 81))
-
-
 @pytest.mark.parametrize(
     ("formula", "weights"), [("luminance", [0.299, 0.587, 0.114]), ("average", [1 / 3, 1 / 3, 1 / 3])]
 )
@@ -70,7 +48,7 @@ def test_a_pair_is_the_lightness_of_the_gray_and_the_chroma_of_the_color(
 
 
 def test_pairs_of_a_batch_are_those_of_its_images(photographs: Photographs) -> None:
-    batch = np.stack([pairs.square(rgb, 32) for rgb in photographs.values()])
+    batch = np.stack([to_square(rgb, 32, "center") for rgb in photographs.values()])
     inputs, targets = pairs.to_pair(batch, "luminance")
     for i, rgb in enumerate(batch):
         one = pairs.to_pair(rgb, "luminance")
@@ -145,14 +123,19 @@ def test_resize_halves_by_area() -> None:
 def test_pair_batch_of_photographs_and_of_a_row_that_failed(photographs: Photographs) -> None:
     rgb = np.empty(3, object)
     rgb[:] = [photographs["coffee"], np.zeros((0, 0, 3), np.uint8), photographs["rocket"]]
-    rows = {"id": np.array(["c", "bad", "r"]), "reason": np.array(["", "cut off", ""]), "rgb": rgb}
+    rows = {
+        "id": np.array(["c", "bad", "r"]),
+        "reason": np.array(["", "damaged", ""]),
+        "message": np.array(["", "cut off", ""]),
+        "rgb": rgb,
+    }
     got = pairs.pair_batch(rows, size=24, gray="luminance")
     assert list(got["id"]) == ["c", "bad", "r"]
-    assert list(got["reason"]) == ["", "cut off", ""]
+    assert list(got["message"]) == ["", "cut off", ""]
     assert (got["input"].shape, got["target"].shape) == ((3, 24, 24, 1), (3, 24, 24, 2))
     assert got["input"].dtype == got["target"].dtype == np.float16
     for i, name in ((0, "coffee"), (2, "rocket")):
-        small = pairs.square(photographs[name], 24)
+        small = to_square(photographs[name], 24, "center")
         inputs, targets = pairs.to_pair(small, "luminance")
         assert np.abs(got["input"][i] - inputs).max() * 50 < 0.03  # as the docstring says
         assert np.abs(got["target"][i] - targets).max() * 128 < 0.06

@@ -1,0 +1,120 @@
+"""CelebA as published: https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html (Liu et al., 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from colorize_core import storage
+from colorize_core.datasets import files
+from colorize_core.datasets.rows import NO_LABEL, Plan, Reject
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.errors import InputError, one_line
+
+_PARTITION = "list_eval_partition.txt"
+_SPLITS = {"0": "train", "1": "val", "2": "test"}
+_IMAGES = ("img_align_celeba", "img_align_celeba.zip")
+_FOLDERS = ("", "Eval", "Anno", "Img")  # the published one is deep, most copies are flat
+_TABLES = (
+    "identity_CelebA.txt",
+    "list_attr_celeba.txt",
+    "list_bbox_celeba.txt",
+    "list_landmarks_align_celeba.txt",
+)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A text file with a row of integers per image."""
+
+    names: list[str]
+    rows: dict[str, tuple[int, ...]]
+
+
+def plan_celeba(source: str, rule: SplitRule) -> Plan:
+    """CelebA's aligned faces: ``img_align_celeba/`` or ``.zip``, and ``list_eval_partition.txt`` with the split.
+
+    Identity, attributes, bounding boxes and landmarks are labels where their files are there. id is the file name.
+    An image that the partition names and that is not there is a reject, as is one that the partition does not name.
+
+    Raises:
+        InputError: images or partition are not there, or a table is damaged.
+    """
+    root = storage.absolute(source)
+    partition = {}
+    for name, values in _lines(_need(root, source, (_PARTITION,))):
+        if len(values) != 1 or values[0] not in _SPLITS:
+            raise InputError(f"{_PARTITION} in {source} gives {name} no split of 0, 1 or 2: fetch it again")
+        partition[name] = _SPLITS[values[0]]
+    found = files.find_images(_need(root, source, _IMAGES))
+    images = {name.rpartition("/")[2]: file for name, file in found.files.items()}
+    tables = [_read_table(path) for table in _TABLES if (path := _find(root, (table,)))]
+    nothing = [tuple([NO_LABEL] * len(table.names)) for table in tables]
+    items = [
+        files.Item(
+            name,
+            split,
+            *images[name],
+            labels=sum((t.rows.get(name, none) for t, none in zip(tables, nothing, strict=True)), ()),
+        )
+        for name, split in partition.items()
+        if split in rule.wanted and name in images
+    ]
+    missing = [
+        Reject(name, "missing", f"named in {_PARTITION}, but there is no such image")
+        for name, split in partition.items()
+        if split in rule.wanted and name not in images
+    ]
+    if not items:
+        raise InputError(f"none of the {len(partition)} images that {_PARTITION} names is in {source}")
+    strange = [Reject(name, "unlisted", f"not named in {_PARTITION}") for name in images if name not in partition]
+    names = [name for table in tables for name in table.names]
+    return Plan(files.chunks_of(items, names), [*found.rejects, *missing, *strange])
+
+
+def _find(root: str, names: tuple[str, ...]) -> str | None:
+    paths = (storage.join(root, folder, name) for name in names for folder in _FOLDERS)
+    return next((path for path in paths if storage.exists(path)), None)
+
+
+def _need(root: str, source: str, names: tuple[str, ...]) -> str:
+    path = _find(root, names)
+    if path is None:
+        raise InputError(f"no {' or '.join(names)} in {source}: need CelebA as published, unpacked or not")
+    return path
+
+
+def _lines(path: str) -> Iterator[tuple[str, list[str]]]:
+    """Each line's first word, and the rest of its words."""
+    try:
+        text = storage.read(path).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no text file of CelebA ({one_line(error)}): fetch it again") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        if words := line.split():
+            if len(words) == 1 and number > 1:
+                raise InputError(f"{path}, line {number}: {line.strip()!r} has one word: fetch it again")
+            yield words[0], words[1:]
+
+
+def _read_table(path: str) -> _Table:
+    """A table with or without the two lines in front: the number of rows, and the names of the columns."""
+    name = path.rpartition("/")[2]
+    lines = list(_lines(path))
+    count = int(lines.pop(0)[0]) if lines and not lines[0][1] and lines[0][0].isdigit() else None
+    names = ["identity"]
+    if count is not None:
+        first, more = lines.pop(0)
+        names = more if first == "image_id" else [first, *more]
+        if "bbox" in name:
+            names = [f"bbox_{column}" for column in names]
+    try:
+        rows = {image: tuple(map(int, values)) for image, values in lines}
+    except ValueError as error:
+        raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
+    wrong = next((image for image, values in rows.items() if len(values) != len(names)), None)
+    if wrong is not None:
+        raise InputError(f"{path}: {wrong} has {len(rows[wrong])} values, not {len(names)}: fetch it again")
+    if count is not None and count != len(lines):
+        raise InputError(f"{path} has {len(lines)} rows and says {count}: fetch it again")
+    return _Table(names, rows)

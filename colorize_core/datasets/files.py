@@ -1,0 +1,152 @@
+"""Photographs that are files of their own, or members of a tar or zip file: what folder, celeba and paired share."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from colorize_core import containers, storage
+from colorize_core.containers import Member
+from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, Rows
+from colorize_core.datasets.splits import place_of
+from colorize_core.errors import ImageError, one_line, printable
+from colorize_core.images import decode
+
+_FILES_PER_CHUNK = 256
+_BYTES_PER_CHUNK = 64 << 20
+_ROWS_AT_ONCE = 16  # decoded photographs are large
+
+
+@dataclass(frozen=True)
+class Item:
+    """One photograph to read.
+
+    Attributes:
+        id: unique in its data set; text that any file can hold.
+        split: where it belongs.
+        file: path, or member of a container.
+        size: of the file, in bytes.
+        labels: one integer per label of the data set.
+        gray: the file with the gray photograph that belongs to it, in data sets that have their own.
+    """
+
+    id: str
+    split: str
+    file: str | Member
+    size: int
+    labels: tuple[int, ...] = ()
+    gray: str | Member | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """The photographs below a place, by name, each with its file and size; and what must not be read."""
+
+    files: dict[str, tuple[str | Member, int]]
+    rejects: list[Reject]
+
+
+def find_images(where: str) -> Found:
+    """Every photograph in a folder (recursive) or a container; those of containers in a folder too.
+
+    Names are paths below ``where``; members of a container below the container's name. Raises OSError, InputError.
+    """
+    if not storage.is_folder(where):
+        return _members(where, "")
+    files: dict[str, tuple[str | Member, int]] = {}
+    rejects: list[Reject] = []
+    for entry in storage.find(where):
+        if decode.is_image_name(entry.name):
+            files[printable(entry.name)] = entry.path, entry.size
+        elif containers.is_container_name(entry.name):
+            inside = _members(entry.path, printable(entry.name) + "/")
+            files |= inside.files
+            rejects += inside.rejects
+    return Found(files, rejects)
+
+
+def _members(path: str, prefix: str) -> Found:
+    files: dict[str, tuple[str | Member, int]] = {}
+    rejects = []
+    for member in containers.list_members(path):
+        name = prefix + printable(posixpath.normpath(member.name))
+        if not decode.is_image_name(member.name):
+            continue
+        if containers.leads_outside(member.name):
+            rejects.append(Reject(prefix + printable(member.name), "unsafe_name", "the name leads out of its archive"))
+        elif name in files:
+            rejects.append(Reject(name, "duplicate", f"{path} has two files of this name; the first is used"))
+        else:
+            files[name] = member, member.size
+    return Found(files, rejects)
+
+
+def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Chunk]:
+    """Chunks bounded in files and bytes, in an order that is shuffled, and the same every time.
+
+    By name, the pictures of one album would come together: a buffer does not mix thousands of them, and a network would
+    learn each album anew and forget the last.
+    """
+    chunks: list[Chunk] = []
+    part: list[Item] = []
+    size = 0
+    for item in sorted(items, key=lambda item: place_of(item.id)):
+        if part and (len(part) == _FILES_PER_CHUNK or size + item.size > _BYTES_PER_CHUNK):
+            chunks.append(partial(_read, part, tuple(label_names)))
+            part, size = [], 0
+        part.append(item)
+        size += item.size
+    return [*chunks, partial(_read, part, tuple(label_names))] if part else chunks
+
+
+def _read(items: Sequence[Item], label_names: Sequence[str]) -> Iterator[Rows]:
+    for start in range(0, len(items), _ROWS_AT_ONCE):
+        yield _read_rows(items[start : start + _ROWS_AT_ONCE], label_names)
+
+
+def _read_rows(items: Sequence[Item], label_names: Sequence[str]) -> Rows:
+    images, grays, errors = [], [], []
+    for item in items:
+        rgb = gray = BLACK
+        error = ("", "")
+        try:
+            rgb = decode.read_rgb(_content(item.file))
+            gray = BLACK[..., 0] if item.gray is None else _gray_of(item.gray, rgb)
+        except ImageError as caught:
+            rgb, gray, error = BLACK, BLACK[..., 0], (caught.reason, caught.message)
+        except OSError as caught:
+            rgb, gray, error = BLACK, BLACK[..., 0], ("storage", f"cannot be read: {one_line(caught)}")
+        images.append(rgb)
+        grays.append(gray)
+        errors.append(error)
+    labels = {
+        name: np.array(
+            [item.labels[i] if not error[0] else NO_LABEL for item, error in zip(items, errors, strict=True)], np.int64
+        )
+        for i, name in enumerate(label_names)
+    }
+    return Rows(
+        id=[item.id for item in items],
+        split=[item.split for item in items],
+        rgb=images,
+        reason=[reason for reason, _ in errors],
+        message=[message for _, message in errors],
+        labels=labels,
+        gray=grays if items[0].gray is not None else None,
+    )
+
+
+def _gray_of(file: str | Member, rgb: Pixels) -> Pixels:
+    gray = decode.read_gray(_content(file))
+    if gray.shape != rgb.shape[:2]:
+        sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in (gray, rgb))
+        raise ImageError("mismatch", f"the gray and the color photograph differ in size: {sizes}")
+    return gray
+
+
+def _content(file: str | Member) -> bytes:
+    return containers.read_member(file) if isinstance(file, Member) else storage.read(file)

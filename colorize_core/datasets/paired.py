@@ -1,0 +1,156 @@
+"""Gray photographs beside their colors: two parallel trees, or the NumPy files of the "image colorization" set.
+
+The NumPy form holds 8-bit Lab as OpenCV has it: ``gray_scale.npy`` uint8 [n, H, W] with L * 255 / 100, and one or more
+``ab*.npy`` uint8 [m, H, W, 2] with a + 128 and b + 128, which follow each other in the order of their names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core import storage
+from colorize_core.datasets import files
+from colorize_core.datasets.rows import Chunk, Plan, Reject, Rows
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.errors import InputError, one_line
+
+_GRAY = ("gray", "grey", "grayscale", "greyscale", "gray_scale", "black_and_white", "bw", "l")
+_COLOR = ("color", "colour", "colored", "coloured", "rgb", "original")
+_LIGHTNESS_FILE = "gray_scale.npy"
+_AB_FILE = re.compile(r"ab(\d*)\.npy")
+_BYTES_AT_ONCE = 16 << 20  # of Lab
+_CHUNK_BATCHES = 8
+
+
+def plan_paired(source: str, rule: SplitRule) -> Plan:
+    """Two folders of one structure, as ``gray/`` and ``color/``, matched by name; or the NumPy form.
+
+    id is the path below the folders without its suffix, or the row's number. A photograph without its other half is a
+    reject.
+
+    Raises:
+        InputError: neither form is there, nothing matches, or the NumPy files do not belong together.
+    """
+    where = storage.absolute(source)
+    if not storage.is_folder(where):
+        raise InputError(
+            f"no folder at {source}: need one with gray/ and color/, or with {_LIGHTNESS_FILE} and ab*.npy"
+        )
+    arrays = [entry for entry in storage.find(where) if entry.name.endswith(".npy")]
+    if arrays:
+        return Plan(_array_chunks(arrays, source, rule))
+    gray, color = _subfolder(where, _GRAY), _subfolder(where, _COLOR)
+    if gray is None or color is None:
+        raise InputError(
+            f"{source} has no folder named {' or '.join(_GRAY[:2])} beside one named {' or '.join(_COLOR[:2])}, "
+            f"and no {_LIGHTNESS_FILE}"
+        )
+    return _match(gray, color, source, rule)
+
+
+def _subfolder(where: str, names: tuple[str, ...]) -> str | None:
+    folders = {name.lower(): name for name in storage.folders(where)}
+    return next((storage.join(where, folders[name]) for name in names if name in folders), None)
+
+
+def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
+    trees = {"gray": files.find_images(gray), "color": files.find_images(color)}
+    rejects = [reject for found in trees.values() for reject in found.rejects]
+    stems: dict[str, dict[str, str]] = {"gray": {}, "color": {}}
+    for tree, found in trees.items():
+        for name in sorted(found.files):
+            stem = name.rpartition(".")[0]
+            if stem in stems[tree]:
+                rejects.append(Reject(f"{tree}/{name}", "duplicate", f"{stems[tree][stem]} has the same name"))
+            else:
+                stems[tree][stem] = name
+    for tree, other in (("gray", "color"), ("color", "gray")):
+        for stem in sorted(stems[tree].keys() - stems[other].keys()):
+            rejects.append(Reject(f"{tree}/{stems[tree][stem]}", "unpaired", f"no {other} photograph of this name"))
+    items = []
+    for stem in sorted(stems["gray"].keys() & stems["color"].keys()):
+        if (split := rule.of(stem)) in rule.wanted:
+            file, size = trees["color"].files[stems["color"][stem]]
+            gray_file, gray_size = trees["gray"].files[stems["gray"][stem]]
+            items.append(files.Item(stem, split, file, size + gray_size, gray=gray_file))
+    if not items:
+        found_names = f"{len(stems['gray'])} gray and {len(stems['color'])} color photographs"
+        raise InputError(f"{found_names} in {source}, and none of the wanted splits has the same name in both")
+    return Plan(files.chunks_of(items), rejects)
+
+
+@dataclass(frozen=True)
+class _Array:
+    """A NumPy file, its header read."""
+
+    path: str
+    shape: tuple[int, ...]
+    offset: int  # of the first value
+
+    def rows(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Rows [start, stop), fetched alone."""
+        width = int(np.prod(self.shape[1:]))
+        content = storage.read_range(self.path, self.offset + start * width, (stop - start) * width)
+        if len(content) != (stop - start) * width:
+            raise InputError(f"{self.path} is cut off: its header says {self.shape[0]} images; fetch it again")
+        return np.frombuffer(content, np.uint8).reshape(stop - start, *self.shape[1:])
+
+
+def _array_chunks(entries: list[storage.Entry], source: str, rule: SplitRule) -> list[Chunk]:
+    lightness = [e for e in entries if e.name.rpartition("/")[2] == _LIGHTNESS_FILE]
+    numbered = [(m, e) for e in entries if (m := _AB_FILE.fullmatch(e.name.rpartition("/")[2]))]
+    if len(lightness) != 1 or not numbered:
+        raise InputError(f"{source} has .npy files, but not one {_LIGHTNESS_FILE} and at least one ab*.npy")
+    gray = _open_array(lightness[0].path)
+    parts = [_open_array(e.path) for _, e in sorted(numbered, key=lambda pair: int(pair[0][1] or 0))]
+    images = sum(part.shape[0] for part in parts)
+    wrong = next((part for part in parts if part.shape[1:] != (*gray.shape[1:], 2)), None)
+    if len(gray.shape) != 3 or wrong is not None or images != gray.shape[0]:
+        shapes = ", ".join(str(array.shape) for array in (gray, *parts))
+        raise InputError(f"{source}: {_LIGHTNESS_FILE} and ab*.npy do not belong together, their shapes are {shapes}")
+    at_once = max(1, _BYTES_AT_ONCE // int(np.prod(gray.shape[1:]) * 3))
+    chunks: list[Chunk] = []
+    first = 0
+    for part in parts:
+        for start in range(0, part.shape[0], at_once * _CHUNK_BATCHES):
+            stop = min(part.shape[0], start + at_once * _CHUNK_BATCHES)
+            chunks.append(partial(_read_arrays, gray, part, first, start, stop, at_once, rule))
+        first += part.shape[0]
+    return chunks
+
+
+def _read_arrays(
+    gray: _Array, ab: _Array, first: int, start: int, stop: int, at_once: int, rule: SplitRule
+) -> Iterator[Rows]:
+    """Rows [start, stop) of an ab file whose row 0 belongs to row ``first`` of the gray one."""
+    for at in range(start, stop, at_once):
+        end = min(stop, at + at_once)
+        lightness = gray.rows(first + at, first + end).astype(np.float32) * np.float32(100 / 255)
+        chroma = ab.rows(at, end).astype(np.float32) - np.float32(128)
+        lab = np.concatenate([lightness[..., None], chroma], axis=-1)
+        rgb = [np.rint(255 * cv2.cvtColor(image, cv2.COLOR_LAB2RGB)).astype(np.uint8) for image in lab]
+        ids = [f"{first + i:06d}" for i in range(at, end)]
+        split = [rule.of(identity) for identity in ids]
+        yield Rows.good(ids, split, np.stack(rgb)).where([name in rule.wanted for name in split])
+
+
+def _open_array(path: str) -> _Array:
+    try:
+        with storage.open_file(path) as file:
+            version = np.lib.format.read_magic(file)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read(file)
+            if dtype != np.uint8 or fortran:
+                raise InputError(
+                    f"{path} holds {dtype}{', in Fortran order' if fortran else ''}: need uint8, in C order"
+                )
+            return _Array(path, shape, file.tell())
+    except (ValueError, EOFError, SyntaxError) as error:
+        raise InputError(f"{path} is no NumPy file ({one_line(error)}): fetch it again") from error

@@ -1,0 +1,100 @@
+"""What ``colorize prepare`` leaves, as a data set again: squares of one size, losslessly.
+
+``<split>/part-00012.parquet`` has the columns ``id``, ``rgb`` (sRGB uint8 [size, size, 3], raw bytes, row by row),
+``gray`` (uint8 [size, size]) where the data set has its own, and its labels; ``dataset.json`` says the rest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from colorize_core import storage
+from colorize_core.datasets.rows import Chunk, Plan, Rows
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.errors import InputError, one_line
+
+FACTS = "dataset.json"
+FORMAT = 1  # of dataset.json; raised when an older reader would misread the shards
+_PIXELS, _GRAY, _ID = "rgb", "gray", "id"
+_ROWS_AT_ONCE = 256
+
+
+def is_prepared(path: str) -> bool:
+    """Whether a finished prepared data set is there."""
+    return storage.exists(storage.join(path, FACTS))
+
+
+def read_facts(path: str) -> dict[str, Any]:
+    """``dataset.json``. Raises InputError."""
+    try:
+        facts: dict[str, Any] = json.loads(storage.read(storage.join(path, FACTS)))
+        if facts["format"] != FORMAT:
+            raise InputError(f"{path} has format {facts['format']}, need {FORMAT}: update colorize, or prepare again")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{FACTS} in {path} cannot be read ({one_line(error)}): prepare again") from error
+    return facts
+
+
+def plan_prepared(source: str, rule: SplitRule) -> Plan:
+    """The shards of a prepared data set; its own split holds. Raises InputError."""
+    where = storage.absolute(source)
+    facts = read_facts(where)
+    size = facts["transform"]["size"]
+    chunks = find_shards(where, size, rule.wanted)
+    if not chunks:
+        raise InputError(f"{source} has no images of split {', '.join(rule.wanted)}: it has {facts['images']}")
+    return Plan(chunks)
+
+
+def find_shards(where: str, size: int, splits: Collection[str]) -> list[Chunk]:
+    """The shards of some splits, of squares of ``size`` pixels."""
+    return [
+        partial(_read_shard, entry.path, split, size)
+        for split in splits
+        for entry in storage.children(storage.join(where, split))
+        if entry.name.endswith(".parquet")
+    ]
+
+
+def shard(rows: Rows) -> pa.Table:
+    """The good rows of one split as a table; ``rgb`` [n, size, size, 3]."""
+    columns = {_ID: pa.array(rows.id, pa.string()), _PIXELS: _raw(np.asarray(rows.rgb))}
+    if rows.gray is not None:
+        columns[_GRAY] = _raw(np.stack(rows.gray))
+    return pa.table(columns | {name: pa.array(values) for name, values in rows.labels.items()})
+
+
+def _read_shard(path: str, split: str, size: int) -> Iterator[Rows]:
+    try:
+        for batch in pq.ParquetFile(storage.open_file(path)).iter_batches(_ROWS_AT_ONCE):
+            columns = {name: batch.column(name) for name in batch.schema.names}
+            ids = columns.pop(_ID).to_pylist()
+            rgb = _pixels(columns.pop(_PIXELS), (size, size, 3))
+            gray = _pixels(columns.pop(_GRAY), (size, size)) if _GRAY in columns else None
+            labels: Mapping[str, NDArray[np.int64]] = {name: values.to_numpy() for name, values in columns.items()}
+            yield Rows.good(ids, [split] * len(ids), rgb, labels=labels, gray=None if gray is None else list(gray))
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise InputError(f"{path} is damaged ({one_line(error)}): prepare again") from error
+
+
+def _raw(pixels: NDArray[np.uint8]) -> pa.Array:
+    width = int(np.prod(pixels.shape[1:]))
+    return pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(width), len(pixels), [None, pa.py_buffer(np.ascontiguousarray(pixels))]
+    )
+
+
+def _pixels(column: pa.Array, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    width = int(np.prod(shape))
+    if column.type != pa.binary(width):
+        raise ValueError(f"pixels are {column.type}, not {width} bytes")
+    values = np.frombuffer(column.buffers()[1], np.uint8, count=len(column) * width, offset=column.offset * width)
+    return values.reshape(len(column), *shape)

@@ -1,0 +1,1 @@
+"""From a data set as published to training-ready shards."""

@@ -1,0 +1,37 @@
+"""A picture by which a person sees whether a prepared data set is right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core import color
+from colorize_core.datasets import prepared
+from colorize_core.datasets.splits import SPLITS
+from colorize_core.evaluation import report
+from colorize_core.images import encode
+
+_IMAGES = 8
+HEADINGS = ("gray", "L", "a", "b", "color")
+
+
+def draw(output: str, facts: dict[str, Any]) -> bytes:
+    """PNG of a few stored images, a row each: gray, L, a and b as colors of middle lightness, and the color."""
+    shards = prepared.find_shards(output, facts["transform"]["size"], SPLITS)[:_IMAGES]
+    rows: list[list[bytes]] = []
+    for shard in shards:
+        batch = next(shard())
+        rows += [_row(np.asarray(image)) for image in batch.rgb[: -(-_IMAGES // len(shards))]]
+    return report.grid(rows[:_IMAGES], HEADINGS)
+
+
+def _row(rgb: NDArray[np.uint8]) -> list[bytes]:
+    lab = color.rgb_to_lab(rgb)
+    gray = np.rint(255 * color.gray(rgb, "luminance")).astype(np.uint8)
+    lightness = np.rint(255 / 100 * lab[..., 0]).astype(np.uint8)
+    middle, none = np.full(lab.shape[:2], 60, np.float32), np.zeros(lab.shape[:2], np.float32)
+    only_a = color.join(middle, np.stack([lab[..., 1], none], axis=-1))
+    only_b = color.join(middle, np.stack([none, lab[..., 2]], axis=-1))
+    return [encode.png(image) for image in (gray, lightness, only_a, only_b, rgb)]

@@ -1,0 +1,169 @@
+"""The chain on one screen: plan -> chunks -> shards -> ``dataset.json``, on Ray Data."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from colorize_core import __version__, cluster, datasets, storage
+from colorize_core.datasets import prepared
+from colorize_core.datasets.rows import Chunk, Plan, Reject
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.errors import ColorizeError, InputError, OutputError, UserError, one_line, printable
+from colorize_core.preparation import look, shards
+from colorize_core.preparation.shards import RECORDS, Record, Transform
+
+if TYPE_CHECKING:
+    pass
+
+_PLAN = "plan.json"  # in RECORDS, until the data set is complete
+_REJECTS_SHOWN = 1000  # in dataset.json; rejected.csv has all
+REJECTED = "rejected.csv"
+SAMPLES = "samples.png"
+OnRecord = Callable[[Record, int], None]
+
+
+@dataclass(frozen=True)
+class PrepareConfig:
+    """One call of ``colorize prepare``."""
+
+    dataset: str
+    source: str
+    output: str
+    transform: Transform
+    rule: SplitRule
+
+
+def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: None) -> dict[str, Any]:
+    """Makes training-ready shards of a data set; gives what ``dataset.json`` says.
+
+    A run that was ended in the middle goes on with the chunks that have no record yet. Runs on the cluster that
+    ``cluster.connected`` finds.
+
+    Args:
+        config: what to prepare, from where, to where.
+        on_record: called with each finished chunk and the number of all.
+
+    Raises:
+        UserError: the data or the place is wrong; nothing was written.
+        ColorizeError: a chunk failed; the same call goes on with what is left.
+    """
+    plan = datasets.plan(f"{config.dataset}:{config.source}", config.rule)
+    output = storage.absolute(config.output)
+    if config.source and storage.is_inside(output, config.source):
+        raise OutputError(f"OUTPUT {config.output} lies inside SOURCE {config.source}: choose a place beside it")
+    identity = _identity(config, plan)
+    done = _check_output(config, output, identity)
+    if done is not None:
+        return done
+    storage.check_writable(output)
+    storage.write(storage.join(output, RECORDS, _PLAN), json.dumps({"identity": identity}).encode())
+    records = {record.chunk: record for record in shards.read_records(output)}
+    todo = [(number, chunk) for number, chunk in enumerate(plan.chunks) if number not in records]
+    for record in records.values():
+        on_record(record, len(plan.chunks))
+    if todo:
+        with cluster.connected(), closing(_run(todo, config.transform, output)) as made:
+            for record in made:
+                records[record.chunk] = record
+                on_record(record, len(plan.chunks))
+    return _finish(config, identity, [records[number] for number in sorted(records)], plan.rejects)
+
+
+def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str, Any] | None:
+    """The facts, where OUTPUT holds this very data set already. Raises OutputError where it holds something else."""
+    begun = storage.join(output, RECORDS, _PLAN)
+    if prepared.is_prepared(output):
+        facts = prepared.read_facts(output)
+        if facts.get("identity") == identity:
+            return facts
+    elif storage.exists(begun):
+        if json.loads(storage.read(begun)).get("identity") == identity:
+            return None
+    elif storage.is_empty(output):
+        return None
+    raise OutputError(
+        f"OUTPUT {config.output} holds something else, or the same with other settings: choose a new or an empty folder"
+    )
+
+
+def _identity(config: PrepareConfig, plan: Plan) -> str:
+    """SHA-256 of the settings and of all that the chunks will read: another one, another data set."""
+    digest = hashlib.sha256(json.dumps([config.dataset, asdict(config.transform)], sort_keys=True).encode())
+    for chunk in plan.chunks:
+        function, arguments = getattr(chunk, "func", chunk), getattr(chunk, "args", ())
+        digest.update(
+            f"{function.__module__}.{function.__qualname__}{arguments!r}\n".encode("utf-8", "surrogateescape")
+        )
+    return digest.hexdigest()
+
+
+def _run(todo: Sequence[tuple[int, Chunk]], transform: Transform, output: str) -> Generator[Record, None, None]:
+    import ray.data
+    from ray import cloudpickle
+
+    rows = [{"number": number, "chunk": cloudpickle.dumps(chunk)} for number, chunk in todo]
+    results = (
+        ray.data.from_items(rows, override_num_blocks=len(rows))
+        .map_batches(_prepare, batch_size=1, fn_kwargs={"transform": transform, "output": output})
+        .iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
+    )
+    batches = iter(results)
+    try:
+        for batch in batches:
+            yield from (Record.from_json(text) for text in batch["record"])
+    except Exception as error:
+        cause = cluster.root_cause(error)
+        if isinstance(cause, UserError):
+            raise cause from error
+        raise ColorizeError(f"a chunk failed: {one_line(cause)}; the same command goes on with what is left") from error
+    finally:
+        batches.close()  # ends the tasks, which could not be ended after Ray
+
+
+def _prepare(batch: dict[str, Any], transform: Transform, output: str) -> dict[str, Any]:
+    from ray import cloudpickle
+
+    chunk: Chunk = cloudpickle.loads(batch["chunk"][0])
+    return {"record": [shards.prepare_chunk(chunk, int(batch["number"][0]), transform, output).to_json()]}
+
+
+def _finish(config: PrepareConfig, identity: str, records: list[Record], missing: Sequence[Reject]) -> dict[str, Any]:
+    """Writes what a person looks at, ``dataset.json`` last, and removes the records."""
+    output = storage.absolute(config.output)
+    rejects = sorted([*missing, *(reject for record in records for reject in record.rejects)])
+    facts: dict[str, Any] = {
+        "format": prepared.FORMAT,
+        "dataset": config.dataset,
+        "source": printable(config.source),
+        "transform": asdict(config.transform),
+        "split": {"val": config.rule.val, "test": config.rule.test, "seed": config.rule.seed},
+        **shards.facts(records, list(missing)),
+        "rejects": [{"id": r.id, "reason": r.reason, "message": r.message} for r in rejects[:_REJECTS_SHOWN]],
+        "identity": identity,
+        "version": __version__,
+    }
+    if not sum(facts["images"].values()):
+        storage.remove(storage.join(output, RECORDS))
+        first = f": {rejects[0].id}: {rejects[0].message}" if rejects else ""
+        raise InputError(f"{config.source} has no image that can be used, {len(rejects)} were rejected{first}")
+    storage.write(storage.join(output, REJECTED), _csv(rejects))
+    storage.write(storage.join(output, SAMPLES), look.draw(output, facts))
+    content = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    storage.write(storage.join(output, prepared.FACTS), content.encode())
+    storage.remove(storage.join(output, RECORDS))
+    return facts
+
+
+def _csv(rejects: Sequence[Reject]) -> bytes:
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(Reject._fields)
+    writer.writerows(rejects)
+    return file.getvalue().encode()

@@ -1,0 +1,80 @@
+"""What a person sees of a preparation: a bar on a terminal, plain lines elsewhere, and a table at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from colorize_core import storage
+from colorize_core.datasets.splits import SPLITS
+from colorize_core.preparation.prepare import REJECTED, SAMPLES
+from colorize_core.preparation.shards import Record
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+class PrepareBoard:
+    """Shows a preparation while it goes on; a context manager, so that the bar is taken down whatever happens."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._images: Counter[str] = Counter()
+        self._done = 0
+        self._line = time.monotonic()
+        self._bar = Progress(
+            TextColumn("preparing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("chunks, {task.fields[images]} images"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, images=0)
+
+    def __enter__(self) -> PrepareBoard:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def record(self, record: Record, chunks: int) -> None:
+        """Counts one chunk."""
+        self._done += 1
+        self._images.update(record.images)
+        images = f"{self._images.total():,}"
+        self._bar.update(self._task, completed=self._done, total=chunks, images=images)
+        now = time.monotonic()
+        if self._bar.disable and now - self._line >= _SECONDS_BETWEEN_LINES:
+            self._line = now
+            self._console.print(f"{self._done}/{chunks} chunks, {images} images", soft_wrap=True)
+
+
+def show_facts(facts: dict[str, Any], output: str) -> None:
+    """The table at the end."""
+    table = Table(
+        title=f"{facts['dataset']} at {facts['transform']['size']} pixels", title_justify="left", show_header=False
+    )
+    table.add_column()
+    table.add_column(justify="right")
+    for split in SPLITS:
+        table.add_row(split, f"{facts['images'].get(split, 0):,}")
+    table.add_row("rejected", f"{sum(facts['rejected'].values()):,}")
+    for reason, count in facts["rejected"].items():
+        table.add_row(f"  {reason}", f"{count:,}")
+    table.add_row("bytes per image", f"{facts['bytes_per_image']:,.0f}")
+    console = Console(highlight=False)
+    console.print(table)
+    if facts["rejected"]:
+        console.print(f"rejected, why: {storage.join(output, REJECTED)}", soft_wrap=True, markup=False)
+    console.print(f"look at: {storage.join(output, SAMPLES)}", soft_wrap=True, markup=False)
+    console.print(f"train on it: colorize train RECIPE {output} BUNDLE", soft_wrap=True, markup=False)

@@ -1,0 +1,99 @@
+"""Figures over many images that add up: each task counts its own, the job adds them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+CHANNELS = ("R", "G", "B", "gray", "L", "a", "b")
+_MODULUS = 1 << 256
+
+
+def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Lab float32 [n, h, w, 3] of sRGB uint8 [n, h, w, 3] by OpenCV: within 0.5 of the exact one, ten times as fast."""
+    count, height, width, _ = rgb.shape
+    flat = rgb.reshape(1, count * height * width, 3).astype(np.float32) * np.float32(1 / 255)
+    lab: NDArray[np.float32] = cv2.cvtColor(flat, cv2.COLOR_RGB2LAB).reshape(rgb.shape)
+    return lab
+
+
+def mean_chroma(lab: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean of sqrt(a^2 + b^2) over each image, float32 [n], of Lab [n, h, w, 3]."""
+    chroma: NDArray[np.float32] = np.hypot(lab[..., 1], lab[..., 2]).mean(axis=(1, 2))
+    return chroma
+
+
+@dataclass(frozen=True)
+class ChannelSums:
+    """Pixels, and sum and sum of squares per channel: R, G, B and luminance gray in [0, 1], L, a and b."""
+
+    pixels: int
+    sums: tuple[float, ...]
+    squares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, rgb: NDArray[np.uint8], lab: NDArray[np.float32]) -> ChannelSums:
+        """Of images [n, h, w, 3] and their Lab."""
+        pixels = rgb.size // 3
+        sums, squares = [], []
+        planes = [*(rgb.reshape(-1, 3)[:, i] for i in range(3)), None, *(lab.reshape(-1, 3)[:, i] for i in range(3))]
+        # The gray's moments follow from those of the channels: E[g^2] is a quadratic form of their second moments.
+        flat = rgb.reshape(-1, 3).astype(np.float32) / np.float32(255)
+        moments = (flat.T @ flat).astype(np.float64)
+        means = flat.sum(axis=0, dtype=np.float64)
+        luma = np.array([0.299, 0.587, 0.114])
+        for i, plane in enumerate(planes):
+            if i < 3:
+                sums.append(float(means[i]))
+                squares.append(float(moments[i, i]))
+            elif plane is None:
+                sums.append(float(luma @ means))
+                squares.append(float(luma @ moments @ luma))
+            else:
+                sums.append(float(plane.sum(dtype=np.float64)))
+                squares.append(float(np.square(plane, dtype=np.float32).sum(dtype=np.float64)))
+        return cls(pixels, tuple(sums), tuple(squares))
+
+    @classmethod
+    def zero(cls) -> ChannelSums:
+        """Of no image."""
+        return cls(0, (0.0,) * len(CHANNELS), (0.0,) * len(CHANNELS))
+
+    def __add__(self, other: ChannelSums) -> ChannelSums:
+        return ChannelSums(
+            self.pixels + other.pixels,
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            tuple(a + b for a, b in zip(self.squares, other.squares, strict=True)),
+        )
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """Mean and standard deviation per channel; empty where there was no pixel."""
+        if not self.pixels:
+            return {}
+        made = {}
+        for name, total, square in zip(CHANNELS, self.sums, self.squares, strict=True):
+            mean = total / self.pixels
+            made[name] = {"mean": round(mean, 5), "std": round(max(0.0, square / self.pixels - mean**2) ** 0.5, 5)}
+        return made
+
+
+def fingerprint(identities: Sequence[str], checksums: Sequence[int]) -> int:
+    """A number that stands for a set of images: the sum of SHA-256 over each id and CRC-32 of pixels, modulo 2^256.
+
+    The fingerprint of two sets together is the sum of theirs, in whatever order and parts they come.
+    """
+    total = 0
+    for identity, checksum in zip(identities, checksums, strict=True):
+        digest = hashlib.sha256(f"{identity}\t{checksum}".encode("utf-8", "surrogateescape")).digest()
+        total += int.from_bytes(digest, "big")
+    return total % _MODULUS
+
+
+def add_fingerprints(parts: Sequence[int]) -> int:
+    """The fingerprint of all parts together."""
+    return sum(parts) % _MODULUS

@@ -1,0 +1,58 @@
+"""``colorize prepare DATASET SOURCE OUTPUT``"""
+
+from __future__ import annotations
+
+import click
+
+from colorize_core.datasets import PLANNERS
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.images.square import CROPS, Crop
+from colorize_core.preparation import screen
+from colorize_core.preparation.prepare import PrepareConfig, prepare
+from colorize_core.preparation.shards import Transform
+from jobs.exits import DONE, run
+
+_SIZES = {"cifar10": 32, "cifar100": 32}
+_SIZE = 128
+
+
+@click.command("prepare")
+@click.argument("dataset", type=click.Choice(sorted(PLANNERS)))
+@click.argument("source")
+@click.argument("output")
+@click.option("--size", type=click.IntRange(8, 4096), help="Pixels on a side; 32 for CIFAR, else 128.")
+@click.option("--crop", type=click.Choice(CROPS), default="center", show_default=True, help="What no square becomes.")
+@click.option("--min-chroma", type=click.FloatRange(0), default=0.0, show_default=True, help="Leave out grayer images.")
+@click.option("--val-fraction", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
+@click.option("--test-fraction", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Of the split.")
+def command(
+    dataset: str,
+    source: str,
+    output: str,
+    size: int | None,
+    crop: Crop,
+    min_chroma: float,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+) -> int:
+    """Makes training-ready shards of DATASET, found at SOURCE, in OUTPUT.
+
+    SOURCE is a folder or an archive as published; for cifar10 and cifar100 also "official", which fetches it.
+    """
+    config = PrepareConfig(
+        dataset,
+        source,
+        output,
+        Transform(size or _SIZES.get(dataset, _SIZE), crop, min_chroma),
+        SplitRule(val_fraction, test_fraction, seed),
+    )
+    with screen.PrepareBoard() as board:
+        facts = prepare(config, board.record)
+    screen.show_facts(facts, output)
+    return DONE
+
+
+if __name__ == "__main__":
+    run(command)
