@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,6 +13,7 @@ from PIL import Image
 from colorize_core import color
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
+from colorize_core.images import square
 from colorize_core.training import pairs
 
 _MAX_ASPECT = 10.0  # beyond it the short side would have too few pixels to show anything
@@ -30,14 +30,6 @@ def network_size(width: int, height: int, side: int, multiple: int) -> tuple[int
     steps = side / multiple
     wide, high = round(steps * aspect**0.5), round(steps / aspect**0.5)
     return max(1, wide) * multiple, max(1, high) * multiple
-
-
-def shrink(gray: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Gray uint8 [H, W] at ``size`` (width, height): by area downwards, bicubic upwards."""
-    smaller = gray.shape[1] >= size[0] and gray.shape[0] >= size[1]
-    filter_ = cv2.INTER_AREA if smaller else cv2.INTER_CUBIC
-    shrunk: NDArray[np.uint8] = cv2.resize(gray, size, interpolation=filter_)
-    return shrunk
 
 
 def merge(pixels: NDArray[Any], ab: Floats) -> Image.Image:
@@ -112,5 +104,5 @@ class Colorizer:
         gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self._data.gray)).astype(np.uint8)
         if gray.dtype == np.uint16:
             gray = (gray >> 8).astype(np.uint8)
-        [ab] = self.predict([shrink(gray, self.size_for(gray.shape[1], gray.shape[0]))])
+        [ab] = self.predict([square.resize(gray, self.size_for(gray.shape[1], gray.shape[0]))])
         return merge(pixels, ab)

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from colorize_core.archive import screen
 from colorize_core.archive.pipeline import OUTPUT_FORMATS, Archive, ArchiveConfig, OutputFormat
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-
-
-class _Fraction(click.FloatRange):
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        number = float(super().convert(value, param, ctx))
-        if number != number:  # no comparison with nan holds: it would pass as in range, and let everything fail
-            self.fail(f"{value!r} is not a number.", param, ctx)
-        return number
+from jobs.options import Fraction
 
 
 @click.command("archive")
@@ -29,7 +20,7 @@ class _Fraction(click.FloatRange):
 @click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
 @click.option(
     "--max-failed",
-    type=_Fraction(0, 1),
+    type=Fraction(),
     default=0.0,
     show_default=True,
     help="Exit with status 3 when more than this part of the photographs failed.",

@@ -11,6 +11,7 @@ from colorize_core.preparation import screen
 from colorize_core.preparation.prepare import PrepareConfig, prepare
 from colorize_core.preparation.shards import Transform
 from jobs.exits import DONE, run
+from jobs.options import Fraction
 
 _SIZES = {"cifar10": 32, "cifar100": 32}
 _SIZE = 128
@@ -23,8 +24,10 @@ _SIZE = 128
 @click.option("--size", type=click.IntRange(8, 4096), help="Pixels on a side; 32 for CIFAR, else 128.")
 @click.option("--crop", type=click.Choice(CROPS), default="center", show_default=True, help="What no square becomes.")
 @click.option("--min-chroma", type=click.FloatRange(0), default=0.0, show_default=True, help="Leave out grayer images.")
-@click.option("--val-fraction", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
-@click.option("--test-fraction", type=click.FloatRange(0, 1, max_open=True), default=0.05, show_default=True)
+@click.option("--val-fraction", type=Fraction(), default=0.05, show_default=True, help="Validates.")
+@click.option(
+    "--test-fraction", type=Fraction(), default=0.05, show_default=True, help="Unless DATASET has a test set."
+)
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Of the split.")
 def command(
     dataset: str,
@@ -41,6 +44,8 @@ def command(
 
     SOURCE is a folder or an archive as published; for cifar10 and cifar100 also "official", which fetches it.
     """
+    if val_fraction + test_fraction >= 1:
+        raise click.UsageError("--val-fraction and --test-fraction leave nothing to learn from: lower one of them")
     config = PrepareConfig(
         dataset,
         source,

@@ -18,8 +18,8 @@ from colorize_core import storage
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
 from colorize_core.errors import BundleError, ImageError, one_line
-from colorize_core.images import decode
-from colorize_core.inference import Colorizer, network_size, shrink
+from colorize_core.images import decode, square
+from colorize_core.inference import Colorizer, network_size
 
 SMALL_SCHEMA = pa.schema(
     [
@@ -48,7 +48,7 @@ def read_small(tasks: pa.Table, *, side: int, multiple: int) -> pa.Table:
             row["content"] = storage.read(os.fsdecode(row["path"]))
             gray, (width, height) = decode.read_small(row["content"], side)
             size = network_size(width, height, side, multiple)
-            row["small"] = shrink(gray, size).tobytes()
+            row["small"] = square.resize(gray, size).tobytes()
             row["small_width"], row["small_height"] = size
         except ImageError as error:
             row |= {"content": b"", "reason": error.reason, "message": error.message}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from colorize_core.preparation import statistics
 if TYPE_CHECKING:
     import ray.data
 
+ColorSpace = Literal["lab", "rgb"]
 AB_SCALE = np.float32(128.0)
 
 
@@ -36,15 +37,33 @@ def denormalize_ab(target: Floats) -> Floats:
 
 
 def to_pair(
-    rgb: NDArray[np.uint8], formula: GrayFormula, gray: NDArray[np.uint8] | None = None
+    rgb: NDArray[np.uint8],
+    formula: GrayFormula,
+    color_space: ColorSpace = "lab",
+    gray: NDArray[np.uint8] | None = None,
 ) -> tuple[Floats, Floats]:
-    """Input [..., 1] and target [..., 2] of sRGB [..., 3].
+    """Input [..., 1] and target [..., 2 or 3] of sRGB [..., 3].
 
-    The input is the L of the *gray* photograph that the formula makes, as an archive would hold it, or of ``gray``,
-    [...], where the data set has its own; the target is the ab of the color photograph.
+    The input is the *gray* photograph that the formula makes, as an archive would hold it, or ``gray`` [...], where the
+    data set has its own. In ``lab`` it is its L in [-1, 1], and the target the ab of the color photograph, about
+    [-1, 1]; in ``rgb`` both are sRGB values in [0, 1].
     """
-    lightness = color.lightness(color.gray(rgb, formula) if gray is None else gray)
-    return normalize_lightness(lightness)[..., None], normalize_ab(color.rgb_to_lab(rgb)[..., 1:])
+    values = color.gray(rgb, formula) if gray is None else gray.astype(np.float32) / np.float32(255.0)
+    if color_space == "rgb":
+        return values[..., None], rgb.astype(np.float32) / np.float32(255.0)
+    return normalize_lightness(color.lightness(values))[..., None], normalize_ab(color.rgb_to_lab(rgb)[..., 1:])
+
+
+def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") -> NDArray[np.uint8]:
+    """sRGB uint8 [..., 3] of an input and a target: the way back from ``to_pair``.
+
+    In ``lab`` it has the lightness of the input. That is the color photograph's own where the formula is ``lightness``;
+    of other formulas it differs where the color is strong.
+    """
+    if color_space == "rgb":
+        return np.rint(np.clip(targets, 0, 1) * 255).astype(np.uint8)
+    lightness = (inputs[..., 0].astype(np.float32) + np.float32(1.0)) * np.float32(50.0)
+    return color.join(np.clip(lightness, 0, 100), denormalize_ab(targets.astype(np.float32)))
 
 
 def augment(
@@ -78,15 +97,17 @@ def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
     return out[..., :1], out[..., 1:]
 
 
-def pair_batch(batch: dict[str, Any], *, size: int, gray: GrayFormula) -> dict[str, Any]:
-    """Rows {id, rgb, reason, message} of any size to {input float16 [size, size, 1], target float16 [size, size, 2]}.
+def pair_batch(
+    batch: dict[str, Any], *, size: int, gray: GrayFormula, color_space: ColorSpace = "lab"
+) -> dict[str, Any]:
+    """Rows {id, rgb, reason, message} of any size to ``to_pair`` in float16 [size, size, channels].
 
     float16 holds L to 0.03 and ab to 0.06, below the rounding of 8 bit, in half the memory. ``checksum`` is the CRC-32
     of the pixels. A row with a reason stays, black.
     """
     rgb = _squares(batch["rgb"], size, (1, 1, 3))
     own = _squares(batch["gray"], size, (1, 1)) if "gray" in batch else None
-    inputs, targets = to_pair(rgb, gray, own)
+    inputs, targets = to_pair(rgb, gray, color_space, own)
     return {
         "id": batch["id"],
         "reason": batch["reason"],

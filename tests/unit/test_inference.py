@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from colorize_core import inference
 from colorize_core.color import Floats
-from colorize_core.inference import merge, network_size, shrink
+from colorize_core.inference import merge, network_size
 
 LEVELS = np.arange(256, dtype=np.uint8)
 ONE_LEVEL_OF_L = 100 / 255
@@ -52,24 +52,6 @@ def test_network_size_keeps_multiple_shape_and_area(aspect: float, side: int, mu
     seen = min(aspect, 10)
     assert abs(width - side * seen**0.5) <= multiple / 2 + 1
     assert abs(height - side / seen**0.5) <= max(multiple / 2 + 1, multiple - side / seen**0.5)
-
-
-def test_shrink_takes_the_mean_of_areas(gray_photographs: Photographs) -> None:
-    gray = gray_photographs["astronaut"]
-    blocks = gray.reshape(128, 4, 64, 8).mean(axis=(1, 3))
-    shrunk = shrink(gray, (64, 128))
-    assert shrunk.dtype == np.uint8
-    np.testing.assert_allclose(shrunk, blocks, atol=0.51)
-
-
-@pytest.mark.parametrize("size", [(40, 30), (16, 60), (60, 16), (16, 16), (1, 1), (200, 100)])
-def test_shrink_gives_the_size_and_leaves_a_flat_image_flat(size: tuple[int, int]) -> None:
-    np.testing.assert_array_equal(shrink(np.full((30, 40), 77, np.uint8), size), np.full(size[::-1], 77))
-
-
-def test_shrink_to_the_same_size_changes_nothing(gray_photographs: Photographs) -> None:
-    gray = gray_photographs["chelsea"]
-    np.testing.assert_array_equal(shrink(gray, (451, 300)), gray)
 
 
 @pytest.mark.parametrize("make", ["uint8", "uint16", "rgb"])

@@ -62,3 +62,8 @@ def test_any_shape_becomes_a_square(shape: tuple[int, int], channels: tuple[int,
 def test_resize_leaves_a_photograph_of_that_size_alone(photographs: Photographs) -> None:
     rgb = photographs["coffee"]
     assert resize(rgb, (600, 400)) is rgb
+
+
+@pytest.mark.parametrize("size", [(1, 1), (40, 10), (13, 60), (200, 100)])
+def test_resize_gives_the_size_and_leaves_a_flat_image_flat(size: tuple[int, int]) -> None:
+    np.testing.assert_array_equal(resize(np.full((30, 40), 77, np.uint8), size), np.full(size[::-1], 77))

@@ -1,0 +1,225 @@
+"""``colorize prepare`` as a user calls it, and training on what it leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_core import load_bundle
+from colorize_core.datasets import prepared
+from colorize_core.datasets.rows import Rows
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.images import decode
+from colorize_core.images.square import to_square
+from jobs import train
+from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
+from jobs.prepare import command
+
+
+def prepare(*arguments: str | os.PathLike[str]) -> int:
+    return status_of(command, [os.fspath(argument) for argument in arguments])
+
+
+def facts(output: Path) -> dict[str, object]:
+    made: dict[str, object] = json.loads((output / "dataset.json").read_text())
+    return made
+
+
+def stored(output: Path) -> dict[str, tuple[str, NDArray[np.uint8]]]:
+    """Split and pixels of every image, by id."""
+    found: dict[str, tuple[str, NDArray[np.uint8]]] = {}
+    for chunk in prepared.plan_prepared(str(output), SplitRule()).chunks:
+        for rows in chunk():
+            _no_reject(rows)
+            assert not found.keys() & set(rows.id), "stored twice"
+            found |= {id_: (split, image) for id_, split, image in zip(rows.id, rows.split, rows.rgb, strict=True)}
+    return found
+
+
+def _no_reject(rows: Rows) -> None:
+    assert not any(rows.reason)
+
+
+@pytest.fixture
+def album(color_dir: Path, tmp_path: Path) -> Path:
+    """Photographs, two that cannot be read and one without a color."""
+    folder = tmp_path / "album"
+    shutil.copytree(color_dir, folder)
+    (folder / "cut.jpg").write_bytes((folder / "coffee-00.jpg").read_bytes()[:3000])
+    (folder / "text.png").write_text("no photograph")
+    Image.new("RGB", (200, 150), (90, 90, 90)).save(folder / "gray.png")
+    return folder
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_folder_becomes_shards_that_a_person_can_check(album: Path, tmp_path: Path) -> None:
+    out = tmp_path / "prepared"
+    assert prepare("folder", album, out, "--size", "40", "--min-chroma", "1") == DONE
+    assert sorted(path.name for path in out.iterdir()) == [
+        "dataset.json",
+        "rejected.csv",
+        "samples.png",
+        "test",
+        "train",
+        "val",
+    ]
+    images = stored(out)
+    names = {path.name for path in album.iterdir()}
+    assert images.keys() == names - {"cut.jpg", "text.png", "gray.png"}
+    for name, (split, pixels) in images.items():
+        assert split == SplitRule().of(name)
+        expected = to_square(decode.read_rgb((album / name).read_bytes()), 40, "center")
+        np.testing.assert_array_equal(pixels, expected)
+    said = facts(out)
+    assert said["images"] == {s: sum(split == s for split, _ in images.values()) for s in ("train", "val", "test")}
+    assert said["rejected"] == {"damaged": 1, "near_gray": 1, "not_an_image": 1}
+    with open(out / "rejected.csv", newline="") as file:
+        assert {row["id"]: row["reason"] for row in csv.DictReader(file)} == {
+            "cut.jpg": "damaged",
+            "gray.png": "near_gray",
+            "text.png": "not_an_image",
+        }
+    learned = np.stack([pixels for split, pixels in images.values() if split == "train"]) / 255
+    statistics = said["statistics"]
+    assert isinstance(statistics, dict)
+    assert statistics["G"]["mean"] == pytest.approx(learned[..., 1].mean(), abs=1e-4)
+    assert statistics["G"]["std"] == pytest.approx(learned[..., 1].std(), abs=1e-4)
+    with Image.open(out / "samples.png") as samples:
+        assert samples.width > 5 * 256
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_the_same_call_does_nothing_and_another_is_refused(
+    color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "prepared"
+    assert prepare("folder", color_dir, out, "--size", "24") == DONE
+    times = {path: path.stat().st_mtime_ns for path in out.rglob("*")}
+    assert prepare("folder", color_dir, out, "--size", "24") == DONE
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
+    capsys.readouterr()
+    for arguments in (("--size", "32"), ("--size", "24", "--seed", "1"), ("--size", "24", "--crop", "pad")):
+        assert prepare("folder", color_dir, out, *arguments) == USAGE
+        assert "holds something else" in capsys.readouterr().err
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*")} == times
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_train_takes_it_like_the_data_set_itself(cifar_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "shards"
+    assert prepare("cifar10", cifar_dir, out) == DONE
+    assert len(stored(out)) == 240
+    small = [
+        "--set=data.size=32",
+        "--set=data.crop=32",
+        "--set=data.inference_side=32",
+        "--set=model.settings.widths=[8, 16]",
+        "--set=model.settings.convolutions=[1, 1]",
+        "--set=model.multiple=4",
+        "--epochs=1",
+        "--batch-size=32",
+    ]
+    bundles = []
+    for name, data in (("streamed", f"cifar10:{cifar_dir}"), ("prepared", str(out))):
+        assert status_of(train.command, ["unet-lab", data, str(tmp_path / name), *small]) == DONE
+        bundles.append(load_bundle(str(tmp_path / name)))
+    for fact in ("images", "fingerprint", "rejected"):
+        assert bundles[0].training[fact] == bundles[1].training[fact]
+    assert bundles[0].metrics["gray_copy"] == bundles[1].metrics["gray_copy"]
+
+
+def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "mine.txt").touch()
+    out = tmp_path / "new" / "prepared"
+    for arguments, words in (
+        (["folder", tmp_path / "nowhere", out], "no folder, .tar or .zip file"),
+        (["folder", tmp_path / "empty", out], "0 photographs below"),
+        (["cifar10", tmp_path / "empty", out], "data_batch_1"),
+        (["cifar100", tmp_path / "nowhere", out], "no folder or .tar.gz file"),
+        (["celeba", tmp_path / "empty", out], "list_eval_partition.txt"),
+        (["paired", tmp_path / "empty", out], "gray_scale.npy"),
+        (["parquet", tmp_path / "empty", out], "no .parquet file"),
+        (["folder", color_dir, color_dir / "prepared"], "lies inside SOURCE"),
+        (["folder", color_dir, tmp_path / "taken"], "holds something else"),
+        (["imagenet", color_dir, out], "imagenet"),
+        (["folder", color_dir, out, "--size", "2"], "--size"),
+        (["folder", color_dir, out, "--val-fraction", "nan"], "--val-fraction"),
+        (["folder", color_dir, out, "--val-fraction", "0.6", "--test-fraction", "0.6"], "--test-fraction"),
+    ):
+        assert prepare(*arguments) == USAGE, arguments
+        printed = capsys.readouterr().err
+        assert words in printed
+        assert "Traceback" not in printed
+    assert not out.parent.exists()
+    assert not (color_dir / "prepared").exists()
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_nothing_that_can_be_used_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "album").mkdir()
+    for i in range(3):
+        (tmp_path / "album" / f"{i}.jpg").write_text("no photograph")
+    assert prepare("folder", tmp_path / "album", tmp_path / "out") == USAGE
+    assert "no image that can be used, 3 were rejected: 0.jpg" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    # Mended, the same call goes through: what failed has left nothing that is in its way.
+    shutil.copy(Path(__file__).parent.parent.parent / "docs" / "before-after.png", tmp_path / "album" / "3.png")
+    assert prepare("folder", tmp_path / "album", tmp_path / "out", "--size", "32") == DONE
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_run_goes_on_without_losing_or_repeating(
+    photographs: dict[str, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    album = tmp_path / "album"
+    album.mkdir()
+    for i in range(1600):
+        name, rgb = list(photographs.items())[i % 4]
+        Image.fromarray(rgb[i % 100 :: 2, i % 90 :: 2]).save(album / f"{name}-{i:04d}.jpg")
+    call = [sys.executable, "-m", "jobs.prepare", "folder", str(album), str(tmp_path / "out"), "--size", "64"]
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    records = tmp_path / "out" / "_chunks"
+    deadline = time.monotonic() + 120
+    while len(list(records.glob("0*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    done = {path: path.stat().st_mtime_ns for path in records.glob("0*.json")}
+    shards = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*.parquet")}
+    assert len(done) < 7
+    subprocess.run(call, check=True, capture_output=True)
+    kept = [path for path, changed in shards.items() if path.stat().st_mtime_ns == changed]
+    assert len(kept) >= 2 * len(done)  # at least two splits each: what had its record was not made again
+    assert stored(tmp_path / "out").keys() == {path.name for path in album.iterdir()}
+    again = [*call[:5], str(tmp_path / "undisturbed"), *call[6:]]
+    subprocess.run(again, check=True, capture_output=True)
+    assert facts(tmp_path / "undisturbed")["fingerprint"] == facts(tmp_path / "out")["fingerprint"]
+    for path in (tmp_path / "undisturbed").glob("*/*.parquet"):
+        assert path.read_bytes() == (tmp_path / "out" / path.relative_to(tmp_path / "undisturbed")).read_bytes()
+
+
+def test_interrupting_says_so(album: Path, tmp_path: Path) -> None:
+    call = [sys.executable, "-m", "jobs.prepare", "folder", str(album), str(tmp_path / "out")]
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a shell's & ignores it
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+    time.sleep(6)
+    process.send_signal(signal.SIGINT)
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert printed.splitlines()[-1] == "colorize: interrupted"
+    assert "Traceback" not in printed
