@@ -11,8 +11,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from colorize_core.errors import ColorizeError, one_line
+
+if TYPE_CHECKING:
+    import ray.data
 
 _CONNECT_SECONDS = 10.0
 
@@ -69,6 +73,14 @@ def _check_listening(address: str) -> None:
         raise ColorizeError(
             f"nothing answers at RAY_ADDRESS={address} ({one_line(error)}): start the cluster, or unset RAY_ADDRESS"
         ) from error
+
+
+def give_all_cpus(dataset: ray.data.Dataset) -> None:
+    """For a chain of a single stage. Ray Data keeps half of the resources back for stages that follow.
+
+    Measured on 2 cores with tasks of 0.1 s: half of the time was lost.
+    """
+    dataset.context.op_resource_reservation_enabled = False
 
 
 def root_cause(error: BaseException) -> BaseException:

@@ -110,7 +110,8 @@ def _join_chunk(lightness: Floats, ab: Floats) -> NDArray[np.uint8]:
     lab = np.concatenate([lightness[:, None], ab], axis=-1, dtype=np.float32)
     rgb: Floats = cv2.cvtColor(lab[None], cv2.COLOR_LAB2RGB)[0]  # OpenCV takes images only: one row of n pixels
     # OpenCV clips each channel, which changes lightness. A clipped channel is exactly 0 or 1: find those, mend them.
-    clipped = ((rgb <= 0.0) | (rgb >= 1.0)).any(axis=-1)
+    low, high = _extremes(*np.moveaxis(rgb, -1, 0))
+    clipped = (low <= 0.0) | (high >= 1.0)
     if clipped.any():
         rgb[clipped] = linear_to_srgb(_fit_gamut(lightness[clipped], ab[clipped]))
     return (rgb * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
@@ -125,9 +126,14 @@ def _fit_gamut(lightness: Floats, ab: Floats) -> Floats:
         tried = np.minimum(inside + step, np.float32(1.0))
         step /= 2
         planes = _linear_planes(fy + fa * tried, fy, fy - fb * tried)
-        low, high = np.minimum.reduce(planes), np.maximum.reduce(planes)
+        low, high = _extremes(*planes)
         inside = np.where((low >= -_ROUNDING) & (high <= 1.0 + _ROUNDING), tried, inside)
     return np.stack(_linear_planes(fy + fa * inside, fy, fy - fb * inside), axis=-1)
+
+
+def _extremes(red: Floats, green: Floats, blue: Floats) -> tuple[Floats, Floats]:
+    """The least and the greatest channel of each pixel; a reduction over so short an axis takes ten times as long."""
+    return np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
 
 
 def _linear_planes(fx: Floats, fy: Floats, fz: Floats) -> list[Floats]:

@@ -94,11 +94,11 @@ def open_file(path: str) -> IO[bytes]:
     return file
 
 
-def write(path: str, content: bytes) -> None:
+def write(path: str, content: bytes | memoryview) -> None:
     """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError."""
     filesystem, inner = _locate(path)
     if not isinstance(filesystem, LocalFileSystem):
-        filesystem.pipe_file(inner, content)  # an object appears only when it is complete
+        filesystem.pipe_file(inner, bytes(content))  # an object appears only when it is complete
         return
     with replacing(inner) as file:
         file.write(content)

@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from colorize_core import cluster
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Plan
 from colorize_core.datasets.splits import SplitRule
@@ -61,7 +62,9 @@ def read(data: str, rule: SplitRule) -> ray.data.Dataset:
     from ray import cloudpickle
 
     chunks = [{"chunk": cloudpickle.dumps(chunk)} for chunk in plan(data, rule).chunks]
-    return ray.data.from_items(chunks, override_num_blocks=len(chunks)).map_batches(_read_chunk, batch_size=1)
+    rows = ray.data.from_items(chunks, override_num_blocks=len(chunks)).map_batches(_read_chunk, batch_size=1)
+    cluster.give_all_cpus(rows)
+    return rows
 
 
 def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from colorize_core import storage
+from colorize_core.containers import Member
 from colorize_core.datasets import files
 from colorize_core.datasets.rows import NO_LABEL, Plan, Reject
 from colorize_core.datasets.splits import SplitRule
@@ -44,10 +46,14 @@ def plan_celeba(source: str, rule: SplitRule) -> Plan:
     partition = {}
     for name, values in _lines(_need(root, source, (_PARTITION,))):
         if len(values) != 1 or values[0] not in _SPLITS:
-            raise InputError(f"{_PARTITION} in {source} gives {name} no split of 0, 1 or 2: fetch it again")
+            raise InputError(f"{_PARTITION} in {source} gives {name[:60]!r} no split of 0, 1 or 2: fetch it again")
         partition[name] = _SPLITS[values[0]]
     found = files.find_images(_need(root, source, _IMAGES))
-    images = {name.rpartition("/")[2]: file for name, file in found.files.items()}
+    images: dict[str, tuple[str | Member, int]] = {}
+    twice = []
+    for place, file in found.files.items():
+        if images.setdefault(place.rpartition("/")[2], file) is not file:
+            twice.append(Reject(place, "duplicate", "another folder has a file of this name, which is used"))
     tables = [_read_table(path) for table in _TABLES if (path := _find(root, (table,)))]
     nothing = [tuple([NO_LABEL] * len(table.names)) for table in tables]
     items = [
@@ -66,10 +72,11 @@ def plan_celeba(source: str, rule: SplitRule) -> Plan:
         if split in rule.wanted and name not in images
     ]
     if not items:
-        raise InputError(f"none of the {len(partition)} images that {_PARTITION} names is in {source}")
+        splits = ", ".join(rule.wanted)
+        raise InputError(f"none of the images that {_PARTITION} names for {splits} is in {source}: fetch it again")
     strange = [Reject(name, "unlisted", f"not named in {_PARTITION}") for name in images if name not in partition]
     names = [name for table in tables for name in table.names]
-    return Plan(files.chunks_of(items, names), [*found.rejects, *missing, *strange])
+    return Plan(files.chunks_of(items, names), [*found.rejects, *twice, *missing, *strange])
 
 
 def _find(root: str, names: tuple[str, ...]) -> str | None:
@@ -93,7 +100,7 @@ def _lines(path: str) -> Iterator[tuple[str, list[str]]]:
     for number, line in enumerate(text.splitlines(), 1):
         if words := line.split():
             if len(words) == 1 and number > 1:
-                raise InputError(f"{path}, line {number}: {line.strip()!r} has one word: fetch it again")
+                raise InputError(f"{path}, line {number}: {words[0][:60]!r} stands alone: fetch it again")
             yield words[0], words[1:]
 
 
@@ -101,7 +108,7 @@ def _read_table(path: str) -> _Table:
     """A table with or without the two lines in front: the number of rows, and the names of the columns."""
     name = path.rpartition("/")[2]
     lines = list(_lines(path))
-    count = int(lines.pop(0)[0]) if lines and not lines[0][1] and lines[0][0].isdigit() else None
+    count = int(lines.pop(0)[0]) if len(lines) > 1 and not lines[0][1] and lines[0][0].isdigit() else None
     names = ["identity"]
     if count is not None:
         first, more = lines.pop(0)
@@ -109,8 +116,8 @@ def _read_table(path: str) -> _Table:
         if "bbox" in name:
             names = [f"bbox_{column}" for column in names]
     try:
-        rows = {image: tuple(map(int, values)) for image, values in lines}
-    except ValueError as error:
+        rows = {image: tuple(array("q", map(int, values))) for image, values in lines}
+    except (ValueError, OverflowError) as error:
         raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
     wrong = next((image for image, values in rows.items() if len(values) != len(names)), None)
     if wrong is not None:

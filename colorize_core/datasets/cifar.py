@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import pickle
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -20,7 +20,7 @@ from colorize_core import containers, storage
 from colorize_core.datasets import official
 from colorize_core.datasets.rows import Plan, Rows
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.errors import InputError
+from colorize_core.errors import InputError, one_line
 
 _ALLOWED = {
     (module, name)
@@ -41,6 +41,7 @@ class _Layout:
 
 
 _LABEL_KEYS = {"label": b"labels", "coarse_label": b"coarse_labels", "fine_label": b"fine_labels"}
+_CLASSES = {"label": 10, "coarse_label": 20, "fine_label": 100}
 _TEN = {**{f"data_batch_{i}": "train" for i in range(1, 6)}, "test_batch": "test"}
 _CIFAR10 = (
     _Layout("python", _TEN, ("label",)),
@@ -70,17 +71,18 @@ def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...])
         return _plan(official.fetch(name), rule, name, layouts)
     where = storage.absolute(source)
     if storage.is_folder(where):
-        names = {entry.name for entry in storage.children(where)}
-        read: Callable[..., Iterator[Rows]] = _read_file
+        found = {entry.name: entry.path for entry in storage.children(where)}
+        archive = None
     elif where.lower().endswith((*containers.PACKED_TAR_SUFFIXES, *containers.TAR_SUFFIXES)) and storage.exists(where):
-        names = {posixpath.basename(member) for member, _ in containers.stream_tar(where)}
-        read = _read_from_tar
+        found = {posixpath.basename(name): name for name in containers.tar_names(where)}
+        archive = where
     else:
         raise InputError(f"no folder or .tar.gz file at {source}: need the batches of {name} as published")
-    layout = max(layouts, key=lambda layout: len(names & layout.files.keys()))
-    if missing := sorted(layout.files.keys() - names):
+    layout = max(layouts, key=lambda layout: len(found.keys() & layout.files.keys()))
+    if missing := sorted(layout.files.keys() - found.keys()):
         raise InputError(f"{', '.join(missing)} not in {source}: need the Python or the binary batches of {name}")
-    return Plan([partial(read, where, file, layout, rule) for file in layout.files if _is_wanted(layout, file, rule)])
+    wanted = [file for file in layout.files if _is_wanted(layout, file, rule)]
+    return Plan([partial(_read, archive, found[file], file, layout, rule) for file in wanted])
 
 
 def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
@@ -88,21 +90,13 @@ def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
     return split in rule.wanted or (split == "train" and "val" in rule.wanted)
 
 
-def _read_file(folder: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
-    path = storage.join(folder, file)
-    yield from _rows(storage.read(path), path, file, layout, rule)
-
-
-def _read_from_tar(path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
-    for name, content in containers.stream_tar(path):
-        if posixpath.basename(name) == file:
-            yield from _rows(content.read(), f"{path}: {name}", file, layout, rule)
-            return
-
-
-def _rows(content: bytes, where: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
+def _read(archive: str | None, path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
     load = load_pickled if layout.form == "python" else load_binary
-    pixels, labels = load(content, where, layout.labels)
+    pixels, labels = load(  # of 30 MB that nothing holds on to
+        containers.read_from_tar(archive, path) if archive else storage.read(path),
+        f"{archive}: {path}" if archive else path,
+        layout.labels,
+    )
     batch = file.removesuffix(".bin")
     for start in range(0, len(pixels), _ROWS_AT_ONCE):
         part = slice(start, start + _ROWS_AT_ONCE)
@@ -120,7 +114,7 @@ def load_pickled(
     """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of one batch of the Python version.
 
     Raises:
-        InputError: the pickle is damaged, asks for code, or holds something else.
+        InputError: the pickle is damaged, asks for code, or holds something else; a label is out of range.
     """
     try:
         fields = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
@@ -132,12 +126,12 @@ def load_pickled(
         for name, values in found.items():
             if values.shape != (len(pixels),):
                 raise ValueError(f"{len(pixels)} images, but {values.size} of {name}")
-        return pixels, found
     except KeyError as error:
         raise InputError(f"{where} has no field {error}: need a batch as published") from error
     except Exception as error:  # a damaged pickle fails in more ways than can be listed, MemoryError among them
-        detail = str(error) or type(error).__name__
-        raise InputError(f"{where} is no CIFAR batch ({detail}): fetch the archive again") from error
+        raise InputError(f"{where} is no CIFAR batch ({one_line(error)}): fetch the archive again") from error
+    _check_labels(found, where)
+    return pixels, found
 
 
 def load_binary(
@@ -153,10 +147,17 @@ def load_binary(
         raise InputError(f"{where} has {len(content)} bytes, no multiple of {width}: fetch the archive again")
     records = np.frombuffer(content, np.uint8).reshape(-1, width)
     found = {name: records[:, i].astype(np.int64) for i, name in enumerate(labels)}
-    for name, values in found.items():
-        if values.max() >= 100:
-            raise InputError(f"{where} has a {name} of {values.max()}: it is no CIFAR batch, or the other set's")
+    _check_labels(found, where)
     return records[:, len(labels) :].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), found
+
+
+def _check_labels(labels: Mapping[str, NDArray[np.int64]], where: str) -> None:
+    for name, values in labels.items():
+        wrong = values[(values < 0) | (values >= _CLASSES[name])]
+        if len(wrong):
+            raise InputError(
+                f"{where} has a {name} of {wrong[0]}, need 0 to {_CLASSES[name] - 1}: it is damaged, or of another set"
+            )
 
 
 class _ArraysOnly(pickle.Unpickler):

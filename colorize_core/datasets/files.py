@@ -55,34 +55,37 @@ def find_images(where: str) -> Found:
 
     Names are paths below ``where``; members of a container below the container's name. Raises OSError, InputError.
     """
+    found = Found({}, [])
     if not storage.is_folder(where):
-        return _members(where, "")
-    files: dict[str, tuple[str | Member, int]] = {}
-    rejects: list[Reject] = []
+        _add_members(found, where, "")
+        return found
     for entry in storage.find(where):
+        name = printable(entry.name)
         if decode.is_image_name(entry.name):
-            files[printable(entry.name)] = entry.path, entry.size
+            _add(found, name, entry.path, entry.size)
         elif containers.is_container_name(entry.name):
-            inside = _members(entry.path, printable(entry.name) + "/")
-            files |= inside.files
-            rejects += inside.rejects
-    return Found(files, rejects)
+            _add_members(found, entry.path, name + "/")
+        elif entry.name.lower().endswith(containers.PACKED_TAR_SUFFIXES):
+            found.rejects.append(Reject(name, "unsupported", containers.PACKED))
+    return found
 
 
-def _members(path: str, prefix: str) -> Found:
-    files: dict[str, tuple[str | Member, int]] = {}
-    rejects = []
+def _add_members(found: Found, path: str, prefix: str) -> None:
     for member in containers.list_members(path):
-        name = prefix + printable(posixpath.normpath(member.name))
-        if not decode.is_image_name(member.name):
+        if not decode.is_image_name(member.name.replace("\\", "/")):
             continue
+        name = prefix + printable(member.name)
         if containers.leads_outside(member.name):
-            rejects.append(Reject(prefix + printable(member.name), "unsafe_name", "the name leads out of its archive"))
-        elif name in files:
-            rejects.append(Reject(name, "duplicate", f"{path} has two files of this name; the first is used"))
+            found.rejects.append(Reject(name, "unsafe_name", "the name leads out of its archive"))
         else:
-            files[name] = member, member.size
-    return Found(files, rejects)
+            _add(found, prefix + printable(posixpath.normpath(member.name)), member, member.size)
+
+
+def _add(found: Found, name: str, file: str | Member, size: int) -> None:
+    if name in found.files:
+        found.rejects.append(Reject(name, "duplicate", "two files have this name; the first is used"))
+    else:
+        found.files[name] = file, size
 
 
 def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Chunk]:

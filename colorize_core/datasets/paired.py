@@ -6,6 +6,7 @@ The NumPy form holds 8-bit Lab as OpenCV has it: ``gray_scale.npy`` uint8 [n, H,
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from colorize_core import storage
 from colorize_core.datasets import files
 from colorize_core.datasets.rows import Chunk, Plan, Reject, Rows
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.errors import InputError, one_line
+from colorize_core.errors import InputError, one_line, printable
 
 _GRAY = ("gray", "grey", "grayscale", "greyscale", "gray_scale", "black_and_white", "bw", "l")
 _COLOR = ("color", "colour", "colored", "coloured", "rgb", "original")
@@ -50,7 +51,7 @@ def plan_paired(source: str, rule: SplitRule) -> Plan:
     if gray is None or color is None:
         raise InputError(
             f"{source} has no folder named {' or '.join(_GRAY[:2])} beside one named {' or '.join(_COLOR[:2])}, "
-            f"and no {_LIGHTNESS_FILE}"
+            f"and no {_LIGHTNESS_FILE}: check the path"
         )
     return _match(gray, color, source, rule)
 
@@ -62,7 +63,7 @@ def _subfolder(where: str, names: tuple[str, ...]) -> str | None:
 
 def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
     trees = {"gray": files.find_images(gray), "color": files.find_images(color)}
-    rejects = [reject for found in trees.values() for reject in found.rejects]
+    rejects = [r._replace(id=f"{tree}/{r.id}") for tree, found in trees.items() for r in found.rejects]
     stems: dict[str, dict[str, str]] = {"gray": {}, "color": {}}
     for tree, found in trees.items():
         for name in sorted(found.files):
@@ -81,8 +82,10 @@ def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
             gray_file, gray_size = trees["gray"].files[stems["gray"][stem]]
             items.append(files.Item(stem, split, file, size + gray_size, gray=gray_file))
     if not items:
-        found_names = f"{len(stems['gray'])} gray and {len(stems['color'])} color photographs"
-        raise InputError(f"{found_names} in {source}, and none of the wanted splits has the same name in both")
+        raise InputError(
+            f"{len(stems['gray'])} gray and {len(stems['color'])} color photographs in {source}, and none of the "
+            "wanted splits has the same name in both: check the names"
+        )
     return Plan(files.chunks_of(items), rejects)
 
 
@@ -98,8 +101,6 @@ class _Array:
         """Rows [start, stop), fetched alone."""
         width = int(np.prod(self.shape[1:]))
         content = storage.read_range(self.path, self.offset + start * width, (stop - start) * width)
-        if len(content) != (stop - start) * width:
-            raise InputError(f"{self.path} is cut off: its header says {self.shape[0]} images; fetch it again")
         return np.frombuffer(content, np.uint8).reshape(stop - start, *self.shape[1:])
 
 
@@ -107,14 +108,16 @@ def _array_chunks(entries: list[storage.Entry], source: str, rule: SplitRule) ->
     lightness = [e for e in entries if e.name.rpartition("/")[2] == _LIGHTNESS_FILE]
     numbered = [(m, e) for e in entries if (m := _AB_FILE.fullmatch(e.name.rpartition("/")[2]))]
     if len(lightness) != 1 or not numbered:
-        raise InputError(f"{source} has .npy files, but not one {_LIGHTNESS_FILE} and at least one ab*.npy")
-    gray = _open_array(lightness[0].path)
-    parts = [_open_array(e.path) for _, e in sorted(numbered, key=lambda pair: int(pair[0][1] or 0))]
-    images = sum(part.shape[0] for part in parts)
-    wrong = next((part for part in parts if part.shape[1:] != (*gray.shape[1:], 2)), None)
-    if len(gray.shape) != 3 or wrong is not None or images != gray.shape[0]:
+        raise InputError(f"{source} has .npy files, need one {_LIGHTNESS_FILE} and at least one ab*.npy")
+    gray = _open_array(lightness[0])
+    parts = [_open_array(e) for _, e in sorted(numbered, key=lambda pair: int(pair[0][1] or 0))]
+    images = sum(math.prod(part.shape[:1]) for part in parts)
+    wrong = any(part.shape[1:] != (*gray.shape[1:], 2) for part in parts)
+    if len(gray.shape) != 3 or 0 in gray.shape or wrong or images != gray.shape[0]:
         shapes = ", ".join(str(array.shape) for array in (gray, *parts))
-        raise InputError(f"{source}: {_LIGHTNESS_FILE} and ab*.npy do not belong together, their shapes are {shapes}")
+        raise InputError(
+            f"{source}: {_LIGHTNESS_FILE} and ab*.npy of shapes {shapes} do not belong together: fetch them again"
+        )
     at_once = max(1, _BYTES_AT_ONCE // int(np.prod(gray.shape[1:]) * 3))
     chunks: list[Chunk] = []
     first = 0
@@ -141,9 +144,10 @@ def _read_arrays(
         yield Rows.good(ids, split, np.stack(rgb)).where([name in rule.wanted for name in split])
 
 
-def _open_array(path: str) -> _Array:
+def _open_array(entry: storage.Entry) -> _Array:
+    path = printable(entry.path)
     try:
-        with storage.open_file(path) as file:
+        with storage.open_file(entry.path) as file:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
@@ -151,6 +155,11 @@ def _open_array(path: str) -> _Array:
                 raise InputError(
                     f"{path} holds {dtype}{', in Fortran order' if fortran else ''}: need uint8, in C order"
                 )
-            return _Array(path, shape, file.tell())
-    except (ValueError, EOFError, SyntaxError) as error:
+            missing = file.tell() + math.prod(shape) - entry.size
+            if missing > 0:
+                raise InputError(f"{path} is cut off: it ends {missing} bytes too early; fetch it again")
+            return _Array(entry.path, shape, file.tell())
+    except InputError:
+        raise
+    except Exception as error:  # a damaged header fails in more ways than can be listed
         raise InputError(f"{path} is no NumPy file ({one_line(error)}): fetch it again") from error

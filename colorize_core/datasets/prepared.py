@@ -1,6 +1,6 @@
 """What ``colorize prepare`` leaves, as a data set again: squares of one size, losslessly.
 
-``<split>/part-00012.parquet`` has the columns ``id``, ``rgb`` (sRGB uint8 [size, size, 3], raw bytes, row by row),
+``<split>/part-00012-00.parquet`` has the columns ``id``, ``rgb`` (sRGB uint8 [size, size, 3], raw bytes, row by row),
 ``gray`` (uint8 [size, size]) where the data set has its own, and its labels; ``dataset.json`` says the rest.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from colorize_core import storage
 from colorize_core.datasets.rows import Chunk, Plan, Rows
-from colorize_core.datasets.splits import SplitRule
+from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError, one_line
 
 FACTS = "dataset.json"
@@ -38,6 +38,8 @@ def read_facts(path: str) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(storage.read(storage.join(path, FACTS)))
         if facts["format"] != FORMAT:
             raise InputError(f"{path} has format {facts['format']}, need {FORMAT}: update colorize, or prepare again")
+        if facts["transform"]["size"] < 1 or not facts["images"]:
+            raise ValueError("it says no size, or no images")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{FACTS} in {path} cannot be read ({one_line(error)}): prepare again") from error
     return facts
@@ -50,7 +52,8 @@ def plan_prepared(source: str, rule: SplitRule) -> Plan:
     size = facts["transform"]["size"]
     chunks = find_shards(where, size, rule.wanted)
     if not chunks:
-        raise InputError(f"{source} has no images of split {', '.join(rule.wanted)}: it has {facts['images']}")
+        splits = ", ".join(rule.wanted)
+        raise InputError(f"{source} has no images of split {splits}, it should have {facts['images']}: prepare again")
     return Plan(chunks)
 
 
@@ -58,7 +61,8 @@ def find_shards(where: str, size: int, splits: Collection[str]) -> list[Chunk]:
     """The shards of some splits, of squares of ``size`` pixels."""
     return [
         partial(_read_shard, entry.path, split, size)
-        for split in splits
+        for split in SPLITS
+        if split in splits
         for entry in storage.children(storage.join(where, split))
         if entry.name.endswith(".parquet")
     ]
@@ -81,7 +85,7 @@ def _read_shard(path: str, split: str, size: int) -> Iterator[Rows]:
             gray = _pixels(columns.pop(_GRAY), (size, size)) if _GRAY in columns else None
             labels: Mapping[str, NDArray[np.int64]] = {name: values.to_numpy() for name, values in columns.items()}
             yield Rows.good(ids, [split] * len(ids), rgb, labels=labels, gray=None if gray is None else list(gray))
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # pyarrow's OSErrors are of damage too
         raise InputError(f"{path} is damaged ({one_line(error)}): prepare again") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,18 @@ _SPLIT_NAMES = {**{name: name for name in SPLITS}, "validation": "val", "valid":
 _ROWS_AT_ONCE = 64
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """Names of the columns to read."""
+
+    image: str
+    labels: tuple[str, ...]
+    split: str | None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([self.image, *self.labels, *([self.split] if self.split else [])])
+
+
 def plan_parquet(source: str, rule: SplitRule) -> Plan:
     """A Parquet file, or a folder of them with one schema.
 
@@ -31,7 +44,7 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
     ``part-0.parquet/00000017``.
 
     Raises:
-        InputError: nothing is there, a file is damaged, or no column holds images.
+        InputError: nothing is there, a file is damaged or has other columns than the first, or no column holds images.
     """
     where = storage.absolute(source)
     if storage.is_folder(where):
@@ -41,29 +54,47 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
     if not entries:
         raise InputError(f"no .parquet file at {source}: check the path")
     chunks: list[Chunk] = []
+    columns = None
     for entry in entries:
         file = _open(entry.path)
-        image = _image_column(file.schema_arrow, entry.path)
+        found = _columns(file.schema_arrow, entry.path)
+        columns = columns or found
+        if found != columns:
+            raise InputError(
+                f"{entry.path} has the columns {', '.join(found)} to read, {entries[0].path} has {', '.join(columns)}: "
+                "need files of one schema"
+            )
         name = printable(entry.name)
         first = 0
         for group in range(file.metadata.num_row_groups):
-            chunks.append(partial(_read_group, entry.path, name, group, first, image, rule))
-            first += file.metadata.row_group(group).num_rows
+            if rows := file.metadata.row_group(group).num_rows:
+                chunks.append(partial(_read_group, entry.path, name, group, first, columns, rule))
+                first += rows
+        if first != file.metadata.num_rows:
+            rows = file.metadata.num_rows
+            raise InputError(f"{entry.path} is damaged ({rows} rows, but {first} in its groups): fetch it again")
+    if not chunks:
+        raise InputError(f"no row in the .parquet files at {source}: check the path")
     return Plan(chunks)
 
 
 def _open(path: str) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(storage.open_file(path))
-    except pa.ArrowException as error:
-        raise InputError(f"{path} is no Parquet file ({one_line(error)}): fetch it again") from error
+    except Exception as error:  # damage gives ArrowException, OSError, UnicodeDecodeError and more
+        raise InputError(f"{path} cannot be read as Parquet ({one_line(error)}): fetch it again") from error
 
 
-def _image_column(schema: pa.Schema, path: str) -> str:
+def _columns(schema: pa.Schema, path: str) -> _Columns:
     images = [field.name for field in schema if _holds_bytes(field.type)]
     named = [name for name in _IMAGE_COLUMNS if name in images]
     if named or len(images) == 1:
-        return str((named or images)[0])
+        numbers = sorted(field.name for field in schema if pa.types.is_integer(field.type))
+        return _Columns(
+            image=(named or images)[0],
+            labels=tuple(name for name in numbers if name == "label" or name.endswith("_label")),
+            split="split" if "split" in schema.names else None,
+        )
     raise InputError(
         f"{path} has {len(images)} columns of bytes and none named {', '.join(_IMAGE_COLUMNS)}: rename the one with "
         "the images"
@@ -76,35 +107,27 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _read_group(path: str, name: str, group: int, first: int, image: str, rule: SplitRule) -> Iterator[Rows]:
+def _read_group(path: str, name: str, group: int, first: int, columns: _Columns, rule: SplitRule) -> Iterator[Rows]:
     file = _open(path)
-    schema = file.schema_arrow
-    labels = [
-        field.name
-        for field in schema
-        if pa.types.is_integer(field.type) and (field.name == "label" or field.name.endswith("_label"))
-    ]
-    has_split = "split" in schema.names
     in_name = _split_in_name(name)
     at = first
-    columns = [image, *labels, *(["split"] if has_split else [])]
     try:
-        for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=columns):
+        for batch in file.iter_batches(_ROWS_AT_ONCE, row_groups=[group], columns=list(columns)):
             rows = batch.to_pylist()
             ids = [f"{name}/{at + i:08d}" for i in range(len(rows))]
             at += len(rows)
-            official = [_split_of(row["split"], path) if has_split else in_name for row in rows]
+            official = [_split_of(row[columns.split], path) if columns.split else in_name for row in rows]
             split = [
                 rule.of_official(identity, said) if said else rule.of(identity)
                 for identity, said in zip(ids, official, strict=True)
             ]
             wanted = [i for i, each in enumerate(split) if each in rule.wanted]
-            yield _decode(
-                [rows[i] for i in wanted], [ids[i] for i in wanted], [split[i] for i in wanted], image, labels
-            )
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+            yield _decode([rows[i] for i in wanted], [ids[i] for i in wanted], [split[i] for i in wanted], columns)
+        if at - first != file.metadata.row_group(group).num_rows:
+            raise ValueError(f"row group {group} has fewer rows than it says")
+    except InputError:
+        raise
+    except Exception as error:  # as in _open
         raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
 
 
@@ -122,10 +145,10 @@ def _split_of(value: Any, path: str) -> str:
     return split
 
 
-def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], image: str, labels: list[str]) -> Rows:
+def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], columns: _Columns) -> Rows:
     images, errors = [], []
     for row in rows:
-        value = row[image]
+        value = row[columns.image]
         content = value.get("bytes") if isinstance(value, dict) else value
         try:
             images.append(decode.read_rgb(content or b""))
@@ -133,6 +156,7 @@ def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], image:
         except ImageError as error:
             images.append(BLACK)
             errors.append((error.reason, error.message))
+    pairs = list(zip(rows, errors, strict=True))
     return Rows(
         id=ids,
         split=split,
@@ -140,6 +164,9 @@ def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], image:
         reason=[reason for reason, _ in errors],
         message=[message for _, message in errors],
         labels={
-            name: np.array([NO_LABEL if row[name] is None else row[name] for row in rows], np.int64) for name in labels
+            name: np.array(
+                [NO_LABEL if reason or row[name] is None else row[name] for row, (reason, _) in pairs], np.int64
+            )
+            for name in columns.labels
         },
     )

@@ -81,18 +81,21 @@ def read_small(content: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[int,
 
 def read_rgb(content: bytes) -> NDArray[np.uint8]:
     """sRGB uint8 [H, W, 3], upright; gray files have three equal channels. Raises ImageError."""
-    pixels = read_photograph(content).pixels
-    if pixels.dtype == np.uint16:
-        pixels = (pixels >> 8).astype(np.uint8)
+    pixels = _read_pixels(content)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1)
 
 
 def read_gray(content: bytes) -> NDArray[np.uint8]:
     """Gray sRGB values uint8 [H, W], upright; of a color file the luminance. Raises ImageError."""
-    pixels = read_photograph(content).pixels
-    if pixels.dtype == np.uint16:
-        return (pixels >> 8).astype(np.uint8)
+    pixels = _read_pixels(content)
     return pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, "luminance")).astype(np.uint8)
+
+
+def _read_pixels(content: bytes) -> NDArray[np.uint8]:
+    """uint8 [H, W] or [H, W, 3] without the metadata, which training has no use for."""
+    image = _open(content)
+    pixels = _guarded(lambda: np.asarray(_plain_modes(_upright(image))[0]))
+    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
 _ORIENTATION = 0x0112  # EXIF tag

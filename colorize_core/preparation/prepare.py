@@ -96,6 +96,8 @@ def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str
 def _identity(config: PrepareConfig, plan: Plan) -> str:
     """SHA-256 of the settings and of all that the chunks will read: another one, another data set."""
     digest = hashlib.sha256(json.dumps([config.dataset, asdict(config.transform)], sort_keys=True).encode())
+    for entry in storage.find(config.source) if storage.is_folder(config.source) else storage.match(config.source):
+        digest.update(f"{entry.name}\t{entry.size}\t{entry.stamp}\n".encode("utf-8", "surrogateescape"))
     for chunk in plan.chunks:
         function, arguments = getattr(chunk, "func", chunk), getattr(chunk, "args", ())
         digest.update(
@@ -109,12 +111,11 @@ def _run(todo: Sequence[tuple[int, Chunk]], transform: Transform, output: str) -
     from ray import cloudpickle
 
     rows = [{"number": number, "chunk": cloudpickle.dumps(chunk)} for number, chunk in todo]
-    results = (
-        ray.data.from_items(rows, override_num_blocks=len(rows))
-        .map_batches(_prepare, batch_size=1, fn_kwargs={"transform": transform, "output": output})
-        .iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0)
+    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+        _prepare, batch_size=1, fn_kwargs={"transform": transform, "output": output}
     )
-    batches = iter(results)
+    cluster.give_all_cpus(results)
+    batches = iter(results.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0))
     try:
         for batch in batches:
             yield from (Record.from_json(text) for text in batch["record"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,10 +15,15 @@ CHANNELS = ("R", "G", "B", "gray", "L", "a", "b")
 _MODULUS = 1 << 256
 
 
+def sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Every second pixel of every second row of images [n, h, w, 3]: enough for figures, in a quarter of the time."""
+    return np.ascontiguousarray(rgb[:, ::2, ::2])
+
+
 def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Lab float32 [n, h, w, 3] of sRGB uint8 [n, h, w, 3] by OpenCV: within 0.5 of the exact one, ten times as fast."""
-    count, height, width, _ = rgb.shape
-    flat = rgb.reshape(1, count * height * width, 3).astype(np.float32) * np.float32(1 / 255)
+    flat = _as_image(rgb).astype(np.float32)
+    flat *= np.float32(1 / 255)
     lab: NDArray[np.float32] = cv2.cvtColor(flat, cv2.COLOR_RGB2LAB).reshape(rgb.shape)
     return lab
 
@@ -38,26 +44,23 @@ class ChannelSums:
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], lab: NDArray[np.float32]) -> ChannelSums:
-        """Of images [n, h, w, 3] and their Lab."""
+        """Of images uint8 [n, h, w, 3] and their Lab."""
         pixels = rgb.size // 3
-        sums, squares = [], []
-        planes = [*(rgb.reshape(-1, 3)[:, i] for i in range(3)), None, *(lab.reshape(-1, 3)[:, i] for i in range(3))]
-        # The gray's moments follow from those of the channels: E[g^2] is a quadratic form of their second moments.
-        flat = rgb.reshape(-1, 3).astype(np.float32) / np.float32(255)
-        moments = (flat.T @ flat).astype(np.float64)
-        means = flat.sum(axis=0, dtype=np.float64)
-        luma = np.array([0.299, 0.587, 0.114])
-        for i, plane in enumerate(planes):
-            if i < 3:
-                sums.append(float(means[i]))
-                squares.append(float(moments[i, i]))
-            elif plane is None:
-                sums.append(float(luma @ means))
-                squares.append(float(luma @ moments @ luma))
-            else:
-                sums.append(float(plane.sum(dtype=np.float64)))
-                squares.append(float(np.square(plane, dtype=np.float32).sum(dtype=np.float64)))
-        return cls(pixels, tuple(sums), tuple(squares))
+        colors = _as_image(rgb)
+        # One pass each, in OpenCV's vector code: NumPy takes ten times as long to add up interleaved channels.
+        means, deviations = (
+            np.concatenate([np.ravel(figure) for figure in figures])
+            for figures in zip(
+                cv2.meanStdDev(colors),
+                cv2.meanStdDev(cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)),
+                cv2.meanStdDev(_as_image(lab)),
+                strict=True,
+            )
+        )
+        units = np.array([1 / 255] * 4 + [1.0] * 3)
+        means, deviations = means * units, deviations * units
+        squares = (deviations**2 + means**2) * pixels
+        return cls(pixels, tuple((means * pixels).tolist()), tuple(squares.tolist()))
 
     @classmethod
     def zero(cls) -> ChannelSums:
@@ -80,6 +83,12 @@ class ChannelSums:
             mean = total / self.pixels
             made[name] = {"mean": round(mean, 5), "std": round(max(0.0, square / self.pixels - mean**2) ** 0.5, 5)}
         return made
+
+
+def _as_image(images: NDArray[Any]) -> NDArray[Any]:
+    """Images [n, h, w, c] under each other, as the one image that OpenCV's functions take."""
+    count, height, width, channels = images.shape
+    return images.reshape(count * height, width, channels)
 
 
 def fingerprint(identities: Sequence[str], checksums: Sequence[int]) -> int:

@@ -53,7 +53,7 @@ def notebook_loop(photographs: list[Path], output: Path) -> float:
         size = network_size(width, height, recipe.data.inference_side, recipe.model.multiple)
         small = transform.resize(lightness, size[::-1], anti_aliasing=True)
         ab = model.predict(small[None, ..., None] / 50 - 1, verbose=0)[0] * 128
-        lab = np.dstack([lightness, transform.resize(ab, (height, width), order=3)])
+        lab = np.dstack([lightness, transform.resize(ab, (height, width))])
         Image.fromarray((color.lab2rgb(lab) * 255).astype(np.uint8)).save(output / f"{path.stem}.png")
     return (len(photographs) - 1) / (time.perf_counter() - started)
 

@@ -29,12 +29,19 @@ def test_colorize(
     shutil.copy(archive_dir / "astronaut.png", archive_dir / "astronaut.jpg")
     shutil.copytree(color_dir, tmp_path / "photographs")
     shutil.copytree(cifar_dir, tmp_path / "cifar-10-batches-py")
+    shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "gray")
+    shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ")]
-    assert len(commands) == 8
+    assert len(commands) == 12
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
-    for path in ("colored/album/chelsea.png", "colored-jpeg/astronaut.jpg", "my-model/MODEL_CARD.md"):
+    for path in (
+        "colored/album/chelsea.png",
+        "colored-jpeg/astronaut.jpg",
+        "my-model/MODEL_CARD.md",
+        "pairs/samples.png",
+    ):
         assert (tmp_path / path).is_file()
     assert list((tmp_path / "shards").glob("*.parquet"))
 

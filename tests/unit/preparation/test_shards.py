@@ -44,7 +44,7 @@ def prepare(rows: Rows, output: Path, transform: Transform, number: int = 7) -> 
 
 
 def read(output: Path, size: int, wanted: tuple[str, ...]) -> list[Rows]:
-    (output / "dataset.json").write_text(json.dumps({"format": 1, "transform": {"size": size}, "images": {}}))
+    (output / "dataset.json").write_text(json.dumps({"format": 1, "transform": {"size": size}, "images": {"train": 1}}))
     return [
         batch for chunk in prepared.plan_prepared(str(output), SplitRule(wanted=wanted)).chunks for batch in chunk()
     ]
@@ -61,14 +61,14 @@ def test_squares_are_stored_without_loss(rows: Rows, photographs: Photographs, t
     assert list(val.id) == ["chelsea"]
     assert record.images == {"train": 3, "val": 1}
     assert record.rejects == [Reject("broken", "damaged", "cut off")]
-    assert record.sums.pixels == 3 * 48 * 48
-    written = [tmp_path / split / "part-00007.parquet" for split in ("train", "val")]
+    assert record.sums.pixels == 3 * 24 * 24  # every second one of every second row
+    written = [tmp_path / split / "part-00007-00.parquet" for split in ("train", "val")]
     assert record.size == sum(path.stat().st_size for path in written)
 
 
 def test_pixels_are_plain_bytes_that_any_reader_of_parquet_has(rows: Rows, tmp_path: Path) -> None:
     prepare(rows, tmp_path, Transform(16))
-    table = pq.read_table(tmp_path / "val" / "part-00007.parquet")
+    table = pq.read_table(tmp_path / "val" / "part-00007-00.parquet")
     assert table.schema.names == ["id", "rgb", "label"]
     [pixels] = table["rgb"].to_pylist()
     [chelsea] = read(tmp_path, 16, ("val",))
@@ -103,7 +103,7 @@ def test_the_record_comes_last(rows: Rows, tmp_path: Path) -> None:
     (tmp_path / "val").write_text("a file, so that the second shard cannot be written")
     with pytest.raises(OSError, match="val"):
         prepare(rows, tmp_path, Transform(16))
-    assert (tmp_path / "train" / "part-00007.parquet").exists()
+    assert (tmp_path / "train" / "part-00007-00.parquet").exists()
     assert list(shards.read_records(str(tmp_path))) == []
 
 
@@ -115,8 +115,8 @@ def test_records_are_read_back_in_their_order(rows: Rows, tmp_path: Path) -> Non
 
 def test_a_damaged_shard_is_said(rows: Rows, tmp_path: Path) -> None:
     prepare(rows, tmp_path, Transform(16))
-    with pytest.raises(Exception, match=r"part-00007.parquet is damaged \(pixels are .*\): prepare again"):
+    with pytest.raises(Exception, match=r"part-00007-00.parquet is damaged \(pixels are .*\): prepare again"):
         read(tmp_path, 32, ("val",))
-    (tmp_path / "val" / "part-00007.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(Exception, match=r"part-00007.parquet is damaged"):
+    (tmp_path / "val" / "part-00007-00.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(Exception, match=r"part-00007-00.parquet is damaged"):
         read(tmp_path, 16, ("val",))
