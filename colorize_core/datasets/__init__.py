@@ -14,7 +14,7 @@ from colorize_core import cluster
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Plan
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.errors import InputError
+from colorize_core.errors import InputError, one_line
 
 if TYPE_CHECKING:
     import ray.data
@@ -47,7 +47,10 @@ def plan(data: str, rule: SplitRule) -> Plan:
     if colon and name in PLANNERS:
         module, function = PLANNERS[name].split(":")
         planner: Planner = getattr(importlib.import_module(module), function)
-        return planner(source, rule)
+        try:
+            return planner(source, rule)
+        except OSError as error:
+            raise InputError(f"{source} cannot be read: {one_line(error)}") from error
     if prepared.is_prepared(data):
         return prepared.plan_prepared(data, rule)
     raise InputError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,3 +151,34 @@ def test_join_works_in_chunks_of_any_size_on_any_shape(monkeypatch: pytest.Monke
     assert whole.shape == (3, 4, 5, 3)
     np.testing.assert_array_equal(color.join(lightness, ab), whole)
     np.testing.assert_array_equal(color.join(lightness[1, 2], ab[1, 2]), whole[1, 2])
+
+
+@pytest.fixture(scope="module")
+def golden() -> dict[str, NDArray[np.float64]]:
+    """Made by tests/golden/regenerate.py."""
+    values = json.loads((Path(__file__).parents[1] / "golden" / "color.json").read_text())
+    return {name: np.array(values[name]) for name in ("rgb", "lab", "linear_light_gray")}
+
+
+def test_golden_lab(golden: dict[str, NDArray[np.float64]]) -> None:
+    rgb = golden["rgb"].astype(np.uint8)
+    np.testing.assert_allclose(color.rgb_to_lab(rgb), golden["lab"], atol=0.01)
+    np.testing.assert_allclose(color.rgb_lightness(rgb), golden["lab"][:, 0], atol=0.02)
+
+
+def test_golden_grays(golden: dict[str, NDArray[np.float64]]) -> None:
+    rgb = golden["rgb"].astype(np.uint8)
+    np.testing.assert_allclose(color.gray(rgb, "lightness"), golden["linear_light_gray"], atol=1e-4)
+    np.testing.assert_allclose(color.gray(rgb, "luminance"), golden["rgb"] @ [0.299, 0.587, 0.114] / 255, atol=1e-6)
+    np.testing.assert_allclose(color.gray(rgb, "average"), golden["rgb"].mean(axis=-1) / 255, atol=1e-6)
+
+
+def test_golden_colors_come_back(golden: dict[str, NDArray[np.float64]]) -> None:
+    rgb = golden["rgb"].astype(np.uint8)
+    joined = color.join(*_parts(color.rgb_to_lab(rgb))).astype(int)
+    assert np.abs(joined - rgb).max() <= 1
+    assert np.abs(np.rint(255 * color.lab_to_rgb(golden["lab"])) - rgb).max() <= 1
+
+
+def _parts(lab: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    return lab[..., 0], lab[..., 1:]
