@@ -63,8 +63,13 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides a result: the weights, and how they are used."""
-        return hashlib.sha256((self._weights_digest + self.recipe.model_dump_json()).encode()).hexdigest()
+        """SHA-256 of all that decides a result: the weights, and how they are used.
+
+        Settings that have their default are left out: a setting that a later version adds changes no digest.
+        """
+        used = [self.recipe.data, self.recipe.model]
+        settings = [part.model_dump(mode="json", exclude_defaults=True) for part in used]
+        return hashlib.sha256(json.dumps([self._weights_digest, *settings], sort_keys=True).encode()).hexdigest()
 
     @property
     def _weights_digest(self) -> str:
@@ -83,7 +88,7 @@ class Bundle:
         Raises:
             BundleError: the file does not hold the weights of this recipe's model.
         """
-        model = models.build(self.recipe.model.name, self.recipe.model.settings)
+        model = models.build(self.recipe.model.name, self.recipe.model.settings, self.recipe.data.color_space)
         with tempfile.NamedTemporaryFile(suffix=".keras") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
             file.write(self.weights)

@@ -14,6 +14,7 @@ from colorize_core import color
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
 from colorize_core.images import square
+from colorize_core.recipes import Recipe
 from colorize_core.training import pairs
 
 _MAX_ASPECT = 10.0  # beyond it the short side would have too few pixels to show anything
@@ -21,11 +22,15 @@ _BAND_PIXELS = 1 << 21  # joined at a time: bounds the memory of a large scan to
 _BATCH = 32
 
 
-def network_size(width: int, height: int, side: int, multiple: int) -> tuple[int, int]:
-    """(width, height) at which the network sees a photograph: its shape, about ``side`` squared pixels.
+def network_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
+    """(width, height) at which the network sees a photograph: its shape, about ``data.inference_side`` squared pixels.
 
-    Both are multiples of ``multiple``, so the shape changes by some per cent, which training has taught to ignore.
+    Both are multiples of ``model.multiple``, so the shape changes by some per cent, which training has taught to
+    ignore. A network of fixed size sees it squeezed into its square.
     """
+    side, multiple = recipe.data.inference_side, recipe.model.multiple
+    if recipe.model.square:
+        return side, side
     aspect = min(max(width / height, 1 / _MAX_ASPECT), _MAX_ASPECT)
     steps = side / multiple
     wide, high = round(steps * aspect**0.5), round(steps / aspect**0.5)
@@ -71,8 +76,7 @@ class Colorizer:
         if threads and not tf.config.threading.get_intra_op_parallelism_threads():
             tf.config.threading.set_intra_op_parallelism_threads(threads)
         model = bundle.model()
-        self._data = bundle.recipe.data
-        self._multiple = bundle.recipe.model.multiple
+        self._recipe = bundle.recipe
         # Twice as fast as Model.predict at such batches, which copies and calls back around each.
         self._network = tf.function(
             lambda x: model(x, training=False),
@@ -82,7 +86,7 @@ class Colorizer:
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) at which ``predict`` wants a photograph of this size."""
-        return network_size(width, height, self._data.inference_side, self._multiple)
+        return network_size(self._recipe, width, height)
 
     def predict(self, grays: Sequence[NDArray[np.uint8]]) -> list[Floats]:
         """ab [h', w', 2] of each gray uint8 [h, w] that has the size of ``size_for``."""
@@ -93,15 +97,17 @@ class Colorizer:
         for indices in groups.values():
             for start in range(0, len(indices), _BATCH):
                 part = indices[start : start + _BATCH]
-                inputs = pairs.normalize_lightness(color.lightness(np.stack([grays[i] for i in part])))
-                outputs = pairs.denormalize_ab(self._network(inputs[..., None]).numpy())
+                inputs = pairs.to_input(np.stack([grays[i] for i in part]), self._recipe.data.color_space)
+                outputs = pairs.to_ab(self._network(inputs).numpy(), self._recipe.data.color_space)
                 for index, ab in zip(part, outputs, strict=True):
                     results[index] = ab
         return results
 
     def colorize(self, pixels: NDArray[Any]) -> Image.Image:
         """One photograph at its full resolution: uint8 or uint16 [H, W], or uint8 [H, W, 3] whose color is ignored."""
-        gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self._data.gray)).astype(np.uint8)
+        gray = (
+            pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self._recipe.data.gray)).astype(np.uint8)
+        )
         if gray.dtype == np.uint16:
             gray = (gray >> 8).astype(np.uint8)
         [ab] = self.predict([square.resize(gray, self.size_for(gray.shape[1], gray.shape[0]))])

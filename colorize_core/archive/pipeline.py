@@ -129,7 +129,6 @@ class Archive:
         import ray
         from ray.data import ActorPoolStrategy
 
-        recipe = self.bundle.recipe
         actors = max(1, int(resources.gpus) or int(resources.cpus) // 4)
         threads = None if resources.gpus else max(1, int(resources.cpus) // actors)
         finish = _Finish(
@@ -139,7 +138,7 @@ class Archive:
             read_small,
             batch_size=None,
             batch_format="pyarrow",
-            fn_kwargs={"side": recipe.data.inference_side, "multiple": recipe.model.multiple},
+            fn_kwargs={"recipe": self.bundle.recipe},
         )
         predicted = small.map_batches(
             Predictor,

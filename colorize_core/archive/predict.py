@@ -20,6 +20,7 @@ from colorize_core.color import Floats
 from colorize_core.errors import BundleError, ImageError, one_line
 from colorize_core.images import decode, square
 from colorize_core.inference import Colorizer, network_size
+from colorize_core.recipes import Recipe
 
 SMALL_SCHEMA = pa.schema(
     [
@@ -37,7 +38,7 @@ SMALL_SCHEMA = pa.schema(
 )
 
 
-def read_small(tasks: pa.Table, *, side: int, multiple: int) -> pa.Table:
+def read_small(tasks: pa.Table, *, recipe: Recipe) -> pa.Table:
     """Stage 1: rows of ``plan.SCHEMA`` to rows of ``SMALL_SCHEMA``."""
     cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
     rows = []
@@ -46,8 +47,8 @@ def read_small(tasks: pa.Table, *, side: int, multiple: int) -> pa.Table:
         row |= {"content": b"", "small": b"", "small_width": 0, "small_height": 0, "reason": "", "message": ""}
         try:
             row["content"] = storage.read(os.fsdecode(row["path"]))
-            gray, (width, height) = decode.read_small(row["content"], side)
-            size = network_size(width, height, side, multiple)
+            gray, (width, height) = decode.read_small(row["content"], recipe.data.inference_side)
+            size = network_size(recipe, width, height)
             row["small"] = square.resize(gray, size).tobytes()
             row["small_width"], row["small_height"] = size
         except ImageError as error:

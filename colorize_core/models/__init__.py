@@ -11,11 +11,16 @@ from colorize_core.errors import RecipeError
 if TYPE_CHECKING:
     import keras
 
-BUILDERS = {"unet": "colorize_core.models.unet:build"}
+BUILDERS = {
+    "conv": "colorize_core.models.conv:build",
+    "conv_dense": "colorize_core.models.conv_dense:build",
+    "dense": "colorize_core.models.dense:build",
+    "unet": "colorize_core.models.unet:build",
+}
 
 
-def build(name: str, settings: Mapping[str, Any]) -> keras.Model:
-    """The named model, untrained.
+def build(name: str, settings: Mapping[str, Any], color_space: str) -> keras.Model:
+    """The named model, untrained, whose output is in a color space (``pairs.ColorSpace``).
 
     Raises:
         RecipeError: no such model, or it has no such setting.
@@ -24,7 +29,7 @@ def build(name: str, settings: Mapping[str, Any]) -> keras.Model:
         raise RecipeError(f"model.name is {name!r}; choose from {', '.join(sorted(BUILDERS))}")
     module, function = BUILDERS[name].split(":")
     try:
-        model: keras.Model = getattr(importlib.import_module(module), function)(**settings)
+        model: keras.Model = getattr(importlib.import_module(module), function)(color_space=color_space, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model

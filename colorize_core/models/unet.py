@@ -11,17 +11,23 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
+from colorize_core.color import ColorSpace
+from colorize_core.models.blocks import activate, color_layer
 
-def build(*, widths: Sequence[int], convolutions: Sequence[int], dropout: float = 0.0) -> keras.Model:
-    """L [n, h, w, 1] in [-1, 1] -> ab / 128 [n, h/2, w/2, 2]; h and w are multiples of 2 ** len(widths).
+
+def build(
+    *, color_space: ColorSpace, widths: Sequence[int], convolutions: Sequence[int], dropout: float = 0.0
+) -> keras.Model:
+    """Gray or L [n, h, w, 1] -> colors [n, h/2, w/2, 2 or 3]; h and w are multiples of 2 ** len(widths).
 
     Args:
+        color_space: of the output.
         widths: channels at 1/2, 1/4, 1/8 … of the input's resolution.
         convolutions: 3x3 convolutions of each of these encoder levels; decoder levels have one.
         dropout: fraction of bottleneck channels dropped in training.
     """
-    lightness = keras.Input((None, None, 1), name="lightness")
-    x = lightness
+    gray = keras.Input((None, None, 1), name="lightness")
+    x = gray
     skips = []
     for width, count in zip(widths, convolutions, strict=True):
         x = _convolve(x, width, strides=2)
@@ -39,12 +45,14 @@ def build(*, widths: Sequence[int], convolutions: Sequence[int], dropout: float 
         x = layers.Conv2D(width, 1, use_bias=False)(x)  # narrow before up-sampling: a quarter of the work
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         x = _convolve(x, width)
-    # Zeros: training starts at the gray copy, not at random colors far from it.
-    ab = layers.Conv2D(2, 1, kernel_initializer="zeros", dtype="float32", name="ab")(x)
-    return keras.Model(lightness, ab, name="unet")
+    # Zeros: in Lab training starts at the gray copy, not at random colors far from it; ab needs no activation there.
+    channels, activation = (2, None) if color_space == "lab" else color_layer(color_space)
+    colors = layers.Conv2D(channels, 1, activation=activation, kernel_initializer="zeros", dtype="float32", name="ab")(
+        x
+    )
+    return keras.Model(gray, colors, name="unet")
 
 
 def _convolve(x: keras.KerasTensor, width: int, strides: int = 1) -> keras.KerasTensor:
     x = layers.Conv2D(width, 3, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    # Synchronized: on several workers the statistics are those of the global batch, as on one.
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.95, synchronized=True)(x))
+    return activate(x, batch_norm=True)

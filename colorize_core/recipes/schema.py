@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from colorize_core import storage
-from colorize_core.color import GrayFormula
+from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.errors import RecipeError
 from colorize_core.models import BUILDERS
 
@@ -24,7 +24,7 @@ class _Settings(BaseModel):
 class DataSettings(_Settings):
     """From a color photograph to what the network sees."""
 
-    color_space: Literal["lab"] = "lab"
+    color_space: ColorSpace = "lab"
     gray: GrayFormula = "luminance"
     size: int = Field(ge=8, description="pixels on a side of the stored square")
     crop: int = Field(ge=8, description="pixels on a side of a training crop")
@@ -45,6 +45,7 @@ class ModelSettings(_Settings):
     name: str
     settings: dict[str, Any] = {}
     multiple: int = Field(ge=1, description="the model's input sides are multiples of this")
+    square: bool = Field(default=False, description="it takes squares of data.inference_side alone")
 
 
 class TrainingSettings(_Settings):
@@ -75,7 +76,17 @@ class Recipe(_Settings):
         return self
 
     @model_validator(mode="after")
+    def _weights_need_chroma(self) -> Recipe:
+        if self.training.rebalance and self.data.color_space != "lab":
+            raise ValueError(f"training.rebalance weighs by chroma: data.color_space {self.data.color_space} has none")
+        return self
+
+    @model_validator(mode="after")
     def _sides_fit_the_model(self) -> Recipe:
+        if self.model.square and self.data.crop != self.data.inference_side:
+            raise ValueError(
+                f"model.square: data.crop ({self.data.crop}) is not data.inference_side ({self.data.inference_side})"
+            )
         for name in ("crop", "inference_side"):
             if (side := getattr(self.data, name)) % self.model.multiple:
                 raise ValueError(f"data.{name} ({side}) is not a multiple of model.multiple ({self.model.multiple})")

@@ -94,7 +94,7 @@ class _Replicas:
         total = steps * settings.epochs
         warmup = int(total * settings.warmup)
         with strategy.scope():
-            self.model = models.build(recipe.model.name, recipe.model.settings)
+            self.model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
             self._optimizer = keras.optimizers.AdamW(
                 keras.optimizers.schedules.CosineDecay(
                     initial_learning_rate=0.0 if warmup else settings.learning_rate,
@@ -122,7 +122,8 @@ class _Replicas:
         def validate_replica(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             prediction = self.model(inputs, training=False)
             target = losses.match_resolution(targets, prediction)
-            gray = loss(target, tf.zeros_like(target))
+            copy = tf.repeat(inputs, 3, axis=-1) if recipe.data.color_space == "rgb" else tf.zeros_like(targets)
+            gray = loss(target, losses.match_resolution(copy, prediction))
             return loss(target, prediction) / strategy.num_replicas_in_sync, gray / strategy.num_replicas_in_sync
 
         def over_replicas(step: Callable[..., Any]) -> Callable[..., Any]:
@@ -189,5 +190,7 @@ def _training_batches(
             yield pairs.augment(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
 
     shape = (batch_size, data.crop, data.crop)
-    signature = tuple(tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2))
+    signature = tuple(
+        tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2 if data.color_space == "lab" else 3)
+    )
     return iter(tf.data.Dataset.from_generator(augmented, output_signature=signature).prefetch(4))

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
-from colorize_core.color import Floats, GrayFormula
+from colorize_core.color import ColorSpace, Floats, GrayFormula
 from colorize_core.images import square
 from colorize_core.preparation import statistics
 
 if TYPE_CHECKING:
     import ray.data
 
-ColorSpace = Literal["lab", "rgb"]
 AB_SCALE = np.float32(128.0)
 
 
@@ -48,10 +47,25 @@ def to_pair(
     data set has its own. In ``lab`` it is its L in [-1, 1], and the target the ab of the color photograph, about
     [-1, 1]; in ``rgb`` both are sRGB values in [0, 1].
     """
-    values = color.gray(rgb, formula) if gray is None else gray.astype(np.float32) / np.float32(255.0)
+    values = color.gray(rgb, formula) if gray is None else gray
     if color_space == "rgb":
-        return values[..., None], rgb.astype(np.float32) / np.float32(255.0)
-    return normalize_lightness(color.lightness(values))[..., None], normalize_ab(color.rgb_to_lab(rgb)[..., 1:])
+        return to_input(values, color_space), rgb.astype(np.float32) / np.float32(255.0)
+    return to_input(values, color_space), normalize_ab(color.rgb_to_lab(rgb)[..., 1:])
+
+
+def to_input(gray: NDArray[Any], color_space: ColorSpace) -> Floats:
+    """What the network sees [..., 1] of gray values [...]: uint8, or float in [0, 1]."""
+    if color_space == "lab":
+        return normalize_lightness(color.lightness(gray))[..., None]
+    values = gray / np.float32(255.0) if gray.dtype == np.uint8 else gray
+    return values.astype(np.float32)[..., None]
+
+
+def to_ab(output: Floats, color_space: ColorSpace) -> Floats:
+    """ab [..., 2] of what the network said; of RGB [..., 3] the lightness is left aside."""
+    if color_space == "lab":
+        return denormalize_ab(output)
+    return color.rgb_to_lab(np.clip(output, 0, 1))[..., 1:]
 
 
 def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") -> NDArray[np.uint8]:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -148,24 +148,24 @@ def _check_model(recipe: Recipe) -> None:
     """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU."""
     import ray
 
-    def attempt(name: str, settings: Mapping[str, Any], side: int) -> str:
+    def attempt(recipe: Recipe, side: int) -> str:
         try:
-            models.build(name, settings)(np.zeros((1, side, side, 1), np.float32))
+            model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+            model(np.zeros((1, side, side, 1), np.float32))
         except Exception as error:  # Keras raises whatever its layers do
             return one_line(error)
         return ""
 
-    model, data = recipe.model, recipe.data
-    for side in {data.crop, data.inference_side}:
-        wrong = ray.get(ray.remote(attempt).remote(model.name, model.settings, side))
+    for side in {recipe.data.crop, recipe.data.inference_side}:
+        wrong = ray.get(ray.remote(attempt).remote(recipe, side))
         if wrong:
-            raise RecipeError(f"model {model.name} cannot be built for images of {side} pixels: {wrong}")
+            raise RecipeError(f"model {recipe.model.name} cannot be built for images of {side} pixels: {wrong}")
 
 
 def _split(rows: ray.data.Dataset, recipe: Recipe) -> _Split:
     from ray.data.expressions import col
 
-    settings = {"size": recipe.data.size, "gray": recipe.data.gray}
+    settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     made = rows.map_batches(pairs.pair_batch, batch_size=32, fn_kwargs=settings).materialize()
     bad = made.select_columns(["id", "reason", "message"]).filter(expr=col("reason") != "").take_all()
     rejected = [f"{row['id']}: {row['reason']}: {row['message']}" for row in bad]

@@ -50,7 +50,7 @@ def notebook_loop(photographs: list[Path], output: Path) -> float:
         gray = np.asarray(Image.open(path).convert("RGB"))
         lightness = color.rgb2lab(gray)[..., 0]
         height, width = lightness.shape
-        size = network_size(width, height, recipe.data.inference_side, recipe.model.multiple)
+        size = network_size(recipe, width, height)
         small = transform.resize(lightness, size[::-1], anti_aliasing=True)
         ab = model.predict(small[None, ..., None] / 50 - 1, verbose=0)[0] * 128
         lab = np.dstack([lightness, transform.resize(ab, (height, width))])

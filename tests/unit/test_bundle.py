@@ -35,6 +35,12 @@ def test_the_default_bundle_says_how_good_it_is() -> None:
         assert f"{metrics[row]['psnr']:.2f}" in card
 
 
+def test_a_digest_stays_what_it_was_when_the_bundle_was_made() -> None:
+    """Archives know their results by it: were it computed in another way, all of them would be made again."""
+    facts = json.loads((DEFAULT / "bundle.json").read_text())
+    assert load_bundle("default").digest == facts["digest"]
+
+
 def test_the_default_bundle_colors_what_it_never_saw(gray_photographs: dict[str, NDArray[np.uint8]]) -> None:
     image = np.asarray(Colorizer(load_bundle("default")).colorize(gray_photographs["rocket"])).astype(float)
     sky = image[40:240, 60:180].mean((0, 1))  # an evening sky, left of the launch pad

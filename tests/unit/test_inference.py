@@ -12,10 +12,22 @@ from skimage.metrics import peak_signal_noise_ratio
 from colorize_core import inference
 from colorize_core.color import Floats
 from colorize_core.inference import merge, network_size
+from colorize_core.recipes import Recipe, load_recipe
 
 LEVELS = np.arange(256, dtype=np.uint8)
 ONE_LEVEL_OF_L = 100 / 255
 Photographs = dict[str, NDArray[np.uint8]]
+
+
+def _recipe(side: int, multiple: int, square: bool = False) -> Recipe:
+    crop = side if square else multiple
+    changed = {
+        "data.inference_side": side,
+        "data.crop": max(8, crop),
+        "model.multiple": multiple,
+        "model.square": square,
+    }
+    return load_recipe("unet-lab", changed)
 
 
 def _lightness(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -38,17 +50,17 @@ def _lightness(gray: NDArray[np.uint8]) -> NDArray[np.float64]:
     ],
 )
 def test_network_size_by_hand(width: int, height: int, side: int, multiple: int, expected: tuple[int, int]) -> None:
-    assert network_size(width, height, side, multiple) == expected
+    assert network_size(_recipe(side, multiple), width, height) == expected
 
 
 @pytest.mark.parametrize("multiple", [1, 8, 16, 32])
 @pytest.mark.parametrize("side", [32, 96, 256])
 @pytest.mark.parametrize("aspect", [1, 1.5, 3, 9.9, 10, 30, 100])
 def test_network_size_keeps_multiple_shape_and_area(aspect: float, side: int, multiple: int) -> None:
-    width, height = network_size(round(300 * aspect), 300, side, multiple)
+    width, height = network_size(_recipe(side, multiple), round(300 * aspect), 300)
     assert width % multiple == height % multiple == 0
     assert width >= height >= multiple
-    assert network_size(300, round(300 * aspect), side, multiple) == (height, width)
+    assert network_size(_recipe(side, multiple), 300, round(300 * aspect)) == (height, width)
     seen = min(aspect, 10)
     assert abs(width - side * seen**0.5) <= multiple / 2 + 1
     assert abs(height - side / seen**0.5) <= max(multiple / 2 + 1, multiple - side / seen**0.5)

@@ -61,7 +61,7 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "flip": True,
             "inference_side": 64,
         },
-        "model": {"name": "unet", "settings": {}, "multiple": 16},
+        "model": {"name": "unet", "settings": {}, "multiple": 16, "square": False},
         "training": {
             "loss": "l1",
             "rebalance": 0.0,

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from colorize_core import datasets
-from colorize_core.color import GrayFormula
+from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images import decode
 from colorize_core.images.square import to_square
 from colorize_core.training import pairs
-from colorize_core.training.pairs import ColorSpace
 
 
 @pytest.mark.usefixtures("ray_here")

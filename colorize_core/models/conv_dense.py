@@ -1,0 +1,55 @@
+"""Convolutions around a dense code: the whole picture in a vector, and a decoder that draws it again.
+
+(After the convolutional autoencoders of Masci et al. 2011, doi:10.1007/978-3-642-21735-7_7.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+from colorize_core.color import ColorSpace
+from colorize_core.models.blocks import activate, color_layer
+
+
+def build(
+    *,
+    color_space: ColorSpace,
+    side: int,
+    widths: Sequence[int],
+    code: int,
+    batch_norm: bool = True,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
+
+    Args:
+        color_space: of the output.
+        side: of the images, in pixels; a multiple of 2 ** len(widths).
+        widths: channels of the encoder's levels, each at half the resolution of the one before.
+        code: numbers in the code.
+        batch_norm: after each convolution.
+        dropout: fraction of channels dropped after each level in training.
+    """
+    small = side >> len(widths)
+    if small << len(widths) != side:
+        raise ValueError(f"side ({side}) is not a multiple of {1 << len(widths)}, as {len(widths)} widths need")
+    gray = keras.Input((side, side, 1), name="gray")
+    x = gray
+    for width in widths:
+        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal")(x)
+        x = activate(x, batch_norm=batch_norm, dropout=dropout)
+    x = layers.Flatten()(x)  # [n, small * small * widths[-1]]
+    x = layers.Dense(code, name="code")(x)
+    x = layers.Dense(small * small * widths[-1], activation="relu", kernel_initializer="he_normal")(x)
+    x = layers.Reshape((small, small, widths[-1]))(x)
+    for width in reversed(widths):
+        x = layers.Conv2DTranspose(
+            width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal"
+        )(x)
+        x = activate(x, batch_norm=batch_norm, dropout=dropout)
+    channels, activation = color_layer(color_space)
+    colors = layers.Conv2D(channels, 3, padding="same", activation=activation, dtype="float32", name="colors")(x)
+    return keras.Model(gray, colors, name="conv_dense")
