@@ -13,6 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+pytest_plugins = ["s3_server"]
+
 
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, NDArray[np.uint8]]:

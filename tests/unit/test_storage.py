@@ -1,4 +1,4 @@
-"""Storage on a local disk and in an object store; fsspec's memory file system stands for the latter."""
+"""Storage on a local disk, in an S3 server of our own, and in fsspec's memory, which stands for all other stores."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from colorize_core import storage
 from colorize_core.errors import OutputError
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["local", "memory", "s3"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "local":
         yield str(tmp_path / "root")
+    elif request.param == "s3":
+        yield request.getfixturevalue("bucket") + "/root"
     else:
         url = f"memory://{uuid.uuid4().hex}/root"
         yield url
@@ -59,6 +61,8 @@ def test_write_then_read(root: str) -> None:
     assert storage.is_folder(storage.join(root, "album"))
     assert not storage.is_folder(path)
     assert storage.read(path) == bytes(range(256))
+    storage.write(path, memoryview(b"view"))
+    assert storage.read(path) == b"view"
     storage.write(path, b"")
     assert storage.read(path) == b""
 

@@ -1,0 +1,152 @@
+"""``colorize prepare`` and ``colorize archive`` from S3 to S3, as a user calls them: a process with an environment."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from s3_server import KEY, S3, SECRET, Connect, Faults, faulty_proxy
+
+from colorize_core import storage
+from colorize_core.archive import ledger
+from colorize_core.storage import patience, stores
+from jobs import archive, prepare
+from jobs.exits import DONE, FAILED, USAGE, status_of
+
+
+def colorize(environment: dict[str, str], job: str, *arguments: str) -> str:
+    """What a job that goes well prints; Ray's workers see its environment."""
+    call = [sys.executable, "-m", f"jobs.{job}", *arguments]
+    ended = subprocess.run(call, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=200)
+    assert ended.returncode == DONE, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def upload(folder: Path, url: str) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            storage.write(storage.join(url, path.relative_to(folder).as_posix()), path.read_bytes())
+
+
+def assert_no_secrets(output: str, printed: str) -> None:
+    files = {entry.name: storage.read(entry.path) for entry in storage.find(output)}
+    for name, content in {**files, "the screen": printed.encode()}.items():
+        tables = pq.read_table(io.BytesIO(content)).to_pylist() if name.endswith(".parquet") else []  # compressed
+        for secret in (KEY, SECRET):
+            assert secret.encode() not in content, name
+            assert secret not in repr([{k: v for k, v in row.items() if k != "rgb"} for row in tables]), name
+
+
+def test_prepare_through_a_network_that_fails_is_as_from_disk(
+    color_dir: Path, tmp_path: Path, bucket: str, s3_server: S3
+) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    for path in sorted(color_dir.iterdir())[::8]:
+        (source / path.name).write_bytes(path.read_bytes())
+    (source / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    upload(source, f"{bucket}/photos")
+    settings = ("--size", "32", "--val-fraction", "0.2")
+    colorize({}, "prepare", "folder", str(source), str(tmp_path / "prepared"), *settings)
+    faults = Faults(slow_down=0.1, no_answer=0.1, cut_body=0.25)
+    with faulty_proxy(s3_server.host, faults) as proxy:
+        environment = s3_server.environment(proxy)
+        printed = colorize(environment, "prepare", "folder", f"{bucket}/photos", f"{bucket}/prepared", *settings)
+    assert min(faults.seen[kind] for kind in ("slow_down", "no_answer", "cut_body")) >= 1, faults.seen
+
+    local, remote = str(tmp_path / "prepared"), f"{bucket}/prepared"
+    ours, theirs = (json.loads(storage.read(storage.join(where, "dataset.json"))) for where in (local, remote))
+    for name in ("images", "fingerprint", "statistics", "rejected"):
+        assert ours[name] == theirs[name]
+    assert ours["rejected"]
+    assert _rows(local) == _rows(remote)
+    assert [entry.name for entry in storage.find(local)] == [entry.name for entry in storage.find(remote)]
+    assert_no_secrets(remote, printed)
+
+
+def _rows(prepared: str) -> dict[str, tuple[str, bytes]]:
+    shards = [entry for entry in storage.find(prepared) if entry.name.endswith(".parquet")]
+    tables = [(entry.name, pq.read_table(io.BytesIO(storage.read(entry.path)))) for entry in shards]
+    return {row["id"]: (name, row["rgb"]) for name, table in tables for row in table.to_pylist()}
+
+
+def test_archive_from_bucket_to_bucket_and_only_once(archive_dir: Path, bucket: str, s3_server: S3) -> None:
+    (archive_dir / "astronaut.png").unlink()
+    upload(archive_dir, f"{bucket}/scans")
+    call = ("archive", f"{bucket}/scans", f"{bucket}/colored", "--limit", "2")
+    printed = colorize(s3_server.environment(), *call)
+    output = f"{bucket}/colored"
+    images = [entry for entry in storage.find(output) if entry.name.endswith(".png")]
+    assert [entry.name for entry in images] == ["album/chelsea.png", "album/coffee.png"]
+    for entry in images:
+        with Image.open(io.BytesIO(storage.read(entry.path))) as image:
+            assert image.mode == "RGB"
+    rows = ledger.read(output).latest
+    assert {row.status for row in rows.values()} == {"ok"}
+    assert sorted(rows) == [f"{bucket}/scans/album/chelsea.jpg", f"{bucket}/scans/album/coffee.TIF"]
+
+    printed += colorize(s3_server.environment(), *call)
+    again = [entry for entry in storage.find(output) if entry.name.endswith(".png")]
+    assert [(entry.name, entry.stamp) for entry in again] == [(entry.name, entry.stamp) for entry in images]
+    assert len(list(storage.children(f"{output}/_ledger"))) == 1
+    runs = [json.loads(storage.read(entry.path)) for entry in storage.children(f"{output}/_runs")]
+    assert sorted(run["finished_before"] for run in runs) == [0, 2]
+    assert_no_secrets(output, printed)
+
+
+def error_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    printed = capsys.readouterr()
+    assert "Traceback" not in printed.out + printed.err
+    assert SECRET not in printed.out + printed.err
+    return [line for line in printed.err.splitlines() if line.strip()]
+
+
+@pytest.mark.parametrize("job", ["archive", "prepare"])
+def test_what_is_wrong_with_a_bucket_is_said_in_one_line(
+    job: str,
+    archive_dir: Path,
+    bucket: str,
+    s3_server: S3,
+    s3: Connect,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload(archive_dir, f"{bucket}/scans")
+    scans, start = f"{bucket}/scans", [] if job == "archive" else ["folder"]
+
+    def run(source: str, output: str) -> int:
+        return status_of({"archive": archive, "prepare": prepare}[job].command, [*start, source, output])
+
+    for source, output, words in (
+        ("s3://no-such-bucket/x", f"{bucket}/out", "no-such-bucket"),
+        (scans, "s3://no-such-bucket/out", "OUTPUT s3://no-such-bucket/out cannot be written"),
+        (f"s3://{KEY}:{SECRET}@bucket/x", f"{bucket}/out", "environment"),
+        (scans, f"s3://{KEY}:{SECRET}@bucket/x", "environment"),
+    ):
+        assert run(source, output) == USAGE
+        [line] = error_lines(capsys)
+        assert words in line
+        assert KEY not in line
+    with s3_server.asking_for_credentials():
+        assert run(scans, f"{bucket}/out") in (USAGE, FAILED)
+        [line] = error_lines(capsys)
+        assert scans in line
+    monkeypatch.setattr(patience, "_PATIENCE", 2.0)
+    monkeypatch.setattr(stores, "_ATTEMPTS", 2)
+    s3("http://127.0.0.1:9")
+    started = time.monotonic()
+    assert run(scans, f"{bucket}/out") in (USAGE, FAILED)
+    assert time.monotonic() - started < 20
+    [line] = error_lines(capsys)
+    assert scans in line
+    assert "connect" in line
+    s3()
+    assert not storage.exists(f"{bucket}/out")
