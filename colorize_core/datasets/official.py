@@ -46,6 +46,7 @@ def fetch(dataset: str) -> str:
     if os.path.exists(path):
         return path
     url = storage.join(os.environ.get(MIRROR_VARIABLE) or _PUBLISHER, archive.name)
+    storage.is_local(url)  # refuses one with a password in it, which the lines below would show
     try:
         with _open(url) as file, storage.replacing(path) as target:
             digest = hashlib.md5(usedforsecurity=False)

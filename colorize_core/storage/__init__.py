@@ -75,12 +75,6 @@ def is_folder(path: str) -> bool:
 
 def read(path: str) -> bytes:
     """The whole content. Raises OSError."""
-    filesystem, inner = stores.locate(path)
-    if isinstance(filesystem, LocalFileSystem):
-        with open(
-            inner, "rb"
-        ) as file:  # in a third of the time that fsspec takes, which counts at 10,000 files a second
-            return file.read()
     return remote.ask(path, lambda filesystem, inner: bytes(filesystem.cat_file(inner)))
 
 

@@ -20,6 +20,8 @@ README = (REPO / "README.md").read_text()
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 # These are run by tests/cluster/test_submit.py, on ports and with a token of its own.
 ON_A_CLUSTER = ("export RAY_AUTH_MODE=token", "ray start --head", "ray job submit ")
+# And these by tests/jobs/test_s3.py, against a server of its own.
+ON_S3 = ("export AWS_ENDPOINT_URL=", "colorize prepare folder s3://", "colorize archive s3://")
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -32,7 +34,7 @@ def test_colorize(
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "gray")
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
     monkeypatch.chdir(tmp_path)
-    commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ")]
+    commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ") and not line.startswith(ON_S3)]
     assert len(commands) == 12
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
@@ -62,7 +64,7 @@ def test_make_and_ray() -> None:
         if line.startswith("make "):
             assert line.split()[1] in targets  # .ci/run makes them, the demo with photographs of its own too
         else:
-            assert line.startswith((*ON_A_CLUSTER, "ray get-auth-token")), line
+            assert line.startswith((*ON_A_CLUSTER, *ON_S3, "ray get-auth-token")), line
 
 
 def test_token(tmp_path: Path) -> None:
