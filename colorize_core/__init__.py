@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from colorize_core.bundle import Bundle, load_bundle
     from colorize_core.inference import Colorizer
     from colorize_core.recipes import Recipe, load_recipe
+    from colorize_core.training.pairs import load_pairs
     from colorize_core.training.trainer import train
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "RecipeError",
     "UserError",
     "load_bundle",
+    "load_pairs",
     "load_recipe",
     "train",
 ]
@@ -52,6 +54,7 @@ _LAZY = {
     "Colorizer": "colorize_core.inference",
     "Recipe": "colorize_core.recipes",
     "load_bundle": "colorize_core.bundle",
+    "load_pairs": "colorize_core.training.pairs",
     "load_recipe": "colorize_core.recipes",
     "train": "colorize_core.training.trainer",
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
 
+from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import PLANNERS
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images.square import CROPS, Crop
@@ -24,6 +27,8 @@ _SIZE = 128
 @click.option("--size", type=click.IntRange(8, 4096), help="Pixels on a side; 32 for CIFAR, else 128.")
 @click.option("--crop", type=click.Choice(CROPS), default="center", show_default=True, help="What no square becomes.")
 @click.option("--min-chroma", type=click.FloatRange(0), default=0.0, show_default=True, help="Leave out grayer images.")
+@click.option("--gray", type=click.Choice(get_args(GrayFormula)), default="luminance", show_default=True)
+@click.option("--color-space", type=click.Choice(get_args(ColorSpace)), default="lab", show_default=True)
 @click.option("--val-fraction", type=Fraction(), default=0.05, show_default=True, help="Validates.")
 @click.option(
     "--test-fraction", type=Fraction(), default=0.05, show_default=True, help="Unless DATASET has a test set."
@@ -36,13 +41,17 @@ def command(
     size: int | None,
     crop: Crop,
     min_chroma: float,
+    gray: GrayFormula,
+    color_space: ColorSpace,
     val_fraction: float,
     test_fraction: float,
     seed: int,
 ) -> int:
     """Makes training-ready shards of DATASET, found at SOURCE, in OUTPUT.
 
-    SOURCE is a folder or an archive as published; for cifar10 and cifar100 also "official", which fetches it.
+    SOURCE is a folder or an archive as published; for cifar10 and cifar100 also "official", which fetches it. The
+    pixels are stored as they are: --gray and --color-space say which pairs load_pairs makes of them, a recipe has its
+    own.
     """
     if val_fraction + test_fraction >= 1:
         raise click.UsageError("--val-fraction and --test-fraction leave nothing to learn from: lower one of them")
@@ -52,6 +61,8 @@ def command(
         output,
         Transform(size or _SIZES.get(dataset, _SIZE), crop, min_chroma),
         SplitRule(val_fraction, test_fraction, seed),
+        gray,
+        color_space,
     )
     with screen.PrepareBoard() as board:
         facts = prepare(config, board.record)

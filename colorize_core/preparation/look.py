@@ -18,18 +18,20 @@ HEADINGS = ("gray", "L", "a", "b", "color")
 
 
 def draw(output: str, facts: dict[str, Any]) -> bytes:
-    """PNG of a few stored images, a row each: gray, L, a and b as colors of middle lightness, and the color."""
+    """PNG of a few stored images, a row each: the gray input, L, a and b as colors of middle lightness, the color."""
     shards = prepared.find_shards(output, facts["transform"]["size"], SPLITS)[:_IMAGES]
     rows: list[list[bytes]] = []
     for shard in shards:
         batch = next(shard())
-        rows += [_row(np.asarray(image)) for image in batch.rgb[: -(-_IMAGES // len(shards))]]
+        for i in range(min(len(batch), -(-_IMAGES // len(shards)))):
+            rgb = np.asarray(batch.rgb[i])
+            made = np.rint(255 * color.gray(rgb, facts["pair"]["gray"])).astype(np.uint8)
+            rows.append(_row(made if batch.gray is None else batch.gray[i], rgb))
     return report.grid(rows[:_IMAGES], HEADINGS)
 
 
-def _row(rgb: NDArray[np.uint8]) -> list[bytes]:
+def _row(gray: NDArray[np.uint8], rgb: NDArray[np.uint8]) -> list[bytes]:
     lab = color.rgb_to_lab(rgb)
-    gray = np.rint(255 * color.gray(rgb, "luminance")).astype(np.uint8)
     lightness = np.rint(255 / 100 * lab[..., 0]).astype(np.uint8)
     middle, none = np.full(lab.shape[:2], 60, np.float32), np.zeros(lab.shape[:2], np.float32)
     only_a = color.join(middle, np.stack([lab[..., 1], none], axis=-1))

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from colorize_core import __version__, cluster, datasets, storage
+from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Chunk, Plan, Reject
 from colorize_core.datasets.splits import SplitRule
@@ -31,13 +32,18 @@ OnRecord = Callable[[Record, int], None]
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """One call of ``colorize prepare``."""
+    """One call of ``colorize prepare``.
+
+    ``gray`` and ``color_space`` say which pairs ``load_pairs`` makes of the pixels where nobody asks for others.
+    """
 
     dataset: str
     source: str
     output: str
     transform: Transform
     rule: SplitRule
+    gray: GrayFormula = "luminance"
+    color_space: ColorSpace = "lab"
 
 
 def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: None) -> dict[str, Any]:
@@ -95,7 +101,9 @@ def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str
 
 def _identity(config: PrepareConfig, plan: Plan) -> str:
     """SHA-256 of the settings and of all that the chunks will read: another one, another data set."""
-    digest = hashlib.sha256(json.dumps([config.dataset, asdict(config.transform)], sort_keys=True).encode())
+    digest = hashlib.sha256(
+        json.dumps([config.dataset, asdict(config.transform), _pair(config)], sort_keys=True).encode()
+    )
     for entry in storage.find(config.source) if storage.is_folder(config.source) else storage.match(config.source):
         digest.update(f"{entry.name}\t{entry.size}\t{entry.stamp}\n".encode("utf-8", "surrogateescape"))
     for chunk in plan.chunks:
@@ -144,6 +152,7 @@ def _finish(config: PrepareConfig, identity: str, records: list[Record], missing
         "dataset": config.dataset,
         "source": printable(config.source),
         "transform": asdict(config.transform),
+        "pair": _pair(config),
         "split": {"val": config.rule.val, "test": config.rule.test, "seed": config.rule.seed},
         **shards.facts(records, list(missing)),
         "rejects": [{"id": r.id, "reason": r.reason, "message": r.message} for r in rejects[:_REJECTS_SHOWN]],
@@ -160,6 +169,10 @@ def _finish(config: PrepareConfig, identity: str, records: list[Record], missing
     storage.write(storage.join(output, prepared.FACTS), content.encode())
     storage.remove(storage.join(output, RECORDS))
     return facts
+
+
+def _pair(config: PrepareConfig) -> dict[str, str]:
+    return {"gray": config.gray, "color_space": config.color_space}
 
 
 def _csv(rejects: Sequence[Reject]) -> bytes:

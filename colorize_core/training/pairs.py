@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import color
+from colorize_core import color, datasets
 from colorize_core.color import ColorSpace, Floats, GrayFormula
+from colorize_core.datasets import prepared
+from colorize_core.datasets.splits import SplitRule
 from colorize_core.images import square
 from colorize_core.preparation import statistics
 
@@ -130,6 +132,25 @@ def pair_batch(
         "input": inputs.astype(np.float16),
         "target": targets.astype(np.float16),
     }
+
+
+def load_pairs(data: str, split: str) -> ray.data.Dataset:
+    """Pairs of a prepared data set for a training loop of your own: a lazy Ray data set of {id, input, target}.
+
+    Gray formula and color space are those that it was prepared with. ``input`` and ``target`` are as in ``to_pair``,
+    float16 [size, size, channels]: half a step of 8 bits at most from what the stored pixels give.
+
+    Args:
+        data: folder that ``colorize prepare`` made.
+        split: ``train``, ``val`` or ``test``.
+
+    Raises:
+        InputError: nothing prepared is there, or nothing of that split.
+    """
+    facts = prepared.read_facts(data)
+    settings = {"size": facts["transform"]["size"], **facts["pair"]}
+    rows = datasets.read(data, SplitRule(wanted=[split]))
+    return rows.map_batches(pair_batch, batch_size=64, fn_kwargs=settings).select_columns(["id", "input", "target"])
 
 
 def _squares(images: Iterable[NDArray[np.uint8]], size: int, black: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -18,13 +18,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorize_core import load_bundle
+from colorize_core import load_bundle, load_pairs
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Rows
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images import decode
 from colorize_core.images.square import to_square
 from colorize_core.preparation.statistics import fingerprint
+from colorize_core.training.pairs import to_pair
 from jobs import train
 from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
 from jobs.prepare import command
@@ -121,7 +122,7 @@ def test_the_same_call_does_nothing_and_another_is_refused(
 @pytest.mark.usefixtures("ray_here")
 def test_train_takes_its_very_pixels(cifar_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "shards"
-    assert prepare("cifar10", cifar_dir, out) == DONE
+    assert prepare("cifar10", cifar_dir, out, "--gray", "average", "--color-space", "rgb") == DONE
     assert len(stored(out)) == 240
     small = [
         "--set=data.size=32",
@@ -135,6 +136,13 @@ def test_train_takes_its_very_pixels(cifar_dir: Path, tmp_path: Path) -> None:
     ]
     assert status_of(train.command, ["unet-lab", str(out), str(tmp_path / "bundle"), *small]) == DONE
     learned = {id_: image for id_, (split, image) in stored(out).items() if split == "train"}
+    loaded = {row["id"]: row for row in load_pairs(str(out), "test").take_all()}
+    tested = {id_: image for id_, (split, image) in stored(out).items() if split == "test"}
+    assert loaded.keys() == tested.keys()
+    for id_, image in tested.items():
+        inputs, targets = to_pair(image, "average", "rgb")
+        np.testing.assert_allclose(loaded[id_]["input"], inputs, atol=1e-3)
+        np.testing.assert_allclose(loaded[id_]["target"], targets, atol=1e-3)
     facts_of_training = load_bundle(str(tmp_path / "bundle")).training
     assert facts_of_training["images"]["train"] == len(learned)
     checksums = [zlib.crc32(image.tobytes()) for image in learned.values()]
@@ -204,8 +212,10 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(
     shards = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*.parquet")}
     assert len(done) < 7
     subprocess.run(call, check=True, capture_output=True)
-    kept = [path for path, changed in shards.items() if path.stat().st_mtime_ns == changed]
-    assert len(kept) >= 2 * len(done)  # at least two splits each: what had its record was not made again
+    finished = {path.stem for path in done}
+    proven = {path: changed for path, changed in shards.items() if path.name.split("-")[1] in finished}
+    assert len(proven) >= len(finished) >= 2
+    assert {path: path.stat().st_mtime_ns for path in proven} == proven  # what had its record was not made again
     assert stored(tmp_path / "out").keys() == {path.name for path in album.iterdir()}
     again = [*call[:5], str(tmp_path / "undisturbed"), *call[6:]]
     subprocess.run(again, check=True, capture_output=True)

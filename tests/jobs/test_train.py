@@ -106,7 +106,7 @@ def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, caps
     good = f"folder:{color_dir}"
     out = tmp_path / "bundle"
     for arguments, words in (
-        (["no-such-recipe", good, out], "no recipe 'no-such-recipe': choose from unet-lab"),
+        (["no-such-recipe", good, out], "no recipe 'no-such-recipe': choose from celeba-conv, "),
         (["unet-lab", "imagenet:/x", out], "DATASET is one of cifar10, folder"),
         (["unet-lab", good, out, "--set", "training.epoch=2"], "training.epoch"),
         (["unet-lab", good, out, "--set", "training.loss=l3"], "training.loss"),
@@ -148,7 +148,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
 def test_data_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     for data, words in (
-        (f"folder:{tmp_path}/nowhere", "no folder of photographs"),
+        (f"folder:{tmp_path}/nowhere", "no folder, .tar or .zip file"),
         (f"folder:{tmp_path}/empty", "0 photographs below"),
         (f"cifar10:{tmp_path}/empty", "data_batch_1"),
     ):

@@ -48,6 +48,7 @@ def test_public_names_are_pinned() -> None:
         "RecipeError",
         "UserError",
         "load_bundle",
+        "load_pairs",
         "load_recipe",
         "train",
     ]
