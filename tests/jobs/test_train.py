@@ -107,7 +107,7 @@ def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, caps
     out = tmp_path / "bundle"
     for arguments, words in (
         (["no-such-recipe", good, out], "no recipe 'no-such-recipe': choose from celeba-conv, "),
-        (["unet-lab", "imagenet:/x", out], "DATASET is one of cifar10, folder"),
+        (["unet-lab", "imagenet:/x", out], "DATASET is one of celeba, cifar10, cifar100, folder, paired, parquet"),
         (["unet-lab", good, out, "--set", "training.epoch=2"], "training.epoch"),
         (["unet-lab", good, out, "--set", "training.loss=l3"], "training.loss"),
         (["unet-lab", good, out, "--set", "nonsense"], "section.key=value"),
