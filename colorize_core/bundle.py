@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of bundle.json; raised when an older reader would misread it
 DEFAULT = "default"
+FACTS = "bundle.json"
 _SHIPPED = Path(__file__).parent / "pretrained"
 _VERSIONS = ("keras", "numpy", "ray", "tensorflow")
 
@@ -100,7 +101,10 @@ class Bundle:
         return model
 
     def save(self, path: str, extras: Mapping[str, bytes]) -> None:
-        """Writes the bundle; ``bundle.json`` comes last, so that a broken write leaves no bundle. Raises OSError."""
+        """Writes the bundle. An old ``bundle.json`` goes first, the new one comes last: half a bundle is none.
+
+        Raises OSError.
+        """
         facts = {
             "format": FORMAT,
             "name": self.name,
@@ -112,7 +116,9 @@ class Bundle:
             "versions": self.versions,
         }
         files = {"model.keras": self.weights, **extras, "MODEL_CARD.md": _card(self).encode()}
-        files["bundle.json"] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+        files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+        if storage.exists(storage.join(path, FACTS)):
+            storage.remove(storage.join(path, FACTS))
         for name, content in files.items():
             storage.write(storage.join(path, name), content)
 

@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from colorize_core.errors import ColorizeError, one_line
+from colorize_core import storage
+from colorize_core.errors import ColorizeError, OutputError, UserError, one_line
 
 if TYPE_CHECKING:
     import ray.data
@@ -47,7 +48,7 @@ def connected() -> Iterator[Resources]:
         options = {} if address else {"include_dashboard": False}
         _check_listening(address or "")
         try:
-            with native_stderr_silenced(), _own_signals():
+            with native_stderr_silenced(), own_signals():
                 # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
                 ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
@@ -91,16 +92,48 @@ def root_cause(error: BaseException) -> BaseException:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """Keeps the process' own answer to SIGTERM, which Ray replaces by an exit on the spot."""
-    handler = signal.getsignal(signal.SIGTERM)
+def own_signals() -> Iterator[None]:
+    """Keeps the process' own answers to SIGTERM and SIGINT, which Ray replaces by an exit on the spot."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
-    except SystemExit as ended:  # Ray's answer to a SIGTERM while it starts
+    except SystemExit as ended:  # Ray's answer, meanwhile
         raise KeyboardInterrupt from ended
     finally:
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turns what Ray raises into one line: a UserError of ours as it is, all else a ColorizeError of ``what``."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ColorizeError) and not hasattr(
+            error, "cause"
+        ):  # Ray's copies of ours are traced, and have
+            raise
+        cause = root_cause(error)
+        words = str(cause).partition("\nFailed to apply UDF")[0]  # which Ray Data appends, with advice on its settings
+        line = " ".join(words.split()) or type(cause).__name__
+        if isinstance(cause, UserError):
+            raise type(cause)(line) from error
+        raise ColorizeError(line if isinstance(cause, ColorizeError) else f"{what}: {line}") from error
+
+
+def check_lasting(path: str) -> None:
+    """Refuses a relative OUTPUT in a submitted job: it would lie in a copy of the caller's folder that Ray removes.
+
+    Raises:
+        OutputError: so it is.
+    """
+    if "RAY_JOB_CONFIG_JSON" in os.environ and storage.is_local(path) and not os.path.isabs(os.path.expanduser(path)):
+        raise OutputError(
+            f"OUTPUT {path} is relative, and a submitted job runs in a copy of your folder that is removed with it: "
+            "give an absolute path or a URL"
+        )
 
 
 @contextmanager

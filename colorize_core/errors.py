@@ -62,8 +62,11 @@ class ImageError(ColorizeError):
 
 
 def printable(path: str) -> str:
-    """The path with bytes that are no UTF-8 escaped: as it can be printed, and stand in JSON and Parquet."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """The path with bytes that are no UTF-8 escaped: as it can be printed, and stand in JSON and Parquet.
+
+    Backslashes are doubled, so that no two paths become one.
+    """
+    return path.replace("\\", "\\\\").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def one_line(error: BaseException) -> str:

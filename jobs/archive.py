@@ -7,7 +7,7 @@ import click
 from colorize_core.archive import screen
 from colorize_core.archive.pipeline import OUTPUT_FORMATS, Archive, ArchiveConfig, OutputFormat
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import Fraction
+from jobs.options import FRACTION
 
 
 @click.command("archive")
@@ -20,7 +20,7 @@ from jobs.options import Fraction
 @click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
 @click.option(
     "--max-failed",
-    type=Fraction(),
+    type=FRACTION,
     default=0.0,
     show_default=True,
     help="Exit with status 3 when more than this part of the photographs failed.",

@@ -25,7 +25,7 @@ def status_of(command: click.Command, arguments: Sequence[str] | None = None) ->
     try:
         status = command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        click.echo(f"colorize: {error.format_message()}", err=True)
         return USAGE
     except UserError as error:
         click.echo(f"colorize: {error}", err=True)

@@ -14,10 +14,11 @@ from colorize_core.preparation import screen
 from colorize_core.preparation.prepare import PrepareConfig, prepare
 from colorize_core.preparation.shards import Transform
 from jobs.exits import DONE, run
-from jobs.options import Fraction
+from jobs.options import FRACTION, Number
 
 _SIZES = {"cifar10": 32, "cifar100": 32}
 _SIZE = 128
+_HAVE_TEST = ("celeba", "cifar10", "cifar100")
 
 
 @click.command("prepare")
@@ -25,15 +26,33 @@ _SIZE = 128
 @click.argument("source")
 @click.argument("output")
 @click.option("--size", type=click.IntRange(8, 4096), help="Pixels on a side; 32 for CIFAR, else 128.")
-@click.option("--crop", type=click.Choice(CROPS), default="center", show_default=True, help="What no square becomes.")
-@click.option("--min-chroma", type=click.FloatRange(0), default=0.0, show_default=True, help="Leave out grayer images.")
-@click.option("--gray", type=click.Choice(get_args(GrayFormula)), default="luminance", show_default=True)
-@click.option("--color-space", type=click.Choice(get_args(ColorSpace)), default="lab", show_default=True)
-@click.option("--val-fraction", type=Fraction(), default=0.05, show_default=True, help="Validates.")
 @click.option(
-    "--test-fraction", type=Fraction(), default=0.05, show_default=True, help="Unless DATASET has a test set."
+    "--crop",
+    type=click.Choice(CROPS),
+    default="center",
+    show_default=True,
+    help="How an image is made square: cut, padded with black, squeezed.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Of the split.")
+@click.option(
+    "--min-chroma", type=Number(), default=0.0, show_default=True, help="Leave out images of lower mean chroma (ab)."
+)
+@click.option(
+    "--gray",
+    type=click.Choice(get_args(GrayFormula)),
+    default="luminance",
+    show_default=True,
+    help="Input of load_pairs.",
+)
+@click.option(
+    "--color-space",
+    type=click.Choice(get_args(ColorSpace)),
+    default="lab",
+    show_default=True,
+    help="Target of load_pairs.",
+)
+@click.option("--val-fraction", type=FRACTION, default=0.05, show_default=True, help="Part held back to validate.")
+@click.option("--test-fraction", type=FRACTION, default=0.05, show_default=True, help="Unless DATASET has a test set.")
+@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Another one splits anew.")
 def command(
     dataset: str,
     source: str,
@@ -53,7 +72,7 @@ def command(
     pixels are stored as they are: --gray and --color-space say which pairs load_pairs makes of them, a recipe has its
     own.
     """
-    if val_fraction + test_fraction >= 1:
+    if val_fraction + (0 if dataset in _HAVE_TEST else test_fraction) >= 1:
         raise click.UsageError("--val-fraction and --test-fraction leave nothing to learn from: lower one of them")
     config = PrepareConfig(
         dataset,

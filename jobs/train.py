@@ -48,8 +48,8 @@ def command(
 ) -> int:
     """Trains RECIPE on DATA and leaves a model bundle in OUTPUT.
 
-    RECIPE is a shipped name (unet-lab) or a YAML file. DATA is DATASET:SOURCE, as in folder:/photos or
-    cifar10:/data/cifar-10-batches-py.
+    RECIPE is a shipped name (unet-lab) or a YAML file. DATA is a folder that colorize prepare made, or DATASET:SOURCE,
+    as in folder:/photos or cifar10:/data/cifar-10-batches-py.
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})

@@ -19,7 +19,7 @@ from colorize_core.archive.merge import colorize_file
 from colorize_core.archive.predict import Predictor, chroma_of, read_small
 from colorize_core.archive.summary import FOLDER as RUNS_FOLDER
 from colorize_core.archive.summary import Run, RunSummary
-from colorize_core.errors import ColorizeError, ImageError, OutputError, UserError, one_line
+from colorize_core.errors import ColorizeError, ImageError, OutputError, one_line
 from colorize_core.images import encode, metadata
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Archive:
         self.output = storage.absolute(config.output)
         self.listing = source.list_sources(config.input)
         source.check_apart(config.input, config.output)
+        cluster.check_lasting(config.output)
         self._check_ours()
         self._done = ledger.read(self.output)
         in_files = config.file_format
@@ -108,19 +109,13 @@ class Archive:
     def _rows(self, run_id: str) -> Generator[LedgerRow, None, None]:
         if not self.plan.todo:
             return
-        with cluster.connected() as resources:
+        lost = "a stage failed; what was finished is kept, the same command goes on"
+        with cluster.connected() as resources, cluster.explained(lost):
             results = self._chain(run_id, resources)
             batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
             try:
                 for batch in batches:
                     yield from (LedgerRow(**row) for row in batch.to_pylist())
-            except Exception as error:
-                cause = cluster.root_cause(error)
-                if isinstance(cause, UserError):
-                    raise cause from error
-                raise ColorizeError(
-                    f"a stage failed: {one_line(cause)}; what was finished is kept, the same command goes on"
-                ) from error
             finally:
                 batches.close()  # ends the stages, which could not be ended after Ray
 
@@ -170,7 +165,10 @@ class _Finish:
             sink.ParquetSink(self.output) if self.file_format == "parquet" else sink.FileSink(self.output)
         )
         rows = list(self._finish(batch, target))
-        target.close()
+        try:
+            target.close()
+        except OSError as error:
+            raise ColorizeError(f"OUTPUT {self.output} cannot be written: {one_line(error)}") from error
         return pa.Table.from_pylist([vars(row) for row in rows], ledger.SCHEMA)
 
     def _finish(self, batch: pa.Table, target: sink.Sink) -> Iterable[LedgerRow]:

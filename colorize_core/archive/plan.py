@@ -86,7 +86,7 @@ def make_plan(
             if row.status != "failed":
                 finished += 1
                 continue
-            if not retry_failed:
+            if not retry_failed and row.reason != "storage":  # which is no fault of the photograph: try again
                 failed += 1
                 continue
         elif row and (limit is None or len(todo) < limit):

@@ -47,6 +47,8 @@ def plan_celeba(source: str, rule: SplitRule) -> Plan:
     for name, values in _lines(_need(root, source, (_PARTITION,))):
         if len(values) != 1 or values[0] not in _SPLITS:
             raise InputError(f"{_PARTITION} in {source} gives {name[:60]!r} no split of 0, 1 or 2: fetch it again")
+        if name in partition:
+            raise InputError(f"{_PARTITION} in {source} names {name} twice: fetch it again")
         partition[name] = _SPLITS[values[0]]
     found = files.find_images(_need(root, source, _IMAGES))
     images: dict[str, tuple[str | Member, int]] = {}

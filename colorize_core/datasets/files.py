@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +19,8 @@ from colorize_core.images import decode
 
 _FILES_PER_CHUNK = 256
 _BYTES_PER_CHUNK = 64 << 20
-_ROWS_AT_ONCE = 16  # decoded photographs are large
+_ROWS_AT_ONCE = 16
+_DECODED_AT_ONCE = 64 << 20  # bytes: of large photographs one is enough
 
 
 @dataclass(frozen=True)
@@ -107,39 +109,49 @@ def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Ch
 
 
 def _read(items: Sequence[Item], label_names: Sequence[str]) -> Iterator[Rows]:
-    for start in range(0, len(items), _ROWS_AT_ONCE):
-        yield _read_rows(items[start : start + _ROWS_AT_ONCE], label_names)
-
-
-def _read_rows(items: Sequence[Item], label_names: Sequence[str]) -> Rows:
-    images, grays, errors = [], [], []
+    part: list[_Read] = []
+    size = 0
     for item in items:
-        rgb = gray = BLACK
-        error = ("", "")
-        try:
-            rgb = decode.read_rgb(_content(item.file))
-            gray = BLACK[..., 0] if item.gray is None else _gray_of(item.gray, rgb)
-        except ImageError as caught:
-            rgb, gray, error = BLACK, BLACK[..., 0], (caught.reason, caught.message)
-        except OSError as caught:
-            rgb, gray, error = BLACK, BLACK[..., 0], ("storage", f"cannot be read: {one_line(caught)}")
-        images.append(rgb)
-        grays.append(gray)
-        errors.append(error)
-    labels = {
-        name: np.array(
-            [item.labels[i] if not error[0] else NO_LABEL for item, error in zip(items, errors, strict=True)], np.int64
-        )
-        for i, name in enumerate(label_names)
-    }
+        part.append(_read_one(item))
+        size += part[-1].rgb.nbytes
+        if len(part) == _ROWS_AT_ONCE or size > _DECODED_AT_ONCE:
+            yield _rows(part, label_names)
+            part, size = [], 0
+    if part:
+        yield _rows(part, label_names)
+
+
+class _Read(NamedTuple):
+    item: Item
+    rgb: Pixels
+    gray: Pixels
+    reason: str
+    message: str
+
+
+def _read_one(item: Item) -> _Read:
+    try:
+        rgb = decode.read_rgb(_content(item.file))
+        gray = BLACK[..., 0] if item.gray is None else _gray_of(item.gray, rgb)
+        return _Read(item, rgb, gray, "", "")
+    except ImageError as error:
+        return _Read(item, BLACK, BLACK[..., 0], error.reason, error.message)
+    except OSError as error:
+        return _Read(item, BLACK, BLACK[..., 0], "storage", f"cannot be read: {one_line(error)}")
+
+
+def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> Rows:
     return Rows(
-        id=[item.id for item in items],
-        split=[item.split for item in items],
-        rgb=images,
-        reason=[reason for reason, _ in errors],
-        message=[message for _, message in errors],
-        labels=labels,
-        gray=grays if items[0].gray is not None else None,
+        id=[read.item.id for read in part],
+        split=[read.item.split for read in part],
+        rgb=[read.rgb for read in part],
+        reason=[read.reason for read in part],
+        message=[read.message for read in part],
+        labels={
+            name: np.array([NO_LABEL if read.reason else read.item.labels[i] for read in part], np.int64)
+            for i, name in enumerate(label_names)
+        },
+        gray=[read.gray for read in part] if part[0].item.gray is not None else None,
     )
 
 

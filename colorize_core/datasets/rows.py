@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Images: TypeAlias = "Sequence[Pixels] | NDArray[np.uint8]"
-NO_LABEL = -1  # in the rows of images that could not be read
+NO_LABEL = -(2**31)  # of an image that could not be read, or that its label file leaves out: -1 is a label of CelebA
 BLACK: Pixels = np.zeros((0, 0, 3), np.uint8)  # stands in for an image that could not be read
 
 

@@ -20,7 +20,7 @@ from colorize_core.images import decode
 
 _IMAGE_COLUMNS = ("image", "img", "jpeg", "jpg", "png", "picture", "photo", "bytes", "content")
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "validation": "val", "valid": "val", "training": "train"}
-_ROWS_AT_ONCE = 64
+_ROWS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,20 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from colorize_core import __version__, cluster, datasets, storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Chunk, Plan, Reject
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.errors import ColorizeError, InputError, OutputError, UserError, one_line, printable
+from colorize_core.errors import InputError, OutputError, printable
 from colorize_core.preparation import look, shards
 from colorize_core.preparation.shards import RECORDS, Record, Transform
 
-if TYPE_CHECKING:
-    pass
-
-_PLAN = "plan.json"  # in RECORDS, until the data set is complete
+_PLAN = "plan"  # in RECORDS, until the data set is complete
 _REJECTS_SHOWN = 1000  # in dataset.json; rejected.csv has all
 REJECTED = "rejected.csv"
 SAMPLES = "samples.png"
@@ -60,6 +59,7 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
         UserError: the data or the place is wrong; nothing was written.
         ColorizeError: a chunk failed; the same call goes on with what is left.
     """
+    cluster.check_lasting(config.output)
     plan = datasets.plan(f"{config.dataset}:{config.source}", config.rule)
     output = storage.absolute(config.output)
     if config.source and storage.is_inside(output, config.source):
@@ -69,13 +69,14 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
     if done is not None:
         return done
     storage.check_writable(output)
-    storage.write(storage.join(output, RECORDS, _PLAN), json.dumps({"identity": identity}).encode())
+    storage.write(storage.join(output, RECORDS, _PLAN), identity.encode())
     records = {record.chunk: record for record in shards.read_records(output)}
     todo = [(number, chunk) for number, chunk in enumerate(plan.chunks) if number not in records]
     for record in records.values():
         on_record(record, len(plan.chunks))
     if todo:
-        with cluster.connected(), closing(_run(todo, config.transform, output)) as made:
+        lost = "a chunk failed; the same command goes on with what is left"
+        with cluster.connected(), cluster.explained(lost), closing(_run(todo, config.transform, output)) as made:
             for record in made:
                 records[record.chunk] = record
                 on_record(record, len(plan.chunks))
@@ -90,12 +91,13 @@ def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str
         if facts.get("identity") == identity:
             return facts
     elif storage.exists(begun):
-        if json.loads(storage.read(begun)).get("identity") == identity:
+        if storage.read(begun).decode(errors="replace") == identity:
             return None
     elif storage.is_empty(output):
         return None
     raise OutputError(
-        f"OUTPUT {config.output} holds something else, or the same with other settings: choose a new or an empty folder"
+        f"OUTPUT {config.output} holds something else, or the same with other settings or of a SOURCE that has changed "
+        "since: choose a new folder, or remove this one"
     )
 
 
@@ -126,12 +128,10 @@ def _run(todo: Sequence[tuple[int, Chunk]], transform: Transform, output: str) -
     batches = iter(results.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0))
     try:
         for batch in batches:
-            yield from (Record.from_json(text) for text in batch["record"])
-    except Exception as error:
-        cause = cluster.root_cause(error)
-        if isinstance(cause, UserError):
-            raise cause from error
-        raise ColorizeError(f"a chunk failed: {one_line(cause)}; the same command goes on with what is left") from error
+            for record, failure in zip(batch["record"], batch["failure"], strict=True):
+                if failure:
+                    raise cloudpickle.loads(failure)
+                yield Record.from_json(record)
     finally:
         batches.close()  # ends the tasks, which could not be ended after Ray
 
@@ -140,7 +140,12 @@ def _prepare(batch: dict[str, Any], transform: Transform, output: str) -> dict[s
     from ray import cloudpickle
 
     chunk: Chunk = cloudpickle.loads(batch["chunk"][0])
-    return {"record": [shards.prepare_chunk(chunk, int(batch["number"][0]), transform, output).to_json()]}
+    record, failure = "", b""
+    try:
+        record = shards.prepare_chunk(chunk, int(batch["number"][0]), transform, output).to_json()
+    except Exception as error:  # as data: Ray would lose its kind and its words
+        failure = cloudpickle.dumps(error)
+    return {"record": [record], "failure": np.array([failure], object)}
 
 
 def _finish(config: PrepareConfig, identity: str, records: list[Record], missing: Sequence[Reject]) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from colorize_core import storage
 from colorize_core.color import ColorSpace, GrayFormula
-from colorize_core.errors import RecipeError
+from colorize_core.errors import RecipeError, one_line
 from colorize_core.models import BUILDERS
 
 _SHIPPED = Path(__file__).parent
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(_Settings):
@@ -58,7 +58,7 @@ class TrainingSettings(_Settings):
     learning_rate: float = Field(gt=0, description="at its peak; a cosine takes it to zero")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     weight_decay: float = Field(default=0.0, ge=0)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class Recipe(_Settings):
@@ -110,7 +110,7 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     try:
         raw = yaml.safe_load(storage.read(path))
     except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"recipe {path} cannot be read: {' '.join(str(error).split())}") from error
+        raise RecipeError(f"recipe {path} cannot be read: {one_line(error)}") from error
     if not isinstance(raw, dict):
         raise RecipeError(f"recipe {path} is not a mapping of settings")
     for dotted, value in (overrides or {}).items():

@@ -13,7 +13,7 @@ import numpy as np
 
 from colorize_core import bundle, cluster, datasets, models, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line
+from colorize_core.errors import InputError, OutputError, RecipeError, one_line
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
 from colorize_core.training import curves, pairs
@@ -78,7 +78,7 @@ def train(
 
     Args:
         recipe: what to train.
-        data: as in ``folder:/photographs``.
+        data: as in ``folder:/photographs``, or a folder that ``prepare`` made.
         output: folder for the bundle.
         num_workers: processes that share each global batch.
         use_gpu: a GPU per worker; None for where the cluster has one.
@@ -93,7 +93,8 @@ def train(
         raise RecipeError(
             f"training.batch_size {recipe.training.batch_size} does not divide over {num_workers} workers"
         )
-    with cluster.connected() as resources:
+    cluster.check_lasting(output)
+    with cluster.connected() as resources, cluster.explained("training failed"):
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
         _check_output(output, datasets.source_of(data))
         workers = _workers(num_workers, use_gpu, resources)
@@ -132,6 +133,9 @@ def _check_output(output: str, source: str) -> None:
             f"OUTPUT {output} lies inside DATA {source}: the next training would take the bundle's pictures for "
             "photographs; choose a place beside it"
         )
+    ours = storage.exists(storage.join(output, bundle.FACTS)) or storage.is_folder(storage.join(output, _SCRATCH))
+    if not ours and not storage.is_empty(output):
+        raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
     storage.check_writable(output)
 
 
@@ -148,18 +152,20 @@ def _check_model(recipe: Recipe) -> None:
     """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU."""
     import ray
 
-    def attempt(recipe: Recipe, side: int) -> str:
-        try:
-            model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
-            model(np.zeros((1, side, side, 1), np.float32))
-        except Exception as error:  # Keras raises whatever its layers do
-            return one_line(error)
+    def attempt(recipe: Recipe) -> str:
+        sides = {recipe.data.crop, recipe.data.inference_side}
+        if not recipe.model.square:  # photographs of other shapes are seen at any multiple
+            sides |= {recipe.model.multiple * steps for steps in (1, 3, 5)}
+        for side in sorted(sides):
+            try:
+                model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+                model(np.zeros((1, side, side, 1), np.float32))
+            except Exception as error:  # Keras raises whatever its layers do
+                return f"images of {side} pixels: {one_line(error)}"
         return ""
 
-    for side in {recipe.data.crop, recipe.data.inference_side}:
-        wrong = ray.get(ray.remote(attempt).remote(recipe, side))
-        if wrong:
-            raise RecipeError(f"model {recipe.model.name} cannot be built for images of {side} pixels: {wrong}")
+    if wrong := ray.get(ray.remote(attempt).remote(recipe)):
+        raise RecipeError(f"model {recipe.model.name} cannot be built for {wrong}")
 
 
 def _split(rows: ray.data.Dataset, recipe: Recipe) -> _Split:
@@ -204,15 +210,11 @@ def _fit(recipe: Recipe, splits: Mapping[str, _Split], scratch: str, workers: Wo
         if storage.exists(scratch):  # Ray Train would take what a killed run left there for its own
             storage.remove(scratch)
         try:
-            result = trainer.fit()
+            with cluster.own_signals():
+                result = trainer.fit()
             checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
             with checkpoint.as_directory() as folder:
                 weights = storage.read(os.path.join(folder, "model.keras"))
-        except Exception as error:
-            cause = cluster.root_cause(error)
-            if isinstance(cause, UserError):
-                raise cause from error
-            raise ColorizeError(f"training failed: {one_line(cause)}") from error
         finally:
             if storage.exists(scratch):
                 storage.remove(scratch)

@@ -247,3 +247,13 @@ def test_an_interrupted_run_goes_on_where_it_ended(
     assert outputs(out) == [f"{i:03d}.png" for i in range(240)]
     rows = [row for path in (out / "_ledger").iterdir() for row in pq.read_table(path).to_pylist()]
     assert len(rows) == len({row["source"] for row in rows}) == 240
+
+
+def test_a_submitted_job_needs_an_output_that_lasts(
+    archive_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON", "{}")  # as ray job submit sets it
+    assert archive(archive_dir, "colored") == USAGE
+    assert "OUTPUT colored is relative" in capsys.readouterr().err
+    assert archive(archive_dir, tmp_path / "colored", "--dry-run") == DONE

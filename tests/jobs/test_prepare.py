@@ -167,6 +167,7 @@ def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, caps
         (["imagenet", color_dir, out], "imagenet"),
         (["folder", color_dir, out, "--size", "2"], "--size"),
         (["folder", color_dir, out, "--val-fraction", "nan"], "--val-fraction"),
+        (["folder", color_dir, out, "--min-chroma", "inf"], "--min-chroma"),
         (["folder", color_dir, out, "--val-fraction", "0.6", "--test-fraction", "0.6"], "--test-fraction"),
     ):
         assert prepare(*arguments) == USAGE, arguments
@@ -188,6 +189,22 @@ def test_nothing_that_can_be_used_is_an_error(tmp_path: Path, capsys: pytest.Cap
     # Mended, the same call goes through: what failed has left nothing that is in its way.
     shutil.copy(Path(__file__).parent.parent.parent / "docs" / "before-after.png", tmp_path / "album" / "3.png")
     assert prepare("folder", tmp_path / "album", tmp_path / "out", "--size", "32") == DONE
+
+
+@pytest.mark.usefixtures("ray_here")
+@pytest.mark.parametrize("job", ["prepare", "train"])
+def test_a_chunk_that_cannot_be_read_is_named(
+    job: str, cifar_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = shutil.copytree(cifar_dir, tmp_path / "cifar")
+    (source / "data_batch_3").write_bytes((source / "data_batch_3").read_bytes()[:-500])
+    if job == "prepare":
+        assert prepare("cifar10", source, tmp_path / "out") == USAGE
+    else:
+        assert status_of(train.command, ["unet-lab", f"cifar10:{source}", str(tmp_path / "out")]) == USAGE
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"{source}/data_batch_3 is no CIFAR batch" in line
+    assert not (tmp_path / "out" / "dataset.json").exists()
 
 
 @pytest.mark.timeout(180)

@@ -6,6 +6,9 @@ import csv
 import json
 import os
 import pickle
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +18,7 @@ from PIL import Image
 from colorize_core import Colorizer, load_bundle
 from colorize_core.evaluation import metrics
 from jobs import archive
-from jobs.exits import DONE, USAGE, status_of
+from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
 from jobs.train import command
 
 FILES = ["MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png"]
@@ -128,12 +131,16 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
     unreadable.mkdir()
     for i in range(100):
         (unreadable / f"{i}.jpg").write_text("not a photograph")
-    good, out = f"folder:{color_dir}", tmp_path / "new" / "bundle"
+    good, out, taken = f"folder:{color_dir}", tmp_path / "new" / "bundle", tmp_path / "taken"
+    taken.mkdir()
+    (taken / "samples.png").write_text("mine")
     for arguments, words in (
         (["unet-lab", good, color_dir / "bundle"], "lies inside DATA"),
         (["unet-lab", f"folder:{unreadable}", out], "none of the images to measure on can be read"),
         (["unet-lab", good, out, "--set=model.settings.depth=3"], "model.settings of unet"),
-        (["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"], "for images of 28 pixels"),
+        (["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"], "cannot be built for images of"),
+        (["unet-lab", good, out, "--set=model.multiple=2"], "for images of 2 pixels"),
+        (["unet-lab", good, taken], "did not make"),
         (["unet-lab", good, out, "--batch-size=500"], "need at least 500 (training.batch_size)"),
     ):
         assert status_of(command, [*map(os.fspath, arguments[:3]), *SMALL, *arguments[3:]]) == USAGE, arguments
@@ -142,6 +149,24 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
         assert len(printed.splitlines()) == 1
     assert not out.parent.exists()
     assert not (color_dir / "bundle").exists()
+    assert [path.name for path in taken.iterdir()] == ["samples.png"]
+
+
+def test_interrupted_it_says_so_and_leaves_no_bundle(color_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    call = [sys.executable, "-m", "jobs.train", "unet-lab", f"folder:{color_dir}", str(out), "--epochs=500"]
+    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a shell's & ignores it
+    with subprocess.Popen(
+        [*call, "--batch-size=16", *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    ) as job:
+        assert job.stdout is not None
+        assert "epoch 1/500" in job.stdout.readline()
+        job.send_signal(signal.SIGINT)
+        _, printed = job.communicate(timeout=60)
+    assert job.returncode == INTERRUPTED
+    assert printed.splitlines()[-1] == "colorize: interrupted"
+    assert "Traceback" not in printed
+    assert not list(out.glob("*"))
 
 
 @pytest.mark.usefixtures("ray_here")

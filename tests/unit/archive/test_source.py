@@ -112,6 +112,9 @@ def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
         file.write(b"x")
     [source] = list_sources(str(tmp_path)).sources
     assert (source.name, source.uri) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
+    with open(tmp_path / "caf\\xe9.jpg", "wb") as file:  # by that very name, with a backslash
+        file.write(b"x")
+    assert len({source.uri for source in list_sources(str(tmp_path)).sources}) == 2
     assert os.fsencode(source.path) == os.fsencode(tmp_path) + b"/caf\xe9.jpg"
 
 

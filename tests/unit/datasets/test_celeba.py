@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from colorize_core import datasets
+from colorize_core.datasets.rows import NO_LABEL
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 
@@ -48,7 +49,7 @@ def test_an_image_that_a_table_does_not_name_has_no_label(celeba: Path) -> None:
     identity = {
         name: value for rows in _rows(celeba) for name, value in zip(rows.id, rows.labels["identity"], strict=True)
     }
-    assert (identity["000001.jpg"], identity["000002.jpg"]) == (-1, 1)
+    assert (identity["000001.jpg"], identity["000002.jpg"]) == (NO_LABEL, 1)
 
 
 @pytest.mark.parametrize("gone", [PARTITION, "img_align_celeba"])

@@ -14,7 +14,7 @@ import pytest
 from ray import cloudpickle
 
 from colorize_core import datasets
-from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.rows import NO_LABEL, Plan, Rows
 from colorize_core.datasets.splits import SPLITS
 
 ReadAll = Callable[[Plan], dict[str, dict[str, Any]]]
@@ -109,7 +109,7 @@ def test_labels_are_in_every_row(made: Any, plan: Plan, read_all: ReadAll) -> No
         assert rows.labels.keys() == names
         assert {values.dtype for values in rows.labels.values()} <= {np.dtype(np.int64)}
     for identity, row in read_all(plan).items():
-        labels = made.labels.get(identity, {}) if not row["reason"] else dict.fromkeys(names, -1)
+        labels = made.labels.get(identity, {}) if not row["reason"] else dict.fromkeys(names, NO_LABEL)
         assert {name: row[name] for name in names} == labels
 
 

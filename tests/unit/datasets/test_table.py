@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from colorize_core import datasets
+from colorize_core.datasets.rows import NO_LABEL
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 
@@ -127,7 +128,7 @@ def test_values_that_are_no_image_are_rejects_without_a_label(tmp_path: Path, sh
     values = [shots[0].png, None, b"", b"noise", shots[1].png[:300], shots[2].png]
     [rows] = _rows(_write(tmp_path / "x.parquet", {"image": values, "label": [0, 1, 2, 3, 4, None]}))
     assert list(rows.reason) == ["", "empty", "empty", "not_an_image", "damaged", ""]
-    assert rows.labels["label"].tolist() == [0, -1, -1, -1, -1, -1]
+    assert rows.labels["label"].tolist() == [0, *[NO_LABEL] * 5]
 
 
 @pytest.mark.parametrize("value", [None, {"bytes": None, "path": "/etc/passwd"}, {"bytes": b"", "path": None}])
