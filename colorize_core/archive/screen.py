@@ -3,53 +3,39 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from colorize_core import storage
 from colorize_core.archive.summary import FOLDER, RunSummary
+from colorize_core.board import Board
 
 if TYPE_CHECKING:
     from colorize_core.archive.ledger import LedgerRow
     from colorize_core.archive.pipeline import Archive
 
-_SECONDS_BETWEEN_LINES = 10.0
 _FAILURES_SHOWN = 10
 
 
-class ArchiveBoard:
-    """Shows a run while it goes on; a context manager, so that the bar is taken down whatever happens."""
+class ArchiveBoard(Board):
+    """Shows a run while it goes on."""
 
     def __init__(self, planned: int) -> None:
-        self._console = Console(highlight=False)
-        self._planned = planned
-        self._done = self._failed = 0
-        self._line = time.monotonic()
-        self._first = 0.0
-        self._bar = Progress(
+        super().__init__(
             TextColumn("colorizing"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[failed]}"),
-            console=self._console,
-            disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=planned, rate="starting", failed="")
-
-    def __enter__(self) -> ArchiveBoard:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        self._planned = planned
+        self._done = self._failed = 0
+        self._first = 0.0
+        self._task = self.bar.add_task("", total=planned, rate="starting", failed="")
 
     def row(self, row: LedgerRow) -> None:
         """Counts one photograph; the first failures are named as they come."""
@@ -57,18 +43,17 @@ class ArchiveBoard:
         if row.status == "failed":
             self._failed += 1
             if self._failed <= _FAILURES_SHOWN:
-                self._console.print(
+                self.console.print(
                     f"failed: {row.source}: {row.reason}: {row.message}", soft_wrap=True, markup=False, style="yellow"
                 )
         now = time.monotonic()
         self._first = self._first or now  # start-up is no part of the rate
         rate = f"{self._done / (now - self._first):.1f} images/s" if now - self._first > 1 else ""
         failed = f"{self._failed} failed" if self._failed else ""
-        self._bar.update(self._task, completed=self._done, rate=rate, failed=failed)
-        if self._bar.disable and rate and now - self._line >= _SECONDS_BETWEEN_LINES:
-            self._line = now
+        self.bar.update(self._task, completed=self._done, rate=rate, failed=failed)
+        if rate and self.is_line_due():
             facts = (f"{self._done}/{self._planned} photographs", rate, failed)
-            self._console.print(", ".join(fact for fact in facts if fact), soft_wrap=True)
+            self.console.print(", ".join(fact for fact in facts if fact), soft_wrap=True)
 
 
 def show_plan(archive: Archive) -> None:

@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
-from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from colorize_core import storage
+from colorize_core.board import Board
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.preparation.prepare import REJECTED, SAMPLES
 from colorize_core.preparation.shards import Record
 
-_SECONDS_BETWEEN_LINES = 10.0
 
-
-class PrepareBoard:
-    """Shows a preparation while it goes on; a context manager, so that the bar is taken down whatever happens."""
+class PrepareBoard(Board):
+    """Shows a preparation while it goes on."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False)
-        self._images: Counter[str] = Counter()
-        self._done = 0
-        self._line = time.monotonic()
-        self._bar = Progress(
+        super().__init__(
             TextColumn("preparing"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("chunks, {task.fields[images]} images"),
             TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
         )
-        self._task = self._bar.add_task("", total=None, images=0)
-
-    def __enter__(self) -> PrepareBoard:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
+        self._images: Counter[str] = Counter()
+        self._done = 0
+        self._task = self.bar.add_task("", total=None, images=0)
 
     def record(self, record: Record, chunks: int) -> None:
         """Counts one chunk."""
         self._done += 1
         self._images.update(record.images)
         images = f"{self._images.total():,}"
-        self._bar.update(self._task, completed=self._done, total=chunks, images=images)
-        now = time.monotonic()
-        if self._bar.disable and now - self._line >= _SECONDS_BETWEEN_LINES:
-            self._line = now
-            self._console.print(f"{self._done}/{chunks} chunks, {images} images", soft_wrap=True)
+        self.bar.update(self._task, completed=self._done, total=chunks, images=images)
+        if self.is_line_due():
+            self.console.print(f"{self._done}/{chunks} chunks, {images} images", soft_wrap=True)
 
 
 def show_facts(facts: dict[str, Any], output: str) -> None:
