@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from processes import hear_signals
 from skimage.color import rgb2lab
 
 from colorize_core.archive import ledger
@@ -221,9 +222,6 @@ def test_an_interrupted_run_goes_on_where_it_ended(
     for i in range(240):
         Image.fromarray(np.roll(gray_photographs["coffee"], i, axis=1)).save(scans / f"{i:03d}.jpg")
     call = [sys.executable, "-m", "jobs.archive", str(scans), str(out)]
-
-    def hear_signals() -> None:  # a shell that runs the tests in the background has made its children deaf to SIGINT
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     with subprocess.Popen(
         call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=hear_signals

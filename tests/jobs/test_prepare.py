@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from processes import hear_signals
 
 from colorize_core import load_bundle, load_pairs
 from colorize_core.datasets import prepared
@@ -243,9 +244,10 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(
 
 def test_interrupting_says_so(album: Path, tmp_path: Path) -> None:
     call = [sys.executable, "-m", "jobs.prepare", "folder", str(album), str(tmp_path / "out")]
-    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a shell's & ignores it
-    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
-    time.sleep(6)
+    process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_signals)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "out" / "_chunks" / "plan").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, printed = process.communicate(timeout=60)
     assert process.returncode == INTERRUPTED

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from processes import hear_signals
 
 from colorize_core import Colorizer, load_bundle
 from colorize_core.evaluation import metrics
@@ -155,9 +156,12 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
 def test_interrupted_it_says_so_and_leaves_no_bundle(color_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "bundle"
     call = [sys.executable, "-m", "jobs.train", "unet-lab", f"folder:{color_dir}", str(out), "--epochs=500"]
-    heed = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731 - a shell's & ignores it
     with subprocess.Popen(
-        [*call, "--batch-size=16", *SMALL], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+        [*call, "--batch-size=16", *SMALL],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_signals,
     ) as job:
         assert job.stdout is not None
         assert "epoch 1/500" in job.stdout.readline()
