@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from colorize_core import storage
 from colorize_core.containers import Member
 from colorize_core.datasets import files
-from colorize_core.datasets.rows import NO_LABEL, Plan, Reject
+from colorize_core.datasets.rows import COLUMNS, NO_LABEL, Plan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 
@@ -110,13 +110,16 @@ def _read_table(path: str) -> _Table:
     """A table with or without the two lines in front: the number of rows, and the names of the columns."""
     name = path.rpartition("/")[2]
     lines = list(_lines(path))
-    count = int(lines.pop(0)[0]) if len(lines) > 1 and not lines[0][1] and lines[0][0].isdigit() else None
+    headed = len(lines) > 1 and not lines[0][1] and lines[0][0].isdecimal() and len(lines[0][0]) < 19
+    count = int(lines.pop(0)[0]) if headed else None
     names = ["identity"]
     if count is not None:
         first, more = lines.pop(0)
         names = more if first == "image_id" else [first, *more]
         if "bbox" in name:
             names = [f"bbox_{column}" for column in names]
+    if clash := sorted({name for name in names if name in COLUMNS or names.count(name) > 1}):
+        raise InputError(f"{path} has columns named {', '.join(clash)}, which are taken: fetch it again")
     try:
         rows = {image: tuple(array("q", map(int, values))) for image, values in lines}
     except (ValueError, OverflowError) as error:

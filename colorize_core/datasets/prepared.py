@@ -38,8 +38,8 @@ def read_facts(path: str) -> dict[str, Any]:
         facts: dict[str, Any] = json.loads(storage.read(storage.join(path, FACTS)))
         if facts["format"] != FORMAT:
             raise InputError(f"{path} has format {facts['format']}, need {FORMAT}: update colorize, or prepare again")
-        if facts["transform"]["size"] < 1 or not facts["images"]:
-            raise ValueError("it says no size, or no images")
+        if facts["transform"]["size"] < 1 or not facts["images"] or {*facts["pair"]} != {"gray", "color_space"}:
+            raise ValueError("it says no size, no images, or not which pairs to make")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{FACTS} in {path} cannot be read ({one_line(error)}): prepare again") from error
     return facts

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 Images: TypeAlias = "Sequence[Pixels] | NDArray[np.uint8]"
 NO_LABEL = -(2**31)  # of an image that could not be read, or that its label file leaves out: -1 is a label of CelebA
+COLUMNS = ("id", "split", "rgb", "gray", "reason", "message")  # names that no label can have
 BLACK: Pixels = np.zeros((0, 0, 3), np.uint8)  # stands in for an image that could not be read
 
 

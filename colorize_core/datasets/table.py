@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import storage
-from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Plan, Rows
+from colorize_core.datasets.rows import BLACK, NO_LABEL, Plan, Rows
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ImageError, InputError, one_line, printable
 from colorize_core.images import decode
@@ -41,7 +41,7 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
     The image column is ``image`` or one with a like name, else the only binary one. Integer columns named label, or
     that end in _label, are kept. A ``split`` column decides where a row belongs, else the file's name or folder
     (``test-00000.parquet``, ``test/0.parquet``), else a hash of its id: its file and its place there, as in
-    ``part-0.parquet/00000017``.
+    ``part-0.parquet/00000017``. Where the data set says which rows validate, none that it trains on are held back.
 
     Raises:
         InputError: nothing is there, a file is damaged or has other columns than the first, or no column holds images.
@@ -53,8 +53,9 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
         entries = list(storage.match(where)) if storage.exists(where) else []
     if not entries:
         raise InputError(f"no .parquet file at {source}: check the path")
-    chunks: list[Chunk] = []
+    groups: list[partial[Iterator[Rows]]] = []
     columns = None
+    own_val = any(_split_in_name(entry.name) == "val" for entry in entries)
     for entry in entries:
         file = _open(entry.path)
         found = _columns(file.schema_arrow, entry.path)
@@ -64,18 +65,32 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
                 f"{entry.path} has the columns {', '.join(found)} to read, {entries[0].path} has {', '.join(columns)}: "
                 "need files of one schema"
             )
+        own_val = own_val or (columns.split is not None and _has_val(file, columns.split, entry.path))
         name = printable(entry.name)
         first = 0
         for group in range(file.metadata.num_row_groups):
             if rows := file.metadata.row_group(group).num_rows:
-                chunks.append(partial(_read_group, entry.path, name, group, first, columns, rule))
+                groups.append(partial(_read_group, entry.path, name, group, first, columns))
                 first += rows
         if first != file.metadata.num_rows:
             rows = file.metadata.num_rows
             raise InputError(f"{entry.path} is damaged ({rows} rows, but {first} in its groups): fetch it again")
-    if not chunks:
+    if not groups:
         raise InputError(f"no row in the .parquet files at {source}: check the path")
-    return Plan(chunks)
+    if own_val:  # then nothing of ``train`` is held back
+        rule = replace(rule, val=0.0)
+    return Plan([partial(read, rule=rule) for read in groups])
+
+
+def _has_val(file: pq.ParquetFile, column: str, path: str) -> bool:
+    try:
+        return any(
+            _SPLIT_NAMES.get(str(v).lower()) == "val"
+            for b in file.iter_batches(columns=[column])
+            for v in b[0].unique().to_pylist()
+        )
+    except Exception as error:  # as in _open
+        raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
 
 
 def _open(path: str) -> pq.ParquetFile:

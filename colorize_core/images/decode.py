@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, UnidentifiedImageError
@@ -94,8 +95,20 @@ def read_gray(content: bytes) -> NDArray[np.uint8]:
 def _read_pixels(content: bytes) -> NDArray[np.uint8]:
     """uint8 [H, W] or [H, W, 3] without the metadata, which training has no use for."""
     image = _open(content)
+    if image.format == "JPEG" and image.mode == "RGB" and "exif" not in image.info and _ends(content):
+        # The same decoder behind a thinner wall: two thirds of the time of Pillow's.
+        plain: Any = cv2.imdecode(
+            np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        )
+        if plain is not None and plain.shape[1::-1] == image.size:
+            return np.asarray(plain, np.uint8)
     pixels = _guarded(lambda: np.asarray(_plain_modes(_upright(image))[0]))
     return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+
+
+def _ends(jpeg: bytes) -> bool:
+    """Whether the file has its end marker: OpenCV does not tell of one that was cut, Pillow does."""
+    return jpeg.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
 _ORIENTATION = 0x0112  # EXIF tag

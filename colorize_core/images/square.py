@@ -25,7 +25,7 @@ def to_square(image: NDArray[Any], size: int, crop: Crop) -> NDArray[Any]:
     if crop == "center":
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
-        return resize(np.ascontiguousarray(image[top : top + side, left : left + side]), (size, size))
+        return resize(image[top : top + side, left : left + side], (size, size))
     if crop == "none":
         return resize(image, (size, size))
     scale = size / max(height, width)

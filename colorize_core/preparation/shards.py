@@ -23,7 +23,8 @@ from colorize_core.preparation.statistics import ChannelSums
 
 RECORDS = "_chunks"
 NEAR_GRAY = "near_gray"
-_SHARD_BYTES = 16 << 20  # of squares that a task holds: a chunk of more fills several shards
+_SHARD_BYTES = 16 << 20  # a chunk of more fills several shards
+_GROUP_BYTES = 4 << 20  # of squares that wait for the next row group
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,47 @@ def prepare_chunk(chunk: Chunk, number: int, transform: Transform, output: str) 
 
 
 def read_records(output: str) -> Iterator[Record]:
-    """Of the chunks that are done, in their order."""
+    """Of the chunks that are done, in their order. One that is damaged counts as none: its chunk is done again."""
     for entry in storage.children(storage.join(output, RECORDS)):
         if entry.name[0].isdigit():
-            yield Record.from_json(storage.read(entry.path))
+            try:
+                yield Record.from_json(storage.read(entry.path))
+            except (ValueError, KeyError, TypeError):
+                continue
+
+
+class _Shard:
+    """A Parquet file in memory that grows by row groups: squares are held once, not as a table and as a file."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._buffer = pa.BufferOutputStream()
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Takes rows, of the columns that the first had."""
+        self.size += table.nbytes
+        self._waiting.append(table)
+        if sum(table.nbytes for table in self._waiting) >= _GROUP_BYTES:
+            self._write()
+
+    def close(self) -> memoryview:
+        """The whole file."""
+        writer = self._write()
+        writer.close()
+        return memoryview(self._buffer.getvalue())
+
+    def _write(self) -> pq.ParquetWriter:
+        if self._writer is None:
+            # Pixels hardly compress: zstd takes 1 to 8 % off, for a fifth of the time that a chunk takes. A dictionary
+            # would hold every image a second time before it gives up.
+            options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+            self._writer = pq.ParquetWriter(self._buffer, self._waiting[0].schema, **options)
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._waiting = []
+        return self._writer
 
 
 @dataclass
@@ -112,22 +150,22 @@ class _Tally:
 
     images: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
-    tables: dict[str, list[pa.Table]] = field(default_factory=dict)
+    shards: dict[str, _Shard] = field(default_factory=dict)
     sums: ChannelSums = field(default_factory=ChannelSums.zero)
     fingerprints: list[int] = field(default_factory=list)
 
     def size(self) -> int:
-        """Bytes of the squares that are held."""
-        return sum(table.nbytes for tables in self.tables.values() for table in tables)
+        """Bytes of the shards that are begun."""
+        return sum(shard.size for shard in self.shards.values())
 
     def write(self, output: str, name: str) -> int:
         """Writes what is held, a shard for each split, and lets go of it; gives the bytes written."""
         size = 0
-        for split, tables in sorted(self.tables.items()):
-            content = _to_parquet(pa.concat_tables(tables))
+        for split, shard in sorted(self.shards.items()):
+            content = shard.close()
             storage.write(storage.join(output, split, name), content)
             size += len(content)
-        self.tables = {}
+        self.shards = {}
         return size
 
     def add(self, rows: Rows, transform: Transform) -> None:
@@ -154,7 +192,7 @@ class _Tally:
         )
         for split in sorted(set(squares.split)):
             part = squares.where([each == split for each in squares.split])
-            self.tables.setdefault(split, []).append(prepared.shard(part))
+            self.shards.setdefault(split, _Shard()).add(prepared.shard(part))
             self.images[split] += len(part)
 
 
@@ -165,14 +203,6 @@ def _squares(rows: Rows, transform: Transform) -> Rows:
     rgb = np.array([to_square(image, size, crop) for image in rows.rgb], np.uint8)
     gray = None if rows.gray is None else [to_square(image, size, crop) for image in rows.gray]
     return Rows(rows.id, rows.split, rgb, rows.reason, rows.message, rows.labels, gray)
-
-
-def _to_parquet(table: pa.Table) -> memoryview:
-    buffer = pa.BufferOutputStream()
-    # Pixels hardly compress: zstd takes 1 to 8 % off, for a fifth of the time that a chunk takes. A dictionary would
-    # hold every image a second time before it gives up.
-    pq.write_table(table, buffer, compression="none", use_dictionary=False, write_statistics=False, row_group_size=1024)
-    return memoryview(buffer.getvalue())
 
 
 def facts(records: list[Record], missing: list[Reject]) -> dict[str, Any]:

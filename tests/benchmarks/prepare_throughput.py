@@ -1,19 +1,20 @@
 """Images per second of ``colorize prepare`` against what users have, in one run.
 
-    python -m tests.benchmarks.prepare_throughput [--cifar 240000] [--jpegs 8000] [--rounds 3]
+    python -m tests.benchmarks.prepare_throughput [--cifar 240000] [--jpegs 16000] [--rounds 3]
 
 CIFAR-10's binary layout against a loop with scikit-image: gray, Lab, normalized, kept in lists, saved by NumPy. JPEG
 files of CelebA's size (178x218) against a hand-written tf.data pipeline with parallel calls: read, decode, crop, shrink
 by area to 128x128, gray, Lab, the same statistics over a quarter of the pixels, TFRecord shards; and against the same
 without gray, Lab and statistics, which ``prepare`` does not go without.
 
-Steady state: ours is the difference between a run of few images and one of many, theirs goes from the first batch to
-the last; start-up is given apart. Rounds alternate, since machines are noisy; the figure to quote is the ratio.
+Steady state: ours goes from the time when each core has done its first chunk to the last chunk, theirs from the first
+batch to the last; start-up is given apart. Rounds alternate, since machines are noisy; quote the ratio.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import statistics
 import tempfile
@@ -27,7 +28,7 @@ from skimage.color import colorconv
 
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.preparation.prepare import PrepareConfig, prepare
-from colorize_core.preparation.shards import Transform
+from colorize_core.preparation.shards import Record, Transform
 
 BATCHES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 SIZE = 128  # of a square made of a JPEG file
@@ -60,16 +61,18 @@ def make_jpegs(folder: Path, count: int) -> None:
         Image.fromarray(rgb[top : top + 218, left : left + 178]).save(folder / f"{i:06d}.jpg", quality=90)
 
 
-def ours(dataset: str, few: Path, many: Path, output: Path, size: int) -> tuple[float, float]:
-    """Images per second in steady state, by what a run of few and one of many differ, and seconds of start-up."""
-    seconds, images = [], []
-    for source in (few, many):
-        started = time.perf_counter()
-        facts = prepare(PrepareConfig(dataset, str(source), str(output / source.name), Transform(size), SplitRule()))
-        seconds.append(time.perf_counter() - started)
-        images.append(sum(facts["images"].values()))
-    rate = (images[1] - images[0]) / (seconds[1] - seconds[0])
-    return rate, seconds[0] - images[0] / rate
+def ours(dataset: str, source: Path, output: Path, size: int) -> tuple[float, float]:
+    """Images per second in steady state, and seconds until each core had done its first chunk."""
+    done: list[tuple[float, int]] = []
+
+    def note(record: Record, chunks: int) -> None:
+        done.append((time.perf_counter(), sum(record.images.values())))
+
+    started = time.perf_counter()
+    prepare(PrepareConfig(dataset, str(source), str(output), Transform(size), SplitRule()), note)
+    first = (os.cpu_count() or 1) - 1
+    images = sum(count for _, count in done[first + 1 :])
+    return images / (done[-1][0] - done[first][0]), done[first][0] - started
 
 
 def scikit_image_loop(source: Path, output: Path, count: int) -> float:
@@ -125,30 +128,25 @@ def tf_data(source: Path, output: Path, with_lab: bool) -> float:
     return done / (time.perf_counter() - started)
 
 
-def _few_and_many(folder: Path) -> tuple[Path, Path]:
-    return folder / "few", folder / "many"
-
-
 def main() -> None:
     """Prints a line per round and comparison, and the median ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cifar", type=int, default=240_000, help="images in CIFAR-10's layout")
     parser.add_argument("--loop-images", type=int, default=5000, help="of them for the loop, which is slow")
-    parser.add_argument("--jpegs", type=int, default=8000, help="JPEG files of CelebA's size")
+    parser.add_argument("--jpegs", type=int, default=16000, help="JPEG files of CelebA's size")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="colorize-benchmark-"))
     try:
-        for name, part in (("few", 20), ("many", 1)):
-            make_cifar(work / "cifar" / name, arguments.cifar // part)
-            make_jpegs(work / "jpegs" / name, arguments.jpegs // part)
+        make_cifar(work / "cifar", arguments.cifar)
+        make_jpegs(work / "jpegs", arguments.jpegs)
         ratios: dict[str, list[float]] = {"scikit-image loop": [], "tf.data": [], "tf.data, pixels alone": []}
         for i in range(arguments.rounds):
-            loop = scikit_image_loop(work / "cifar" / "many", work / f"loop-{i}.npz", arguments.loop_images)
-            cifar, start_up = ours("cifar10", *_few_and_many(work / "cifar"), work / f"cifar-{i}", 32)
-            whole = tf_data(work / "jpegs" / "many", work / f"tf-{i}", with_lab=True)
-            jpegs, _ = ours("folder", *_few_and_many(work / "jpegs"), work / f"jpegs-{i}", SIZE)
-            pixels = tf_data(work / "jpegs" / "many", work / f"tf-pixels-{i}", with_lab=False)
+            loop = scikit_image_loop(work / "cifar", work / f"loop-{i}.npz", arguments.loop_images)
+            cifar, start_up = ours("cifar10", work / "cifar", work / f"cifar-{i}", 32)
+            whole = tf_data(work / "jpegs", work / f"tf-{i}", with_lab=True)
+            jpegs, _ = ours("folder", work / "jpegs", work / f"jpegs-{i}", SIZE)
+            pixels = tf_data(work / "jpegs", work / f"tf-pixels-{i}", with_lab=False)
             for (name, values), theirs, rate in zip(
                 ratios.items(), (loop, whole, pixels), (cifar, jpegs, jpegs), strict=True
             ):

@@ -291,9 +291,7 @@ def _parquet(shots: list[Shot], where: Path, form: str) -> Made:
             official = {"train-0.parquet": "train", "valid/0.parquet": "val", "data/test.part.parquet": "test"}
             if form == "struct":
                 official[name] = ("train", "train", "val", "test")[label % 4]
-            made.splits[identity] = (
-                RULE.of_official(identity, official[name]) if name in official else RULE.of(identity)
-            )
+            made.splits[identity] = official[name] if name in official else RULE.of(identity)
     return made
 
 
@@ -313,7 +311,8 @@ def _prepared(shots: list[Shot], where: Path) -> Made:
         made.gray |= zip(ids, gray, strict=True)
         made.splits |= dict.fromkeys(ids, split)
         made.labels |= {identity: {"label": i} for i, identity in enumerate(ids)}
-    facts = {"format": 1, "transform": {"size": 32}, "images": dict.fromkeys(SPLITS, 8)}
+    pair = {"gray": "luminance", "color_space": "lab"}
+    facts = {"format": 1, "transform": {"size": 32}, "images": dict.fromkeys(SPLITS, 8), "pair": pair}
     (where / "dataset.json").write_text(json.dumps(facts))
     return made
 

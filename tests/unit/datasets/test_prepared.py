@@ -74,6 +74,8 @@ def test_a_shard_without_rows_has_none(tmp_path: Path) -> None:
         b'{"format": 1, "transform": {"size": "32"}, "images": {"train": 8}}',
         b'{"format": 1, "transform": {"size": 0}, "images": {"train": 8}}',
         b'{"format": 1, "transform": {"size": 32}}',
+        b'{"format": 1, "transform": {"size": 32}, "images": {"train": 8}}',
+        b'{"format": 1, "transform": {"size": 32}, "images": {"train": 8}, "pair": {"gray": "luminance"}}',
     ],
 )
 def test_a_damaged_description_is_refused(place: Path, refusal: Refusal, content: bytes) -> None:

@@ -164,3 +164,22 @@ def test_a_split_column_counts_more_than_the_name(tmp_path: Path, shots: Any) ->
     data = _write(tmp_path / "test.parquet", {"image": [shots[0].png] * 3, "split": ["Train", "VALIDATION", "test"]})
     [rows] = _rows(data, SplitRule(0, 1))
     assert list(rows.split) == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "expected"),
+    [
+        ("train.parquet", None, {"val"}),  # held back
+        ("train.parquet", ["train", "train", "test"], {"val", "test"}),
+        ("train.parquet", ["train", "train", "validation"], {"train", "val"}),
+        ("val.parquet", None, {"train", "val"}),
+    ],
+)
+def test_nothing_is_held_back_where_the_data_set_says_what_validates(
+    tmp_path: Path, shots: Any, name: str, column: list[str] | None, expected: set[str]
+) -> None:
+    columns = {"image": [shots[0].png] * 3, **({"split": column} if column else {})}
+    _write(tmp_path / "set" / name, columns)
+    _write(tmp_path / "set" / "train-1.parquet", columns)
+    rows = _rows(f"parquet:{tmp_path}/set", SplitRule(val=1, test=0))
+    assert {split for part in rows for split in part.split} == expected

@@ -44,7 +44,8 @@ def prepare(rows: Rows, output: Path, transform: Transform, number: int = 7) -> 
 
 
 def read(output: Path, size: int, wanted: tuple[str, ...]) -> list[Rows]:
-    (output / "dataset.json").write_text(json.dumps({"format": 1, "transform": {"size": size}, "images": {"train": 1}}))
+    facts = {"format": 1, "transform": {"size": size}, "images": {"train": 1}, "pair": {"gray": "", "color_space": ""}}
+    (output / "dataset.json").write_text(json.dumps(facts))
     return [
         batch for chunk in prepared.plan_prepared(str(output), SplitRule(wanted=wanted)).chunks for batch in chunk()
     ]
@@ -111,6 +112,36 @@ def test_records_are_read_back_in_their_order(rows: Rows, tmp_path: Path) -> Non
     made = [prepare(rows, tmp_path, Transform(16), number) for number in (10, 2)]
     (tmp_path / "_chunks" / "plan.json").write_text("{}")
     assert list(shards.read_records(str(tmp_path))) == made[::-1]
+
+
+@pytest.mark.parametrize("content", ["", '{"chunk": 10}', "[]", '{"chunk": 1'])
+def test_a_damaged_record_counts_as_none(rows: Rows, tmp_path: Path, content: str) -> None:
+    made = [prepare(rows, tmp_path, Transform(16), number) for number in (2, 10)]
+    (tmp_path / "_chunks" / "00010.json").write_text(content)
+    assert list(shards.read_records(str(tmp_path))) == made[:1]
+
+
+def test_a_chunk_of_many_squares_fills_several_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 5 * 8 * 8 * 3)
+    monkeypatch.setattr(shards, "_GROUP_BYTES", 2 * 8 * 8 * 3)
+    rgb = np.random.default_rng(0).integers(0, 256, (15, 8, 8, 3), dtype=np.uint8)
+    ids = [f"{i:02d}" for i in range(15)]
+
+    def chunk() -> Iterator[Rows]:
+        for i in range(15):
+            yield Rows.good(ids[i : i + 1], ["val" if i == 7 else "train"], rgb[i : i + 1])
+
+    record = shards.prepare_chunk(chunk, 3, Transform(8), str(tmp_path))
+    assert record.images == {"train": 14, "val": 1}
+    files = sorted((tmp_path / "train").iterdir())
+    assert [path.name for path in files] == [f"part-00003-{i:02d}.parquet" for i in range(3)]
+    assert pq.ParquetFile(files[0]).num_row_groups > 1
+    assert record.size == sum(path.stat().st_size for path in tmp_path.glob("*/*.parquet"))
+    found = {
+        id_: image for part in read(tmp_path, 8, ("train", "val")) for id_, image in zip(part.id, part.rgb, strict=True)
+    }
+    assert sorted(found) == ids
+    np.testing.assert_array_equal(np.stack([found[id_] for id_ in ids]), rgb)
 
 
 def test_a_damaged_shard_is_said(rows: Rows, tmp_path: Path) -> None:
