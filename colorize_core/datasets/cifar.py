@@ -11,7 +11,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ _ALLOWED = {
     for module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
     for name in ("_reconstruct", "ndarray", "dtype")
 } | {("_codecs", "encode")}
+_Batch = tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]  # pixels [n, 32, 32, 3], and labels [n] by name
 _PIXELS = 3 * 32 * 32
 _ROWS_AT_ONCE = 2000  # 6 MB
 
@@ -91,33 +92,42 @@ def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
 
 
 def _read(archive: str | None, path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
-    load = load_pickled if layout.form == "python" else load_binary
-    pixels, labels = load(  # of 30 MB that nothing holds on to
-        containers.read_from_tar(archive, path) if archive else storage.read(path),
-        f"{archive}: {path}" if archive else path,
-        layout.labels,
-    )
-    batch = file.removesuffix(".bin")
-    for start in range(0, len(pixels), _ROWS_AT_ONCE):
-        part = slice(start, start + _ROWS_AT_ONCE)
-        ids = [f"{batch}/{i:05d}" for i in range(start, start + len(pixels[part]))]
+    batch, start = file.removesuffix(".bin"), 0
+    for pixels, labels in _parts(archive, path, layout):
+        ids = [f"{batch}/{i:05d}" for i in range(start, start + len(pixels))]
+        start += len(pixels)
         split = [rule.of_official(identity, layout.files[file]) for identity in ids]
-        rows = Rows.good(
-            ids, split, np.ascontiguousarray(pixels[part]), labels={name: all_[part] for name, all_ in labels.items()}
-        )
+        rows = Rows.good(ids, split, np.ascontiguousarray(pixels), labels=labels)
         yield rows.where([name in rule.wanted for name in split])
 
 
-def load_pickled(
-    content: bytes, where: str, labels: tuple[str, ...]
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
+def _parts(archive: str | None, path: str, layout: _Layout) -> Iterator[_Batch]:
+    """A batch file in parts of a few MB; it is held as a whole only where its form asks for that."""
+    if layout.form == "binary" and archive is None:
+        size, offset = _ROWS_AT_ONCE * (len(layout.labels) + _PIXELS), 0
+        while (content := storage.read_range(path, offset, size)) or not offset:
+            yield load_binary(content, path, layout.labels)
+            offset += size
+        return
+    where = f"{archive}: {path}" if archive else path
+    with io.BytesIO(containers.read_from_tar(archive, path)) if archive else storage.open_file(path) as file:
+        if layout.form == "binary":
+            pixels, labels = load_binary(file.read(), where, layout.labels)
+        else:
+            pixels, labels = load_pickled(file, where, layout.labels)
+    for start in range(0, len(pixels), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        yield pixels[part], {name: values[part] for name, values in labels.items()}
+
+
+def load_pickled(file: IO[bytes], where: str, labels: tuple[str, ...]) -> _Batch:
     """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of one batch of the Python version.
 
     Raises:
         InputError: the pickle is damaged, asks for code, or holds something else; a label is out of range.
     """
     try:
-        fields = _ArraysOnly(io.BytesIO(content), encoding="bytes").load()
+        fields = _ArraysOnly(file, encoding="bytes").load()
         data = fields[b"data"]
         if data.dtype != np.uint8:
             raise ValueError(f"pixels are {data.dtype}, not uint8")
@@ -128,23 +138,23 @@ def load_pickled(
                 raise ValueError(f"{len(pixels)} images, but {values.size} of {name}")
     except KeyError as error:
         raise InputError(f"{where} has no field {error}: need a batch as published") from error
+    except OSError:
+        raise
     except Exception as error:  # a damaged pickle fails in more ways than can be listed, MemoryError among them
         raise InputError(f"{where} is no CIFAR batch ({one_line(error)}): fetch the archive again") from error
     _check_labels(found, where)
     return pixels, found
 
 
-def load_binary(
-    content: bytes, where: str, labels: tuple[str, ...]
-) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]:
-    """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of one batch of the binary version.
+def load_binary(content: bytes, where: str, labels: tuple[str, ...]) -> _Batch:
+    """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of whole records of the binary version.
 
     Raises:
         InputError: the length is not that of whole records, or a label is out of range.
     """
     width = len(labels) + _PIXELS
     if not content or len(content) % width:
-        raise InputError(f"{where} has {len(content)} bytes, no multiple of {width}: fetch the archive again")
+        raise InputError(f"{where} has no whole number of records of {width} bytes: fetch the archive again")
     records = np.frombuffer(content, np.uint8).reshape(-1, width)
     found = {name: records[:, i].astype(np.int64) for i, name in enumerate(labels)}
     _check_labels(found, where)

@@ -115,7 +115,7 @@ class _Shard:
 
     def __init__(self) -> None:
         self.size = 0
-        self._buffer = pa.BufferOutputStream()
+        self._buffer = pa.BufferOutputStream(pa.system_memory_pool())  # Arrow's own keeps what it once had
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
 
