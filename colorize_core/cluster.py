@@ -76,6 +76,13 @@ def _check_listening(address: str) -> None:
         ) from error
 
 
+def nodes() -> list[dict[str, float]]:
+    """Resources by name of each machine that is there now."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
 def give_all_cpus(dataset: ray.data.Dataset) -> None:
     """For a chain of a single stage. Ray Data keeps half of the resources back for stages that follow.
 

@@ -10,7 +10,7 @@ import yaml
 from colorize_core.errors import one_line
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
-from colorize_core.training.trainer import train
+from colorize_core.training.trainer import Workers, train
 from jobs.exits import DONE, run
 
 
@@ -33,6 +33,7 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 @click.option("--batch-size", type=click.IntRange(1), help="Images per step, over all workers.")
 @click.option("--num-workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that train.")
 @click.option("--gpu/--no-gpu", default=None, help="A GPU per worker; when the cluster has one, unless given.")
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUTPUT, if there is one.")
 @click.option("--set", "settings", multiple=True, callback=_settings, help="Any setting: --set training.loss=huber")
 @click.option("--note", default="", help="A sentence on the data for the model card: origin, terms of use.")
 def command(
@@ -43,18 +44,22 @@ def command(
     batch_size: int | None,
     num_workers: int,
     gpu: bool | None,
+    resume: bool,
     settings: dict[str, Any],
     note: str,
 ) -> int:
     """Trains RECIPE on DATA and leaves a model bundle in OUTPUT.
 
-    RECIPE is a shipped name (unet-lab) or a YAML file. DATA is a folder that colorize prepare made, or DATASET:SOURCE,
+    RECIPE is a shipped name (celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense, cifar10-dense, unet-lab) or a
+    YAML file. DATA is a folder that colorize prepare made, or DATASET:SOURCE,
     as in folder:/photos or cifar10:/data/cifar-10-batches-py.
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})
     board = screen.EpochBoard(loaded.training.epochs)
-    board.close(train(loaded, data, output, num_workers=num_workers, use_gpu=gpu, note=note, on_epoch=board.epoch))
+    workers = Workers(num_workers, gpu)
+    with board:
+        board.close(train(loaded, data, output, workers=workers, resume=resume, note=note, on_epoch=board.epoch))
     return DONE
 
 

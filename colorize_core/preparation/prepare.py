@@ -89,7 +89,7 @@ def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str
     if prepared.is_prepared(output):
         facts = prepared.read_facts(output)
         if facts.get("identity") == identity:
-            _remove_records(output)  # which a run left that was ended between its last two steps
+            storage.remove_if_there(storage.join(output, RECORDS))  # of a run that was ended at its last step
             return facts
     elif storage.exists(begun):
         if storage.read(begun).decode(errors="replace") == identity:
@@ -166,21 +166,15 @@ def _finish(config: PrepareConfig, identity: str, records: list[Record], missing
         "version": __version__,
     }
     if not sum(facts["images"].values()):
-        _remove_records(output)
+        storage.remove_if_there(storage.join(output, RECORDS))
         first = f": {rejects[0].id}: {rejects[0].message}" if rejects else ""
         raise InputError(f"{config.source} has no image that can be used, {len(rejects)} were rejected{first}")
     storage.write(storage.join(output, REJECTED), _csv(rejects))
     storage.write(storage.join(output, SAMPLES), look.draw(output, facts))
     content = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     storage.write(storage.join(output, prepared.FACTS), content.encode())
-    _remove_records(output)
+    storage.remove_if_there(storage.join(output, RECORDS))
     return facts
-
-
-def _remove_records(output: str) -> None:
-    folder = storage.join(output, RECORDS)
-    if storage.exists(folder):
-        storage.remove(folder)
 
 
 def _pair(config: PrepareConfig) -> dict[str, str]:

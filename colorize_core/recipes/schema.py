@@ -55,9 +55,14 @@ class TrainingSettings(_Settings):
     rebalance: float = Field(default=0.0, ge=0, description="extra weight of a pixel, per unit of its chroma / 128")
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, description="at its peak; a cosine takes it to zero")
+    learning_rate: float = Field(gt=0, description="at its peak")
+    schedule: Literal["cosine", "exponential", "constant"] = Field(default="cosine", description="after the warm-up")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     weight_decay: float = Field(default=0.0, ge=0)
+    gan: float = Field(default=0.0, ge=0, description="weight of the adversarial loss beside the pixel loss's 1")
+    patience: int | None = Field(default=None, ge=1, description="epochs without a better one that end the training")
+    keep: int = Field(default=2, ge=1, description="checkpoints kept while it goes on, the newest")
+    samples_every: int = Field(default=5, ge=1, description="epochs between two looks at validation images")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 

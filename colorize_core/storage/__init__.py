@@ -177,6 +177,12 @@ def remove(path: str) -> None:
     patience.patiently(path, partial(remote.drop, filesystem, inner, info["type"] == "directory"))
 
 
+def remove_if_there(path: str) -> None:
+    """As ``remove``, but says nothing where nothing is. Raises OSError."""
+    if exists(path):
+        remove(path)
+
+
 def find(folder: str, on_error: Callable[[OSError], None] | None = None) -> Iterator[Entry]:
     """Every file below a folder, sorted by name; links to files are followed, links to folders are not.
 

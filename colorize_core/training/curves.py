@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from pathlib import Path
 
 
 def draw(history: list[dict[str, float]]) -> bytes:
@@ -24,3 +26,17 @@ def draw(history: list[dict[str, float]]) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()
+
+
+def tensorboard(history: list[dict[str, float]]) -> dict[str, bytes]:
+    """TensorBoard's log of the whole training: content by path."""
+    from tensorboardX import SummaryWriter
+
+    with tempfile.TemporaryDirectory() as folder:
+        with SummaryWriter(folder, filename_suffix=".colorize") as writer:
+            for row in history:
+                for name, value in row.items():
+                    if name != "epoch":
+                        writer.add_scalar(name, value, int(row["epoch"]))
+        [file] = Path(folder).iterdir()
+        return {"tensorboard/events.out.tfevents.0.colorize": file.read_bytes()}

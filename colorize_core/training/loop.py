@@ -1,77 +1,173 @@
-"""One training worker: the custom loop that Keras 3 needs under MultiWorkerMirroredStrategy.
-
-``Model.fit`` fails there (keras#20585). Gradients are summed over the replicas, so each replica divides its loss by
-their number.
-"""
+"""One training worker: epochs from the newest checkpoint to the last one."""
 
 from __future__ import annotations
 
 import csv
 import io
-import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from colorize_core import models
+from colorize_core import storage
+from colorize_core.errors import one_line
+from colorize_core.evaluation import report
+from colorize_core.images import encode
 from colorize_core.recipes import Recipe
-from colorize_core.training import pairs
+from colorize_core.training import batches, checkpoints, pairs
+from colorize_core.training.checkpoints import Arrays, History, State
 
 if TYPE_CHECKING:
     import ray.data
     import tensorflow as tf
 
-HISTORY = ("epoch", "loss", "val_loss", "val_gray_loss", "learning_rate", "images_per_second", "seconds")
+    from colorize_core.training.steps import Replicas
+
+HISTORY = (
+    *("epoch", "loss", "val_loss", "val_gray_loss", "val_mse", "val_gray_mse"),
+    *("learning_rate", "images_per_second", "seconds"),
+)
+MODEL = "model.keras"  # in the folder of the checkpoints, when the last epoch is done
+_SAMPLES = 8
+_MEND = "mend that, and go on with --resume"
 
 
 def train_worker(config: dict[str, Any]) -> None:
-    """Trains this worker's replica; rank 0 leaves ``model.keras`` in a checkpoint per epoch.
+    """Trains this worker's replica under Ray Train.
+
+    Rank 0 leaves a checkpoint per epoch, and the weights of the best epoch as ``MODEL`` at the end. What a user can
+    mend goes through ``progress`` as an error, since Ray Train would try again what it takes for a fault.
 
     Args:
-        config: ``recipe`` as a dict, ``steps`` per epoch, and ``progress``, a queue that takes a history row per epoch.
+        config: ``recipe`` as a dict; ``steps`` of an epoch; ``folder`` for checkpoints; ``identity`` of the run;
+            ``progress``, a queue that takes history rows, pictures as PNG, and the error that ends the training.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    import ray
     import ray.train
+    import ray.train.collective
     import tensorflow as tf
 
-    context = ray.train.get_context()
     # Ray sets OMP_NUM_THREADS only, which TensorFlow's own pools do not read.
-    tf.config.threading.set_intra_op_parallelism_threads(
-        max(1, (os.cpu_count() or 1) // context.get_local_world_size())
-    )
-    recipe = Recipe.model_validate(config["recipe"])
+    cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+    tf.config.threading.set_intra_op_parallelism_threads(max(1, int(cpus)))
+    context = ray.train.get_context()
+    recipe, progress, first = Recipe.model_validate(config["recipe"]), config["progress"], context.get_world_rank() == 0
+    shards = {name: ray.train.get_dataset_shard(name) for name in ("train", "val")}
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
-    trainer = _Replicas(recipe, strategy, config["steps"])
-    train, val = ray.train.get_dataset_shard("train"), ray.train.get_dataset_shard("val")
-    for epoch in range(1, recipe.training.epochs + 1):
-        started = time.perf_counter()
-        seed = [recipe.training.seed, epoch, context.get_world_rank()]
-        loss = trainer.train(_training_batches(train, recipe, context.get_world_size(), seed))
+    place = context.get_world_rank(), context.get_world_size()
+    last = checkpoints.load_newest(config["folder"])
+    trouble: Exception | None = None
+    try:
+        for state, draw in epochs(recipe, strategy, shards, config["steps"], config["identity"], place, last):
+            last = state
+            if first:
+                trouble = _keep(config["folder"], state, recipe)
+                progress.put(state.history[-1])
+                if state.epoch % recipe.training.samples_every == 0:
+                    progress.put(draw())
+            if ray.train.collective.broadcast_from_rank_zero(trouble is not None):
+                break
+    except FloatingPointError as error:  # on every worker: they share the loss
+        trouble = error
+    if first:
+        if trouble is None and last is not None:
+            trouble = _keep_best(config["folder"], last, recipe)
+        if trouble:
+            progress.put(trouble)
+
+
+def epochs(
+    recipe: Recipe,
+    strategy: tf.distribute.Strategy,
+    shards: Mapping[str, ray.data.DataIterator],
+    steps: int,
+    identity: str,
+    place: tuple[int, int] = (0, 1),
+    state: State | None = None,
+) -> Iterator[tuple[State, Callable[[], bytes]]]:
+    """Trains epoch by epoch; gives the state after each, and what draws a few validation images as PNG.
+
+    Args:
+        recipe: what to train.
+        strategy: that this worker is part of.
+        shards: its ``train`` and ``val`` pairs.
+        steps: of an epoch.
+        identity: kept in the states.
+        place: rank of the worker, and number of all.
+        state: where to go on.
+
+    Raises:
+        FloatingPointError: the loss is no number any more.
+    """
+    from colorize_core.training.steps import Replicas
+
+    gpus = use_gpus()
+    trainer = Replicas(recipe, strategy, steps, compile_all=gpus and place[1] == 1)
+    history: History = list(state.history) if state else []
+    best: Arrays = dict(state.best) if state else {}
+    if state:
+        trainer.restore(state.arrays)
+    while len(history) < recipe.training.epochs and not is_over(history, recipe.training.patience):
+        epoch, started = len(history) + 1, time.perf_counter()
+        try:
+            seed = [recipe.training.seed, epoch, place[0]]
+            loss = trainer.train(batches.training(shards["train"], recipe, place[1], seed))
+        except FloatingPointError:
+            raise FloatingPointError(
+                f"the loss is no number any more in epoch {epoch}: lower training.learning_rate "
+                f"({recipe.training.learning_rate:g})"
+            ) from None
         seconds = time.perf_counter() - started
-        val_loss, val_gray_loss = trainer.validate(_validation_batches(val, recipe))
-        images = config["steps"] * recipe.training.batch_size
-        row = dict(
-            zip(
-                HISTORY,
-                (epoch, loss, val_loss, val_gray_loss, trainer.rate(), images / seconds, seconds),
-                strict=True,
-            )
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            checkpoint = None
-            if context.get_world_rank() == 0:
-                trainer.model.save(os.path.join(folder, "model.keras"))
-                checkpoint = ray.train.Checkpoint.from_directory(folder)
-                config["progress"].put(row)
-            ray.train.report(row, checkpoint=checkpoint)
+        validation = batches.validation(shards["val"], recipe, place[1])
+        few = next(validation)
+        figures = trainer.validate(chain([few], validation))
+        images = steps * recipe.training.batch_size
+        row = {"epoch": epoch, "loss": loss, **figures, "learning_rate": trainer.rate()}
+        history = [*history, {**row, "images_per_second": images / seconds, "seconds": seconds}]
+        if epoch == best_epoch(history):
+            best = trainer.weights()
+        yield State(identity, history, trainer.state(), best), partial(_samples, trainer, few, recipe)
 
 
-def write_history(history: list[dict[str, float]]) -> bytes:
+def use_gpus() -> bool:
+    """Whether this process has GPUs; sets the precision that they are good at.
+
+    bfloat16 for arithmetic with weights in float32 where the hardware has it (compute capability 8.0), else float32:
+    float16 needs its loss scaled, which Keras 3 does not do under MultiWorkerMirroredStrategy.
+    """
+    import keras
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    found = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
+    keras.mixed_precision.set_dtype_policy(precision_for(found))
+    return bool(gpus)
+
+
+def precision_for(capabilities: list[tuple[int, int]]) -> str:
+    """Keras' dtype policy for GPUs of these compute capabilities; none are a CPU."""
+    return "mixed_bfloat16" if capabilities and min(capabilities) >= (8, 0) else "float32"
+
+
+def best_epoch(history: History) -> int:
+    """The first epoch with the lowest validation loss."""
+    return int(min(history, key=lambda row: row["val_loss"])["epoch"])
+
+
+def is_over(history: History, patience: int | None) -> bool:
+    """Whether the last ``patience`` epochs brought nothing better."""
+    return bool(history) and patience is not None and history[-1]["epoch"] - best_epoch(history) >= patience
+
+
+def write_history(history: History) -> bytes:
     """CSV with one row per epoch, columns ``HISTORY``."""
     file = io.StringIO(newline="")
     writer = csv.DictWriter(file, HISTORY)
@@ -80,117 +176,41 @@ def write_history(history: list[dict[str, float]]) -> bytes:
     return file.getvalue().encode()
 
 
-class _Replicas:
-    """Model and optimizer mirrored over all workers, with their compiled steps."""
-
-    def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, steps: int) -> None:
-        import keras
-        import tensorflow as tf
-
-        from colorize_core.training import losses
-
-        settings = recipe.training
-        keras.utils.set_random_seed(settings.seed)
-        total = steps * settings.epochs
-        warmup = int(total * settings.warmup)
-        with strategy.scope():
-            self.model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
-            self._optimizer = keras.optimizers.AdamW(
-                keras.optimizers.schedules.CosineDecay(
-                    initial_learning_rate=0.0 if warmup else settings.learning_rate,
-                    decay_steps=max(1, total - warmup),
-                    warmup_target=settings.learning_rate if warmup else None,
-                    warmup_steps=warmup,
-                ),
-                weight_decay=settings.weight_decay,
-            )
-            self._optimizer.build(self.model.trainable_variables)
-        pixel_loss = losses.LOSSES[settings.loss]
-        variables = self.model.trainable_variables
-
-        def loss(target: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
-            return losses.weighted_mean(pixel_loss(target, prediction), target, settings.rebalance)
-
-        def train_replica(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-            with tf.GradientTape() as tape:
-                prediction = self.model(inputs, training=True)
-                value = loss(losses.match_resolution(targets, prediction), prediction)
-                scaled = value / strategy.num_replicas_in_sync
-            self._optimizer.apply(tape.gradient(scaled, variables), variables)
-            return scaled
-
-        def validate_replica(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            prediction = self.model(inputs, training=False)
-            target = losses.match_resolution(targets, prediction)
-            copy = tf.repeat(inputs, 3, axis=-1) if recipe.data.color_space == "rgb" else tf.zeros_like(targets)
-            gray = loss(target, losses.match_resolution(copy, prediction))
-            return loss(target, prediction) / strategy.num_replicas_in_sync, gray / strategy.num_replicas_in_sync
-
-        def over_replicas(step: Callable[..., Any]) -> Callable[..., Any]:
-            def run(inputs: tf.Tensor, targets: tf.Tensor) -> Any:
-                results = strategy.run(step, args=(inputs, targets))
-                return tf.nest.map_structure(lambda r: strategy.reduce("SUM", r, axis=None), results)
-
-            compiled: Callable[..., Any] = tf.function(run, reduce_retracing=True, autograph=False)
-            return compiled
-
-        self._train_step = over_replicas(train_replica)
-        self._validate_step = over_replicas(validate_replica)
-
-    def train(self, batches: Iterator[tuple[Any, Any]]) -> float:
-        """One epoch; the mean loss over its batches."""
-        values = [self._train_step(inputs, targets) for inputs, targets in batches]
-        loss = float(np.mean([float(v) for v in values]))
-        if not math.isfinite(loss):
-            raise FloatingPointError(f"the loss became {loss}: lower training.learning_rate")
-        return loss
-
-    def validate(self, batches: Iterator[tuple[Any, Any]]) -> tuple[float, float]:
-        """Mean loss over all validation images, of the model and of predicting gray."""
-        sums, images = np.zeros(2), 0
-        for inputs, targets in batches:
-            sums += len(inputs) * np.array([float(v) for v in self._validate_step(inputs, targets)])
-            images += len(inputs)
-        return float(sums[0] / images), float(sums[1] / images)
-
-    def rate(self) -> float:
-        """The learning rate of the last step."""
-        return float(self._optimizer.learning_rate)
+def _keep(folder: str, state: State, recipe: Recipe) -> OSError | None:
+    try:
+        checkpoints.save(folder, state, recipe.training.keep)
+    except OSError as error:
+        return OSError(f"the checkpoint of epoch {state.epoch} cannot be written ({one_line(error)}): {_MEND}")
+    return None
 
 
-def _batches(shard: ray.data.DataIterator, batch_size: int, **options: Any) -> Iterator[tuple[Any, Any]]:
-    for batch in shard.iter_batches(batch_size=batch_size, batch_format="numpy", **options):
-        yield batch["input"].astype(np.float32), batch["target"].astype(np.float32)
+def _keep_best(folder: str, state: State, recipe: Recipe) -> OSError | None:
+    """``MODEL`` with the best weights, and nothing of the optimizer."""
+    from colorize_core import models
+
+    model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+    for variable, name in zip(model.variables, sorted(state.best), strict=True):
+        variable.assign(state.best[name])
+    with tempfile.TemporaryDirectory() as scratch:
+        path = os.path.join(scratch, MODEL)
+        model.save(path)
+        try:
+            storage.write(storage.join(folder, MODEL), storage.read(path))
+        except OSError as error:
+            return OSError(f"{MODEL} cannot be written ({one_line(error)}): {_MEND}")
+    return None
 
 
-def _validation_batches(shard: ray.data.DataIterator, recipe: Recipe) -> Iterator[tuple[Any, Any]]:
-    """Whole squares at the scale of inference: what the network sees must have the scale that it will see."""
-    for inputs, targets in _batches(shard, recipe.training.batch_size):
-        yield pairs.resize(inputs, targets, recipe.data.inference_side)
-
-
-def _training_batches(
-    shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: list[int]
-) -> Iterator[tuple[Any, Any]]:
-    """This worker's part of each global batch, shuffled and augmented; prefetched while the last one trains."""
-    import tensorflow as tf
-
-    data, batch_size = recipe.data, recipe.training.batch_size // workers
-    rng = np.random.default_rng(seed)
-
-    def augmented() -> Iterator[tuple[Any, Any]]:
-        batches = _batches(
-            shard,
-            batch_size,
-            drop_last=True,  # an uneven number of batches would leave the other workers waiting forever
-            local_shuffle_buffer_size=16 * batch_size,
-            local_shuffle_seed=int(rng.integers(2**31)),
+def _samples(trainer: Replicas, batch: batches.Batch, recipe: Recipe) -> bytes:
+    """PNG of the first images of a batch: gray, truth, colorized."""
+    inputs, targets = (part[:_SAMPLES] for part in batch)
+    said = trainer.predict(inputs)
+    factor = inputs.shape[1] // said.shape[1]
+    made = said.repeat(factor, axis=1).repeat(factor, axis=2)
+    rows: list[list[NDArray[np.uint8]]] = []
+    for i in range(len(inputs)):
+        nothing = np.zeros_like(targets[i]) if recipe.data.color_space == "lab" else inputs[i].repeat(3, axis=-1)
+        rows.append(
+            [pairs.from_pair(inputs[i], colors, recipe.data.color_space) for colors in (nothing, targets[i], made[i])]
         )
-        for inputs, targets in batches:
-            yield pairs.augment(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
-
-    shape = (batch_size, data.crop, data.crop)
-    signature = tuple(
-        tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2 if data.color_space == "lab" else 3)
-    )
-    return iter(tf.data.Dataset.from_generator(augmented, output_signature=signature).prefetch(4))
+    return report.grid([[encode.png(image) for image in row] for row in rows])

@@ -88,12 +88,18 @@ def augment(
     """A random square of each image of a batch, at ``crop`` x ``crop``, mirrored half of the time.
 
     Args:
-        inputs: [n, S, S, 1]; targets: [n, S, S, 2].
+        inputs: [n, S, S, 1]; targets: [n, S, S, 2 or 3].
+        rng: says which squares, and which are mirrored.
         crop: side of the result in pixels.
         min_scale: the square's side is between this part of S and S.
     """
     size = inputs.shape[1]
-    both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)  # [n, S, S, 3]: cut alike
+    both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)  # [n, S, S, 3 or 4]: cut alike
+    if crop == size and min_scale == 1:  # nothing to cut: no image needs a call of its own
+        if flip:
+            mirrored = rng.random(len(both)) < 0.5
+            both[mirrored] = both[mirrored, :, ::-1]
+        return both[..., :1], both[..., 1:]
     parts = []
     for image in both:
         side = int(rng.integers(max(1, round(size * min_scale)), size + 1))
@@ -108,6 +114,8 @@ def augment(
 
 def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
     """Pairs [n, S, S, c] at ``side`` x ``side``."""
+    if inputs.shape[1] == side:
+        return inputs.astype(np.float32), targets.astype(np.float32)
     both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)
     out = np.stack([square.resize(image, (side, side)) for image in both])
     return out[..., :1], out[..., 1:]
@@ -119,7 +127,7 @@ def pair_batch(
     """Rows {id, rgb, reason, message} of any size to ``to_pair`` in float16 [size, size, channels].
 
     float16 holds L to 0.03 and ab to 0.06, below the rounding of 8 bit, in half the memory. ``checksum`` is the CRC-32
-    of the pixels. A row with a reason stays, black.
+    of the pixels, ``chroma`` their mean chroma in units of ab. A row with a reason stays, black.
     """
     rgb = _squares(batch["rgb"], size, (1, 1, 3))
     own = _squares(batch["gray"], size, (1, 1)) if "gray" in batch else None
@@ -129,6 +137,7 @@ def pair_batch(
         "reason": batch["reason"],
         "message": batch["message"],
         "checksum": np.array([zlib.crc32(image) for image in rgb], np.int64),
+        "chroma": statistics.mean_chroma(statistics.to_lab(statistics.sample(rgb))),
         "input": inputs.astype(np.float16),
         "target": targets.astype(np.float16),
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import TracebackType
+
 from rich.console import Console
 from rich.table import Table
 
@@ -17,9 +19,20 @@ class EpochBoard:
         self._console = Console(highlight=False)
         self._epochs = epochs
         self._best = float("inf")
+        self._last = 0
+
+    def __enter__(self) -> EpochBoard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt) and self._last:
+            self._console.print(f"epoch {self._last} is kept: the same command with --resume goes on")
 
     def epoch(self, row: dict[str, float]) -> None:
         """Shows one history row."""
+        self._last = int(row["epoch"])
         left = (self._epochs - row["epoch"]) * row["seconds"] / 60
         mark = " *" if row["val_loss"] < self._best else ""
         self._best = min(self._best, row["val_loss"])

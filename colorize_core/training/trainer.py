@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Callable, Mapping
+import hashlib
+import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from colorize_core import bundle, cluster, datasets, models, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import InputError, OutputError, RecipeError, one_line
+from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, one_line
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
-from colorize_core.training import curves, pairs
-from colorize_core.training.loop import train_worker, write_history
+from colorize_core.training import checkpoints, curves, loop, pairs
+from colorize_core.training.checkpoints import History
+from colorize_core.training.progress import OnEpoch, Progress
 
 if TYPE_CHECKING:
     import ray.data
 
-_SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
-OnEpoch = Callable[[dict[str, float]], None]
+SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
+_LOST_WORKERS = 3  # that a run survives before it gives up; it goes on from its last checkpoint
+_GRAY = 1.0  # mean chroma, in units of ab, that at least one image must have
 
 
 @dataclass(frozen=True)
 class Workers:
-    """How many processes train, and whether each has a GPU."""
+    """How many processes train, and whether each has a GPU; None for as the cluster has them."""
 
-    number: int
-    use_gpu: bool
+    number: int = 1
+    use_gpu: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class TrainingRun:
 
 
 @dataclass(frozen=True)
-class _Split:
+class Split:
     """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out."""
 
     pairs: ray.data.Dataset
@@ -52,104 +53,132 @@ class _Split:
     rejected: list[str]
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    """The weights of the best epoch (content of ``model.keras``), and a history row per epoch."""
-
-    weights: bytes
-    best_epoch: int
-    history: list[dict[str, float]]
-
-
 def train(
     recipe: Recipe,
     data: str,
     output: str,
     *,
-    num_workers: int = 1,
-    use_gpu: bool | None = None,
+    workers: Workers = Workers(),
+    resume: bool = False,
     note: str = "",
     on_epoch: OnEpoch = lambda row: None,
 ) -> TrainingRun:
     """Trains a recipe on ``DATASET:SOURCE`` and leaves a model bundle in ``output``.
 
     Split ``train`` is learned from, ``val`` chooses the epoch to keep, ``test`` is measured once, at the end. Runs on
-    the cluster that ``cluster.connected`` finds.
+    the cluster that ``cluster.connected`` finds. A checkpoint per epoch stays in ``output`` until the bundle is there.
 
     Args:
         recipe: what to train.
         data: as in ``folder:/photographs``, or a folder that ``prepare`` made.
         output: folder for the bundle.
-        num_workers: processes that share each global batch.
-        use_gpu: a GPU per worker; None for where the cluster has one.
+        workers: that share each global batch.
+        resume: go on from the last checkpoint in ``output``, if there is one.
         note: a sentence on the data for the model card.
-        on_epoch: called with each history row.
+        on_epoch: called with each history row, those before ``resume`` too.
 
     Raises:
         UserError: the data, the recipe or the place is wrong; nothing was written.
         ColorizeError: training failed; ``output`` holds no new bundle.
     """
-    if recipe.training.batch_size % num_workers:
+    if recipe.training.batch_size % workers.number:
         raise RecipeError(
-            f"training.batch_size {recipe.training.batch_size} does not divide over {num_workers} workers"
+            f"training.batch_size {recipe.training.batch_size} does not divide over {workers.number} workers"
         )
     cluster.check_lasting(output)
+    scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
-        _check_output(output, datasets.source_of(data))
-        workers = _workers(num_workers, use_gpu, resources)
-        _check_model(recipe)
+        _check_output(output, datasets.source_of(data), resume)
+        scaling = _Scaling.of(workers, resources)
+        check_model(recipe)
         sample_ids = score.choose_samples(rows["test"])
-        splits = {split: _split(rows[split], recipe) for split in ("train", "val")}
-        fitted = _fit(recipe, splits, storage.join(storage.absolute(output), _SCRATCH), workers, on_epoch)
+        splits = {split: load_split(rows[split], recipe) for split in ("train", "val")}
+        fingerprint = pairs.fingerprint(splits["train"].pairs)
+        identity = hashlib.sha256(f"{recipe.model_dump_json()}\n{fingerprint}".encode()).hexdigest()
+        try:
+            history = _fit(recipe, splits, scratch, identity, scaling, on_epoch)
+        except BaseException as error:
+            if isinstance(error.__cause__, FloatingPointError) or not checkpoints.load_newest(scratch):
+                storage.remove_if_there(scratch)  # nothing to go on from
+            raise
         rejected = [reason for split in splits.values() for reason in split.rejected]
         facts = {
             "data": data,
             "note": note,
             "images": {name: split.images for name, split in splits.items()},
             "rejected": len(rejected),
-            "fingerprint": pairs.fingerprint(splits["train"].pairs),
+            "fingerprint": fingerprint,
             "workers": workers.number,
-            "gpu": workers.use_gpu,
-            "epochs": len(fitted.history),
-            "best_epoch": fitted.best_epoch,
-            "minutes": round(sum(row["seconds"] for row in fitted.history) / 60, 1),
+            "gpu": scaling.use_gpu,
+            "epochs": len(history),
+            "best_epoch": loop.best_epoch(history),
+            "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
         }
-        made = bundle.Bundle.create(recipe, fitted.weights, facts)
+        made = bundle.Bundle.create(recipe, storage.read(storage.join(scratch, loop.MODEL)), facts)
         scores = score.score(made, rows["test"], sample_ids)
         made = made.with_metrics(scores.summary())
         extras = {
-            "history.csv": write_history(fitted.history),
-            "curves.png": curves.draw(fitted.history),
+            "history.csv": loop.write_history(history),
+            "curves.png": curves.draw(history),
             "samples.png": report.grid(scores.samples),
+            **curves.tensorboard(history),
         }
         made.save(output, extras)
+        storage.remove(scratch)
     return TrainingRun(made, output, rejected)
 
 
-def _check_output(output: str, source: str) -> None:
+def _check_output(output: str, source: str, resume: bool) -> None:
     if storage.is_inside(output, source):
         raise OutputError(
             f"OUTPUT {output} lies inside DATA {source}: the next training would take the bundle's pictures for "
             "photographs; choose a place beside it"
         )
-    ours = storage.exists(storage.join(output, bundle.FACTS)) or storage.is_folder(storage.join(output, _SCRATCH))
-    if not ours and not storage.is_empty(output):
+    begun = storage.exists(storage.join(output, SCRATCH))
+    if not begun and not storage.exists(storage.join(output, bundle.FACTS)) and not storage.is_empty(output):
         raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
+    if begun and not resume:
+        raise OutputError(
+            f"OUTPUT {output} holds a training that was interrupted: go on with --resume, or remove {SCRATCH} in it"
+        )
     storage.check_writable(output)
 
 
-def _workers(number: int, use_gpu: bool | None, resources: cluster.Resources) -> Workers:
-    workers = Workers(number, resources.gpus >= 1 if use_gpu is None else use_gpu)
-    available = resources.gpus if workers.use_gpu else resources.cpus
-    if number > available:
-        kind = "GPUs" if workers.use_gpu else "CPUs"
-        raise RecipeError(f"--num-workers {number} need as many {kind}, the cluster has {available:.0f}")
-    return workers
+@dataclass(frozen=True)
+class _Scaling:
+    """Workers as Ray Train asks for them."""
+
+    number: int
+    use_gpu: bool
+    cpus: int
+
+    @classmethod
+    def of(cls, workers: Workers, resources: cluster.Resources) -> _Scaling:
+        """On what the cluster has: each gets as many CPUs as all of them find. Raises RecipeError."""
+        use_gpu = resources.gpus >= 1 if workers.use_gpu is None else workers.use_gpu
+        kind, key = ("GPUs", "GPU") if use_gpu else ("CPUs", "CPU")
+        have = resources.gpus if use_gpu else resources.cpus
+        if workers.number > have:
+            raise RecipeError(f"--num-workers {workers.number} need as many {kind}, the cluster has {have:.0f}")
+        nodes = [(int(node.get("CPU", 0)), int(node.get(key, 0))) for node in cluster.nodes()]
+
+        def places(cpus: int) -> int:
+            return sum(min(had // cpus, units) for had, units in nodes)
+
+        cpus = max((c for c in range(1, max(had for had, _ in nodes) + 1) if places(c) >= workers.number), default=1)
+        return cls(workers.number, use_gpu, cpus)
+
+    def resources(self) -> dict[str, float]:
+        """Of each worker."""
+        return {"CPU": self.cpus, **({"GPU": 1} if self.use_gpu else {})}
 
 
-def _check_model(recipe: Recipe) -> None:
-    """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU."""
+def check_model(recipe: Recipe) -> None:
+    """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU.
+
+    Raises RecipeError where it cannot be built, or not for the sides that the recipe will show it.
+    """
     import ray
 
     def attempt(recipe: Recipe) -> str:
@@ -168,7 +197,8 @@ def _check_model(recipe: Recipe) -> None:
         raise RecipeError(f"model {recipe.model.name} cannot be built for {wrong}")
 
 
-def _split(rows: ray.data.Dataset, recipe: Recipe) -> _Split:
+def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
+    """Rows {id, rgb, reason, message} as pairs. Raises InputError where none of them has a color."""
     from ray.data.expressions import col
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
@@ -176,74 +206,59 @@ def _split(rows: ray.data.Dataset, recipe: Recipe) -> _Split:
     bad = made.select_columns(["id", "reason", "message"]).filter(expr=col("reason") != "").take_all()
     rejected = [f"{row['id']}: {row['reason']}: {row['message']}" for row in bad]
     readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
-    return _Split(readable, readable.count(), rejected)
+    images = readable.count()
+    if images and (readable.max("chroma") or 0) < _GRAY:
+        raise InputError(f"none of the {images} images of DATA has a color: a colorizer learns from color photographs")
+    return Split(readable, images, rejected)
 
 
-def _fit(recipe: Recipe, splits: Mapping[str, _Split], scratch: str, workers: Workers, on_epoch: OnEpoch) -> _Fitted:
-    """Runs the workers; what they leave in ``scratch`` is removed, however they end."""
-    from ray.train import CheckpointConfig, RunConfig, ScalingConfig
+def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> int:
+    """Steps of an epoch. Raises InputError where the data do not fill a batch."""
+    images = {name: split.images for name, split in splits.items()}
+    steps = images["train"] // recipe.training.batch_size
+    if not steps or images["val"] < workers:
+        raise InputError(
+            f"DATA has {images['train']} images to learn from and {images['val']} to validate on: need at least "
+            f"{recipe.training.batch_size} (training.batch_size) and {workers} (--num-workers)"
+        )
+    return steps
+
+
+def _fit(
+    recipe: Recipe, splits: Mapping[str, Split], scratch: str, identity: str, scaling: _Scaling, on_epoch: OnEpoch
+) -> History:
+    """Runs the workers, who leave checkpoints and the best weights in ``scratch``; gives the history."""
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
 
     with cluster.native_stderr_silenced():  # imports TensorFlow, which greets
         from ray.train.tensorflow import TensorflowTrainer
 
-    images = {name: split.images for name, split in splits.items()}
-    steps = images["train"] // recipe.training.batch_size
-    if not steps or images["val"] < workers.number:
-        raise InputError(
-            f"DATA has {images['train']} images to learn from and {images['val']} to validate on: need at least "
-            f"{recipe.training.batch_size} (training.batch_size) and {workers.number} (--num-workers)"
+    steps = count_steps(recipe, splits, scaling.number)
+    state = checkpoints.load_newest(scratch)
+    if state and state.identity != identity:
+        raise OutputError(
+            f"the checkpoint in {scratch} is of another recipe or of other data: give those, or remove {scratch}"
         )
-    with _Progress(on_epoch) as progress:
+    with Progress(scratch, state.history if state else [], on_epoch) as progress, tempfile.TemporaryDirectory() as own:
+        config = {
+            "recipe": recipe.model_dump(),
+            "steps": steps,
+            "folder": scratch,
+            "identity": identity,
+            "progress": progress.queue,
+        }
         trainer = TensorflowTrainer(
-            train_worker,
-            train_loop_config={"recipe": recipe.model_dump(), "steps": steps, "progress": progress.queue},
-            scaling_config=ScalingConfig(num_workers=workers.number, use_gpu=workers.use_gpu),
-            run_config=RunConfig(
-                name="checkpoints",
-                storage_path=scratch,
-                checkpoint_config=CheckpointConfig(
-                    num_to_keep=1, checkpoint_score_attribute="val_loss", checkpoint_score_order="min"
-                ),
+            loop.train_worker,
+            train_loop_config=config,
+            scaling_config=ScalingConfig(
+                num_workers=scaling.number, use_gpu=scaling.use_gpu, resources_per_worker=scaling.resources()
             ),
+            # Checkpoints are ours: Ray Train's own are not written atomically, and it keeps only notes of itself here.
+            run_config=RunConfig(storage_path=own, failure_config=FailureConfig(max_failures=_LOST_WORKERS)),
             datasets={name: split.pairs for name, split in splits.items()},
         )
-        if storage.exists(scratch):  # Ray Train would take what a killed run left there for its own
-            storage.remove(scratch)
-        try:
-            with cluster.own_signals():
-                result = trainer.fit()
-            checkpoint, best = min(result.best_checkpoints, key=lambda pair: pair[1]["val_loss"])
-            with checkpoint.as_directory() as folder:
-                weights = storage.read(os.path.join(folder, "model.keras"))
-        finally:
-            if storage.exists(scratch):
-                storage.remove(scratch)
-    return _Fitted(weights, int(best["epoch"]), progress.history)
-
-
-class _Progress:
-    """Takes history rows from the workers while they train, and hands each on; a context manager."""
-
-    def __init__(self, on_epoch: OnEpoch) -> None:
-        from ray.util.queue import Queue
-
-        self.queue = Queue(actor_options={"num_cpus": 0})
-        self.history: list[dict[str, float]] = []
-        self._on_epoch = on_epoch
-        self._listener = threading.Thread(target=self._listen, daemon=True)
-
-    def __enter__(self) -> _Progress:
-        self._listener.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.queue.put(None)
-        self._listener.join(timeout=10)
-        self.queue.shutdown()
-
-    def _listen(self) -> None:
-        while (row := self.queue.get()) is not None:
-            self.history.append(row)
-            self._on_epoch(row)
+        with cluster.own_signals():
+            trainer.fit()
+    if progress.trouble:
+        raise ColorizeError(one_line(progress.trouble)) from progress.trouble
+    return progress.history

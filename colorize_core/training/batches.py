@@ -1,0 +1,56 @@
+"""Batches for one worker out of its shard of the pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from colorize_core.recipes import Recipe
+from colorize_core.training import pairs
+
+if TYPE_CHECKING:
+    import ray.data
+
+_BUFFERED = 16  # batches that are shuffled together
+Batch = tuple[Any, Any]
+
+
+def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: list[int]) -> Iterator[Batch]:
+    """This worker's part of each global batch, shuffled and augmented; prefetched while the last one trains.
+
+    The same seed gives the same batches: inputs float32 [n, crop, crop, 1] and targets [n, crop, crop, 2 or 3].
+    """
+    import tensorflow as tf
+
+    data, batch_size = recipe.data, recipe.training.batch_size // workers
+    rng = np.random.default_rng(seed)
+
+    def augmented() -> Iterator[Batch]:
+        batches = _batches(
+            shard,
+            batch_size,
+            drop_last=True,  # an uneven number of batches would leave the other workers waiting forever
+            local_shuffle_buffer_size=_BUFFERED * batch_size,
+            local_shuffle_seed=int(rng.integers(2**31)),
+        )
+        for inputs, targets in batches:
+            yield pairs.augment(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
+
+    shape = (batch_size, data.crop, data.crop)
+    signature = tuple(
+        tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2 if data.color_space == "lab" else 3)
+    )
+    return iter(tf.data.Dataset.from_generator(augmented, output_signature=signature).prefetch(4))
+
+
+def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> Iterator[Batch]:
+    """Whole squares at the scale of inference: what the network sees must have the scale that it will see."""
+    for inputs, targets in _batches(shard, max(1, recipe.training.batch_size // workers)):
+        yield pairs.resize(inputs, targets, recipe.data.inference_side)
+
+
+def _batches(shard: ray.data.DataIterator, batch_size: int, **options: Any) -> Iterator[Batch]:
+    for batch in shard.iter_batches(batch_size=batch_size, batch_format="numpy", **options):
+        yield batch["input"], batch["target"]

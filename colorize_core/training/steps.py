@@ -1,0 +1,189 @@
+"""Model, optimizers and compiled steps, mirrored over all workers.
+
+``Model.fit`` fails under MultiWorkerMirroredStrategy with Keras 3 (keras#20585), so the steps are our own. Gradients
+are summed over the replicas, hence each replica divides its loss by their number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core import models
+from colorize_core.recipes import Recipe
+from colorize_core.training.batches import Batch
+from colorize_core.training.checkpoints import Arrays
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+VALIDATION = ("val_loss", "val_gray_loss", "val_mse", "val_gray_mse")
+
+
+class Replicas:
+    """One worker's replica of the training.
+
+    Args:
+        recipe: what to train.
+        strategy: that the worker is part of.
+        steps: of an epoch.
+        compile_all: whether XLA compiles forward and backward pass; for a single GPU.
+    """
+
+    def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, steps: int, *, compile_all: bool) -> None:
+        import keras
+
+        from colorize_core.training import adversarial, losses, schedules
+
+        settings = recipe.training
+        keras.utils.set_random_seed(settings.seed)
+        self._strategy = strategy
+        self._gan = settings.gan
+        with strategy.scope():
+            self.model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+            schedule = schedules.Schedule(settings, steps * settings.epochs)
+            self._optimizers = [keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)]
+            self._networks = [self.model]
+            if self._gan:
+                self._networks.append(adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3))
+                self._optimizers.append(keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1))
+            for optimizer, network in zip(self._optimizers, self._networks, strict=True):
+                optimizer.build(network.trainable_variables)
+        self._pixel_loss = losses.LOSSES[settings.loss]
+        self._rebalance = settings.rebalance
+        self._gray_is_zero = recipe.data.color_space == "lab"
+        self._train_step = self._on_all(self._gan_step if self._gan else self._step(compile_all))
+        self._validate_step = self._on_all(self._validate)
+
+    def train(self, batches: Iterator[Batch]) -> float:
+        """One epoch; the mean loss over its batches. Raises FloatingPointError where it is no number."""
+        values = [self._train_step(inputs, targets) for inputs, targets in batches]
+        loss = float(np.mean([float(value) for value in values]))
+        if not math.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss}")
+        return loss
+
+    def validate(self, batches: Iterator[Batch]) -> dict[str, float]:
+        """Loss and mean squared error over all validation images, of the model and of predicting gray."""
+        sums, images = np.zeros(len(VALIDATION)), 0
+        for inputs, targets in batches:
+            sums += len(inputs) * np.array([float(value) for value in self._validate_step(inputs, targets)])
+            images += len(inputs)
+        return dict(zip(VALIDATION, (sums / images).tolist(), strict=True))
+
+    def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the model says now, without the strategy."""
+        prediction: NDArray[np.float32] = np.asarray(self.model(inputs, training=False))
+        return prediction
+
+    def rate(self) -> float:
+        """The learning rate of the last step."""
+        return float(self._optimizers[0].learning_rate)
+
+    def weights(self) -> Arrays:
+        """The model alone."""
+        return _values("model", self.model.variables)
+
+    def state(self) -> Arrays:
+        """All variables: of the networks with their random generators, and of their optimizers."""
+        made: Arrays = {}
+        for prefix, variables in self._variables():
+            made |= _values(prefix, variables)
+        return made
+
+    def restore(self, arrays: Arrays) -> None:
+        """Goes back to a state. Raises KeyError or ValueError where it is of another training."""
+        for prefix, variables in self._variables():
+            for i, variable in enumerate(variables):
+                variable.assign(arrays[f"{prefix}/{i:04d}"])
+
+    def _variables(self) -> Iterator[tuple[str, list[Any]]]:
+        yield from zip(("model", "discriminator"), (network.variables for network in self._networks), strict=False)
+        names = ("optimizer", "discriminator_optimizer")
+        yield from zip(names, (optimizer.variables for optimizer in self._optimizers), strict=False)
+
+    def _on_all(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        import tensorflow as tf
+
+        def run(inputs: tf.Tensor, targets: tf.Tensor) -> Any:
+            results = self._strategy.run(step, args=(inputs, targets))
+            return tf.nest.map_structure(lambda value: self._strategy.reduce("SUM", value, axis=None), results)
+
+        compiled: Callable[..., Any] = tf.function(run, reduce_retracing=True, autograph=False)
+        return compiled
+
+    def _loss(self, target: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
+        from colorize_core.training import losses
+
+        return losses.weighted_mean(self._pixel_loss(target, prediction), target, self._rebalance)
+
+    def _step(self, compile_all: bool) -> Callable[..., Any]:
+        """A training step by the pixel loss alone."""
+        import tensorflow as tf
+
+        from colorize_core.training import losses
+
+        variables = self.model.trainable_variables
+
+        def gradients(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+            with tf.GradientTape() as tape:
+                prediction = self.model(inputs, training=True)
+                loss = self._loss(losses.match_resolution(targets, prediction), prediction)
+                loss = loss / self._strategy.num_replicas_in_sync
+            return loss, tape.gradient(loss, variables)
+
+        compiled = tf.function(gradients, jit_compile=True) if compile_all else gradients
+
+        def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+            loss, found = compiled(inputs, targets)
+            self._optimizers[0].apply(found, variables)
+            return loss
+
+        return step
+
+    def _gan_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        """A step of both networks; gives the pixel loss."""
+        import tensorflow as tf
+
+        from colorize_core.training import adversarial, losses
+
+        replicas = self._strategy.num_replicas_in_sync
+        judge = self._networks[1]
+        with tf.GradientTape() as tape, tf.GradientTape() as judging:
+            prediction = self.model(inputs, training=True)
+            target = losses.match_resolution(targets, prediction)
+            seen = losses.match_resolution(inputs, prediction)
+            pixel_loss = self._loss(target, prediction) / replicas
+            judged = judge([seen, prediction], training=True)
+            loss = pixel_loss + self._gan * adversarial.generator_loss(judged) / replicas
+            apart = judge([seen, tf.stop_gradient(prediction)], training=True)
+            true = judge([seen, target], training=True)
+            judge_loss = adversarial.discriminator_loss(true, apart) / replicas
+        found = tape.gradient(loss, self.model.trainable_variables)
+        found_by_judge = judging.gradient(judge_loss, judge.trainable_variables)
+        self._optimizers[0].apply(found, self.model.trainable_variables)
+        self._optimizers[1].apply(found_by_judge, judge.trainable_variables)
+        return pixel_loss
+
+    def _validate(self, inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        import tensorflow as tf
+
+        from colorize_core.training import losses
+
+        prediction = self.model(inputs, training=False)
+        target = losses.match_resolution(targets, prediction)
+        copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
+        gray = losses.match_resolution(copy, prediction)
+        figures = [self._loss(target, prediction), self._loss(target, gray)]
+        figures += [tf.reduce_mean(losses.mse(target, made)) for made in (prediction, gray)]
+        return tuple(figure / self._strategy.num_replicas_in_sync for figure in figures)
+
+
+def _values(prefix: str, variables: list[Any]) -> Arrays:
+    from keras import ops
+
+    return {f"{prefix}/{i:04d}": ops.convert_to_numpy(variable) for i, variable in enumerate(variables)}
