@@ -10,7 +10,7 @@ import click
 from colorize_core import __version__
 from jobs.exits import run
 
-_JOBS = {"archive": "jobs.archive", "demo": "jobs.demo", "prepare": "jobs.prepare", "train": "jobs.train"}
+_JOBS = {name: f"jobs.{name}" for name in ("archive", "demo", "prepare", "train", "tune")}
 
 
 class _Jobs(click.Group):

@@ -120,6 +120,18 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
         raise RecipeError(f"recipe {path} is not a mapping of settings")
     for dotted, value in (overrides or {}).items():
         _override(raw, dotted, value)
+    return _validated(raw, name)
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
+    """The recipe with other values by dotted name. Raises RecipeError."""
+    raw = recipe.model_dump()
+    for dotted, value in settings.items():
+        _override(raw, dotted, value)
+    return _validated(raw, recipe.name)
+
+
+def _validated(raw: dict[str, Any], name: str) -> Recipe:
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:

@@ -1,10 +1,17 @@
-"""The training curves of a bundle."""
+"""The curves of a training and of a search, as pictures and as TensorBoard reads them."""
 
 from __future__ import annotations
 
 import io
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_NAMED = 12  # trials that a legend has room for
 
 
 def draw(history: list[dict[str, float]]) -> bytes:
@@ -23,9 +30,7 @@ def draw(history: list[dict[str, float]]) -> bytes:
         axes.plot(epochs, [row[column] for row in history], style, label=label, marker=marker)
     axes.legend()
     axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return _png(figure)
 
 
 def tensorboard(history: list[dict[str, float]]) -> dict[str, bytes]:
@@ -40,3 +45,28 @@ def tensorboard(history: list[dict[str, float]]) -> dict[str, bytes]:
                         writer.add_scalar(name, value, int(row["epoch"]))
         [file] = Path(folder).iterdir()
         return {"tensorboard/events.out.tfevents.0.colorize": file.read_bytes()}
+
+
+def draw_trials(histories: Mapping[int, list[dict[str, float]]]) -> bytes:
+    """PNG of the validation error per epoch of each trial, by number; the first one is drawn thick."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot(xlabel="epoch", ylabel="mean squared error, validation", yscale="log")
+    for place, (number, history) in enumerate(histories.items()):
+        if history:
+            thick = place == 0
+            epochs = [row["epoch"] for row in history]
+            label = f"{number}" if len(histories) <= _NAMED or thick else None
+            axes.plot(epochs, [row["val_mse"] for row in history], marker=".", label=label, lw=2.5 if thick else 1)
+    gray = next(history[0]["val_gray_mse"] for history in histories.values() if history)
+    axes.axhline(gray, linestyle=":", color="gray", label="gray copy")
+    axes.legend(title="trial", ncols=2, fontsize="small")
+    axes.grid(alpha=0.3)
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -185,7 +186,15 @@ def _keep(folder: str, state: State, recipe: Recipe) -> OSError | None:
 
 
 def _keep_best(folder: str, state: State, recipe: Recipe) -> OSError | None:
-    """``MODEL`` with the best weights, and nothing of the optimizer."""
+    try:
+        storage.write(storage.join(folder, MODEL), best_weights(state, recipe))
+    except OSError as error:
+        return OSError(f"{MODEL} cannot be written ({one_line(error)}): {_MEND}")
+    return None
+
+
+def best_weights(state: State, recipe: Recipe) -> bytes:
+    """Content of ``MODEL``: the weights of the best epoch, and nothing of the optimizer."""
     from colorize_core import models
 
     model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
@@ -194,11 +203,7 @@ def _keep_best(folder: str, state: State, recipe: Recipe) -> OSError | None:
     with tempfile.TemporaryDirectory() as scratch:
         path = os.path.join(scratch, MODEL)
         model.save(path)
-        try:
-            storage.write(storage.join(folder, MODEL), storage.read(path))
-        except OSError as error:
-            return OSError(f"{MODEL} cannot be written ({one_line(error)}): {_MEND}")
-    return None
+        return Path(path).read_bytes()
 
 
 def _samples(trainer: Replicas, batch: batches.Batch, recipe: Recipe) -> bytes:

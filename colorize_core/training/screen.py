@@ -7,7 +7,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.table import Table
 
+from colorize_core.training.checkpoints import History
 from colorize_core.training.trainer import TrainingRun
+from colorize_core.training.tuning import TuningRun
 
 _REJECTS_SHOWN = 5
 
@@ -57,3 +59,56 @@ class EpochBoard:
         if len(done.rejected) > _REJECTS_SHOWN:
             self._console.print(f"left out: {len(done.rejected) - _REJECTS_SHOWN} more")
         self._console.print(f"bundle: {done.output}", soft_wrap=True, markup=False)
+
+
+class TrialBoard:
+    """A line per epoch of each trial, and a table of the trials at the end."""
+
+    def __init__(self, trials: int, epochs: int) -> None:
+        self._console = Console(highlight=False)
+        self._trials = trials
+        self._epochs = epochs
+        self._best = float("inf")
+        self._begun = False
+
+    def __enter__(self) -> TrialBoard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyboardInterrupt) and self._begun:
+            self._console.print("what the trials reached is kept: the same command with --resume goes on")
+
+    def epoch(self, number: int, history: History) -> None:
+        """Shows the last row of a trial."""
+        self._begun = True
+        row = history[-1]
+        mark = " *" if row["val_mse"] < self._best else ""
+        self._best = min(self._best, row["val_mse"])
+        self._console.print(
+            f"trial {number + 1}/{self._trials}  epoch {row['epoch']:.0f}/{self._epochs}  val MSE {row['val_mse']:.5f} "
+            f"(gray {row['val_gray_mse']:.5f})  {row['images_per_second']:.0f} images/s{mark}",
+            soft_wrap=True,
+        )
+
+    def close(self, done: TuningRun) -> None:
+        """Shows all trials, the best first, and how good the best one is."""
+        table = Table(title=f"{len(done.trials)} trials of {done.bundle.name}", title_justify="left")
+        for heading in ("trial", "epochs", "val MSE"):
+            table.add_column(heading, justify="right")
+        table.add_column("settings", overflow="fold")
+        for trial in done.trials:
+            settings = trial.failure or ", ".join(
+                f"{name.rpartition('.')[2]} {value}" for name, value in trial.settings.items()
+            )
+            reached = f"{trial.val_mse:.5f}" if trial.history else "failed"
+            table.add_row(f"{trial.number + 1}", f"{len(trial.history)}", reached, settings)
+        self._console.print(table)
+        metrics = done.bundle.metrics
+        self._console.print(
+            f"the best on {metrics['images']} test images: {metrics['model']['psnr']:.2f} dB, gray copy "
+            f"{metrics['gray_copy']['psnr']:.2f} dB; bundle: {done.output}",
+            soft_wrap=True,
+            markup=False,
+        )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -89,7 +89,7 @@ def train(
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
-        _check_output(output, datasets.source_of(data), resume)
+        check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
         check_model(recipe)
         sample_ids = score.choose_samples(rows["test"])
@@ -102,45 +102,73 @@ def train(
             if isinstance(error.__cause__, FloatingPointError) or not checkpoints.load_newest(scratch):
                 storage.remove_if_there(scratch)  # nothing to go on from
             raise
-        rejected = [reason for split in splits.values() for reason in split.rejected]
         facts = {
             "data": data,
             "note": note,
-            "images": {name: split.images for name, split in splits.items()},
-            "rejected": len(rejected),
+            **facts_of(splits),
             "fingerprint": fingerprint,
             "workers": workers.number,
             "gpu": scaling.use_gpu,
-            "epochs": len(history),
-            "best_epoch": loop.best_epoch(history),
-            "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
         }
-        made = bundle.Bundle.create(recipe, storage.read(storage.join(scratch, loop.MODEL)), facts)
-        scores = score.score(made, rows["test"], sample_ids)
-        made = made.with_metrics(scores.summary())
-        extras = {
-            "history.csv": loop.write_history(history),
-            "curves.png": curves.draw(history),
-            "samples.png": report.grid(scores.samples),
-            **curves.tensorboard(history),
-        }
-        made.save(output, extras)
+        weights = storage.read(storage.join(scratch, loop.MODEL))
+        made = leave_bundle(recipe, weights, history, facts, rows["test"], sample_ids, output)
         storage.remove(scratch)
-    return TrainingRun(made, output, rejected)
+    return TrainingRun(made, output, rejected_of(splits))
 
 
-def _check_output(output: str, source: str, resume: bool) -> None:
+def facts_of(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """How many images a bundle was trained on."""
+    return {"images": {name: split.images for name, split in splits.items()}, "rejected": len(rejected_of(splits))}
+
+
+def rejected_of(splits: Mapping[str, Split]) -> list[str]:
+    """The images that were left out, why."""
+    return [reason for split in splits.values() for reason in split.rejected]
+
+
+def leave_bundle(
+    recipe: Recipe,
+    weights: bytes,
+    history: History,
+    facts: Mapping[str, Any],
+    test: ray.data.Dataset,
+    sample_ids: Collection[str],
+    output: str,
+    extras: Mapping[str, bytes] | None = None,
+) -> bundle.Bundle:
+    """Measures the weights on ``test``, and writes the bundle with its curves and pictures."""
+    done = {
+        "epochs": len(history),
+        "best_epoch": loop.best_epoch(history),
+        "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
+    }
+    made = bundle.Bundle.create(recipe, weights, {**facts, **done})
+    scores = score.score(made, test, sample_ids)
+    made = made.with_metrics(scores.summary())
+    files = {
+        "history.csv": loop.write_history(history),
+        "curves.png": curves.draw(history),
+        "samples.png": report.grid(scores.samples),
+        **curves.tensorboard(history),
+        **(extras or {}),
+    }
+    made.save(output, files)
+    return made
+
+
+def check_output(output: str, source: str, scratch: str, resume: bool) -> None:
+    """Raises OutputError where ``output`` is no place for a bundle, or ``scratch`` in it holds unfinished work."""
     if storage.is_inside(output, source):
         raise OutputError(
             f"OUTPUT {output} lies inside DATA {source}: the next training would take the bundle's pictures for "
             "photographs; choose a place beside it"
         )
-    begun = storage.exists(storage.join(output, SCRATCH))
+    begun = storage.exists(storage.join(output, scratch))
     if not begun and not storage.exists(storage.join(output, bundle.FACTS)) and not storage.is_empty(output):
         raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
     if begun and not resume:
         raise OutputError(
-            f"OUTPUT {output} holds a training that was interrupted: go on with --resume, or remove {SCRATCH} in it"
+            f"OUTPUT {output} holds a training that was interrupted: go on with --resume, or remove {scratch} in it"
         )
     storage.check_writable(output)
 

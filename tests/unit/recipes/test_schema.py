@@ -69,7 +69,12 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "batch_size": 8,
             "learning_rate": 0.001,
             "warmup": 0.05,
+            "schedule": "cosine",
             "weight_decay": 0.0,
+            "gan": 0.0,
+            "patience": None,
+            "keep": 2,
+            "samples_every": 5,
             "seed": 0,
         },
     }

@@ -1,0 +1,88 @@
+"""What a search may try: settings of a recipe, each with a list of values or a range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+
+from colorize_core import storage
+from colorize_core.errors import RecipeError, one_line
+
+_OF_THE_DATA = ("data.size", "data.gray", "data.color_space")  # trials share the pairs, and are compared on them
+DEFAULT: dict[str, Any] = {
+    "training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True},
+    "training.batch_size": [32, 64, 128],
+    "training.loss": ["mse", "l1", "huber"],
+}
+
+
+class Range(BaseModel):
+    """Numbers between two bounds, whole ones where both bounds are, evenly or by their logarithm."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    min: int | float
+    max: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Range:
+        if self.min >= self.max or (self.log and self.min <= 0):
+            raise ValueError("need min below max, and above 0 where log is true")
+        return self
+
+    def draw(self, rng: np.random.Generator) -> int | float:
+        """One of them, of four significant digits where it is not whole."""
+        low, high = (math.log(self.min), math.log(self.max)) if self.log else (self.min, self.max)
+        value = rng.uniform(low, high)
+        value = math.exp(value) if self.log else value
+        return round(value) if isinstance(self.min, int) and isinstance(self.max, int) else float(f"{value:.4g}")
+
+
+class Values(RootModel[list[Any]]):
+    """Some of any kind."""
+
+    root: list[Any] = Field(min_length=1)
+
+    def draw(self, rng: np.random.Generator) -> Any:
+        """One of them."""
+        return self.root[int(rng.integers(len(self.root)))]
+
+
+class Space(RootModel[dict[str, Range | Values]]):
+    """Ranges and values by the dotted name of the setting."""
+
+    root: dict[str, Range | Values] = Field(min_length=1)
+
+    def draw(self, count: int, seed: int) -> list[dict[str, Any]]:
+        """That many sets of settings, independently and uniformly; the first ones are the same for every count."""
+        rng = np.random.default_rng(seed)
+        return [{name: choice.draw(rng) for name, choice in self.root.items()} for _ in range(count)]
+
+
+def load_space(path: str | None) -> Space:
+    """From a YAML file; ``DEFAULT`` where none is named.
+
+    Raises:
+        RecipeError: the file cannot be read, or is no space.
+    """
+    try:
+        raw = DEFAULT if path is None else yaml.safe_load(storage.read(path))
+        space = Space.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RecipeError(f"space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise RecipeError(f"space {path} cannot be read: {one_line(error)}") from error
+    _check(space.root, path)
+    return space
+
+
+def _check(choices: Mapping[str, Any], path: str | None) -> None:
+    if shared := sorted(set(choices) & set(_OF_THE_DATA)):
+        raise RecipeError(f"space {path}: {', '.join(shared)} changes the images, which all trials share: fix it")

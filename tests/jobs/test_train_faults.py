@@ -1,0 +1,185 @@
+"""Training that is disturbed: it goes on from its last checkpoint, or says in one line why it cannot."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorize_core import load_bundle
+from colorize_core.training import checkpoints
+from jobs.exits import DONE, FAILED, USAGE, status_of
+from jobs.train import command
+
+EPOCHS = 6
+SETTINGS = {
+    "data.size": 32,
+    "data.crop": 24,
+    "data.inference_side": 32,
+    "data.min_scale": 0.75,
+    "model.settings.widths": [8, 16, 16],
+    "model.settings.convolutions": [1, 1, 1],
+    "model.settings.dropout": 0.2,
+    "model.multiple": 8,
+    "training.epochs": EPOCHS,
+    "training.batch_size": 32,
+}
+ARGUMENTS = [f"--set={name}={value}" for name, value in SETTINGS.items()]
+Row = dict[str, float]
+
+
+def history(bundle: Path) -> list[Row]:
+    with open(bundle / "history.csv", newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+def assert_like(disturbed: Path, undisturbed: Path) -> None:
+    rows, expected = history(disturbed), history(undisturbed)
+    assert [row["epoch"] for row in rows] == [row["epoch"] for row in expected] == list(range(1, EPOCHS + 1))
+    for name in ("loss", "val_loss", "learning_rate"):
+        np.testing.assert_allclose([row[name] for row in rows], [row[name] for row in expected], rtol=1e-3)
+    assert sorted(path.name for path in disturbed.iterdir()) == sorted(path.name for path in undisturbed.iterdir())
+    load_bundle(str(disturbed)).model()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("undisturbed") / "bundle"
+    subprocess.run(
+        [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", out, *ARGUMENTS], check=True
+    )
+    return out
+
+
+def training_workers(mark: str) -> Iterator[int]:
+    """Processes that train for a job with this mark in its environment: Ray gives them a name of their own."""
+    for path in Path("/proc").iterdir():
+        try:
+            title, environment = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
+            if b"RayTrainWorker" in title and mark.encode() in environment:
+                yield int(path.name)
+        except (OSError, ValueError):  # it ended, or is no process
+            continue
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_killed_worker_is_replaced(cifar_dir: Path, undisturbed: Path, tmp_path: Path, number: int) -> None:
+    out, mark = tmp_path / "bundle", uuid.uuid4().hex
+    call = [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS]
+    environment = {**os.environ, "COLORIZE_TEST_MARK": mark}
+    with subprocess.Popen(
+        [*call, f"--num-workers={number}"], stdout=subprocess.PIPE, text=True, env=environment
+    ) as job:
+        assert job.stdout is not None
+        while not job.stdout.readline().startswith("epoch 2/"):
+            assert job.poll() is None
+        workers = sorted(training_workers(mark))
+        assert len(workers) == number
+        os.kill(workers[0], signal.SIGKILL)
+        job.stdout.read()
+    assert job.returncode == DONE
+    assert not set(workers) & set(training_workers(mark))
+    if number == 1:
+        assert_like(out, undisturbed)
+    assert [row["epoch"] for row in history(out)] == list(range(1, EPOCHS + 1))
+
+
+def test_a_killed_driver_is_resumed_by_hand(cifar_dir: Path, undisturbed: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    call = [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as job:
+        assert job.stdout is not None
+        while not job.stdout.readline().startswith("epoch 2/"):
+            assert job.poll() is None
+        os.killpg(job.pid, signal.SIGKILL)
+    kept = checkpoints.load_newest(str(out / "_training"))
+    assert kept is not None
+    assert 2 <= kept.epoch < EPOCHS
+    assert not (out / "bundle.json").exists()
+
+    again = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (again.returncode, len(again.stderr.splitlines())) == (USAGE, 1)
+    assert "was interrupted: go on with --resume" in again.stderr
+    other = subprocess.run([*call, "--resume", "--epochs=9"], capture_output=True, text=True, check=False)
+    assert (other.returncode, len(other.stderr.splitlines())) == (USAGE, 1)
+    assert "is of another recipe or of other data" in other.stderr
+
+    subprocess.run([*call, "--resume"], check=True, capture_output=True)
+    assert_like(out, undisturbed)
+    assert history(out)[: kept.epoch] == kept.history  # nothing was done again
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_a_loss_that_is_no_number_ends_the_training(
+    cifar_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    wild = ["--set=training.learning_rate=1e30", "--set=training.warmup=0", "--set=training.loss=mse"]
+    assert status_of(command, ["unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS, *wild]) == FAILED
+    [line] = capsys.readouterr().err.splitlines()
+    assert "the loss is no number any more in epoch" in line
+    assert "lower training.learning_rate (1e+30)" in line
+    assert not list(out.glob("*"))  # a checkpoint of it would be no place to go on from
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_data_without_a_color_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gray").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(80):
+        values = rng.integers(0, 256, (40, 40, 1), dtype=np.uint8)
+        Image.fromarray(values.repeat(3, axis=2)).save(tmp_path / "gray" / f"{i}.png")
+    out = tmp_path / "bundle"
+    assert status_of(command, ["unet-lab", f"folder:{tmp_path}/gray", str(out), *ARGUMENTS]) == USAGE
+    [line] = capsys.readouterr().err.splitlines()
+    assert "images of DATA has a color" in line
+    assert not out.exists()
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_patience_ends_a_training_that_gets_no_better(cifar_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bundle"
+    still = ["--set=training.learning_rate=1e-12", "--set=training.patience=2", "--set=training.schedule=constant"]
+    assert status_of(command, ["unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS, *still]) == DONE
+    rows = history(out)
+    best = min(rows, key=lambda row: row["val_loss"])["epoch"]
+    assert (len(rows), json.loads((out / "bundle.json").read_text())["training"]["best_epoch"]) == (best + 2, best)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a file system that is soon full")
+@pytest.mark.usefixtures("ray_here")
+def test_a_full_disk_is_said_and_the_training_goes_on_when_there_is_room(
+    cifar_dir: Path, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, room = tmp_path / "small", tmp_path / "room"
+    small.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", small], check=True, capture_output=True)
+    except subprocess.CalledProcessError:
+        pytest.skip("this container may not mount a file system")
+    try:
+        call = ["unet-lab", f"cifar10:{cifar_dir}", str(small / "bundle"), *ARGUMENTS]
+        assert status_of(command, call) == FAILED
+        [line] = capsys.readouterr().err.splitlines()
+        assert "No space left on device" in line
+        assert "--resume" in line
+        shutil.copytree(small / "bundle", room, dirs_exist_ok=True)
+    finally:
+        subprocess.run(["umount", small], check=True)
+    kept = checkpoints.load_newest(str(room / "_training"))
+    if kept is None:
+        assert not (room / "_training").exists()
+    assert not (room / "bundle.json").exists()
+    assert status_of(command, ["unet-lab", f"cifar10:{cifar_dir}", str(room), *ARGUMENTS, "--resume"]) == DONE
+    assert_like(room, undisturbed)
