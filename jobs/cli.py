@@ -10,7 +10,13 @@ import click
 from colorize_core import __version__
 from jobs.exits import run
 
-_JOBS = {"archive": "jobs.archive", "demo": "jobs.demo", "prepare": "jobs.prepare", "train": "jobs.train"}
+_JOBS = {
+    "archive": "jobs.archive",
+    "demo": "jobs.demo",
+    "export": "jobs.export",
+    "prepare": "jobs.prepare",
+    "train": "jobs.train",
+}
 
 
 class _Jobs(click.Group):
