@@ -184,11 +184,18 @@ def test_a_model_that_differs_leaves_nothing(
     assert [path.name for path in tmp_path.rglob("*")] == ["scratch"]
 
 
+@pytest.mark.parametrize("where", ["local", "store"])
 @pytest.mark.parametrize(("output", "file_format"), [("out", "savedmodel"), ("out", "onnx"), ("out.onnx", "onnx")])
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
-def test_a_store_that_fails_half_way_keeps_nothing(
-    error: BaseException, output: str, file_format: ExportFormat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_place_that_fails_half_way_keeps_nothing(
+    error: BaseException,
+    output: str,
+    file_format: ExportFormat,
+    where: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    root = str(tmp_path) if where == "local" else f"memory://{uuid.uuid4().hex}"
     write = storage.write
 
     def fail_at_the_last(path: str, content: bytes) -> None:
@@ -200,9 +207,10 @@ def test_a_store_that_fails_half_way_keeps_nothing(
     made = {"model.onnx": b"1"} if file_format == "onnx" else {"variables/data": b"1", "saved_model.pb": b"2"}
     monkeypatch.setattr(exports, "_make", lambda *_: ({}, made))
     with pytest.raises((ColorizeError, KeyboardInterrupt)) as caught:
-        export_bundle(load_bundle("default"), str(tmp_path / output), file_format)
+        export_bundle(load_bundle("default"), f"{root}/{output}", file_format)
     if isinstance(error, OSError):
-        assert f"OUTPUT {tmp_path / output} cannot be written: no space left" == str(caught.value)
+        assert f"OUTPUT {root}/{output} cannot be written: no space left" == str(caught.value)
+    assert not list(storage.find(root))
     assert not any(tmp_path.iterdir())
 
 
