@@ -35,13 +35,15 @@ def test_colorize(
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ") and not line.startswith(ON_S3)]
-    assert len(commands) == 12
+    assert len(commands) == 14
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
     for path in (
         "colored/album/chelsea.png",
         "colored-jpeg/astronaut.jpg",
         "my-model/MODEL_CARD.md",
+        "colorizer.onnx.json",
+        "my-savedmodel/saved_model.pb",
         "pairs/samples.png",
     ):
         assert (tmp_path / path).is_file()

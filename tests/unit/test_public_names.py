@@ -25,6 +25,7 @@ PURE_MODULES = (
     "colorize_core.datasets.folder",
     "colorize_core.evaluation.metrics",
     "colorize_core.evaluation.report",
+    "colorize_core.export",
     "colorize_core.images.encode",
     "colorize_core.inference",
     "colorize_core.recipes",
