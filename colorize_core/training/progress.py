@@ -1,4 +1,4 @@
-"""What the workers tell while they train: history rows, pictures, and what ended the training."""
+"""What workers tell while they train: to whom, and what a person can watch of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from colorize_core import storage
 from colorize_core.training import curves, loop
@@ -14,8 +15,38 @@ from colorize_core.training.checkpoints import History
 OnEpoch = Callable[[dict[str, float]], None]
 
 
+class Listener:
+    """Hands on what anybody on the cluster puts into ``queue``, in a thread; a context manager.
+
+    Args:
+        take: called with each thing but None.
+    """
+
+    def __init__(self, take: Callable[[Any], None]) -> None:
+        from ray.util.queue import Queue
+
+        self.queue = Queue(actor_options={"num_cpus": 0})
+        self._take = take
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> Listener:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.queue.put(None)
+        self._thread.join(timeout=10)
+        self.queue.shutdown()
+
+    def _listen(self) -> None:
+        while (told := self.queue.get()) is not None:
+            self._take(told)
+
+
 class Progress:
-    """Takes what the workers put into ``queue``, and hands each history row on; a context manager.
+    """How far a training is: takes its history rows, pictures, and what ended it.
 
     A person can watch ``history.csv``, ``curves.png``, ``samples.png`` and TensorBoard's log in ``folder``.
 
@@ -25,41 +56,25 @@ class Progress:
     """
 
     def __init__(self, folder: str, history: History, on_epoch: OnEpoch) -> None:
-        from ray.util.queue import Queue
-
-        self.queue = Queue(actor_options={"num_cpus": 0})
         self.history: History = []
         self.trouble: Exception | None = None
         self._folder = folder
         self._on_epoch = on_epoch
         for row in history:
-            self._take(row)
-        self._listener = threading.Thread(target=self._listen, daemon=True)
+            self._add(row)
 
-    def __enter__(self) -> Progress:
-        self._listener.start()
-        return self
+    def take(self, told: dict[str, float] | bytes | Exception) -> None:
+        """A history row, a picture as PNG, or an error."""
+        if isinstance(told, Exception):
+            self.trouble = told
+        elif isinstance(told, bytes):
+            self._show({"samples.png": told})
+        else:
+            self._add(told)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.queue.put(None)
-        self._listener.join(timeout=10)
-        self.queue.shutdown()
-
-    def _listen(self) -> None:
-        while (told := self.queue.get()) is not None:
-            if isinstance(told, Exception):
-                self.trouble = told
-            elif isinstance(told, bytes):
-                self._show({"samples.png": told})
-            else:
-                self._take(told)
-
-    def _take(self, row: dict[str, float]) -> None:
-        done = {known["epoch"] for known in self.history}
-        if row["epoch"] in done:  # the worker was lost after it had told, and did the epoch again
-            return
+    def _add(self, row: dict[str, float]) -> None:
+        if row["epoch"] in {known["epoch"] for known in self.history}:
+            return  # the worker was lost after it had told, and did the epoch again
         self.history.append(row)
         self._on_epoch(row)
         files = {"history.csv": loop.write_history(self.history), "curves.png": curves.draw(self.history)}

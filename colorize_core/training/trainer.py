@@ -17,7 +17,7 @@ from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
 from colorize_core.training import checkpoints, curves, loop, pairs
 from colorize_core.training.checkpoints import History
-from colorize_core.training.progress import OnEpoch, Progress
+from colorize_core.training.progress import Listener, OnEpoch, Progress
 
 if TYPE_CHECKING:
     import ray.data
@@ -267,13 +267,14 @@ def _fit(
         raise OutputError(
             f"the checkpoint in {scratch} is of another recipe or of other data: give those, or remove {scratch}"
         )
-    with Progress(scratch, state.history if state else [], on_epoch) as progress, tempfile.TemporaryDirectory() as own:
+    progress = Progress(scratch, state.history if state else [], on_epoch)
+    with Listener(progress.take) as listener, tempfile.TemporaryDirectory() as own:
         config = {
             "recipe": recipe.model_dump(),
             "steps": steps,
             "folder": scratch,
             "identity": identity,
-            "progress": progress.queue,
+            "progress": listener.queue,
         }
         trainer = TensorflowTrainer(
             loop.train_worker,

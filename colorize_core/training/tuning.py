@@ -24,10 +24,12 @@ from colorize_core.evaluation import score
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import checkpoints, curves, loop, pairs, trainer
 from colorize_core.training.checkpoints import History
+from colorize_core.training.progress import Listener
 from colorize_core.training.space import Space
 
 if TYPE_CHECKING:
     import ray.data
+    from ray.util.queue import Queue
 
 SCRATCH = "_tuning"  # folder in OUTPUT, until the bundle is there
 _REDUCTION = 3  # of the trials that reach a rung, one in so many goes on
@@ -100,6 +102,8 @@ def tune(
         UserError: the data, a recipe or the place is wrong; nothing was written.
         ColorizeError: no trial could be trained.
     """
+    import ray
+
     cluster.check_lasting(output)
     drawn = space.draw(trials, recipe.training.seed)
     for settings in drawn:
@@ -132,7 +136,7 @@ def tune(
             "gpu": gpu,
             "tuned": {"trials": trials, "settings": dict(best.settings)},
         }
-        weights = loop.best_weights(state, tuned)
+        weights = ray.get(ray.remote(loop.best_weights).remote(state, tuned))  # TensorFlow stays out of this process
         extras = {"trials.csv": _table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
         made = trainer.leave_bundle(tuned, weights, state.history, facts, rows["test"], sample_ids, output, extras)
         storage.remove(scratch)
@@ -181,20 +185,11 @@ def _search(plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, use_
     from ray.tune.schedulers import ASHAScheduler
 
     epochs = plan.recipe["training"]["epochs"]
-    histories: dict[int, History] = {}
-
-    class _Listener(ray_tune.Callback):  # type: ignore[misc]
-        def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: dict[str, Any], **info: Any) -> None:
-            number = result["config"]["number"]
-            row = {name: result[name] for name in loop.HISTORY if name in result}
-            histories.setdefault(number, []).append(row)
-            on_epoch(number, histories[number])
-
-    run = ray_tune.with_resources(
-        ray_tune.with_parameters(_run_trial, plan=plan, data=data, images=images),
-        {"CPU": 1, **({"GPU": 1} if use_gpu else {})},
-    )
-    with tempfile.TemporaryDirectory() as own:
+    with Listener(lambda told: on_epoch(*told)) as listener, tempfile.TemporaryDirectory() as own:
+        run = ray_tune.with_resources(
+            ray_tune.with_parameters(_run_trial, plan=plan, data=data, images=images, told=listener.queue),
+            {"CPU": 1, **({"GPU": 1} if use_gpu else {})},
+        )
         tuner = ray_tune.Tuner(
             run,
             param_space={"number": ray_tune.grid_search(list(range(len(plan.drawn))))},
@@ -205,7 +200,7 @@ def _search(plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, use_
                     time_attr="epoch", max_t=epochs, grace_period=max(1, epochs // 9), reduction_factor=_REDUCTION
                 ),
             ),
-            run_config=ray_tune.RunConfig(storage_path=own, verbose=0, callbacks=[_Listener()]),
+            run_config=ray_tune.RunConfig(storage_path=own, verbose=0),
         )
         with cluster.own_signals():
             results = tuner.fit()
@@ -214,7 +209,9 @@ def _search(plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, use_
             raise result.error
 
 
-def _run_trial(config: dict[str, Any], plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int) -> None:
+def _run_trial(
+    config: dict[str, Any], plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, told: Queue
+) -> None:
     """One trial: tells again what it reached before, and goes on from there."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -235,6 +232,7 @@ def _run_trial(config: dict[str, Any], plan: _Plan, data: Mapping[str, ray.data.
         shards = {name: dataset.iterator() for name, dataset in data.items()}
         for state, _ in loop.epochs(recipe, tf.distribute.get_strategy(), shards, steps, plan.identity, state=last):
             checkpoints.save(folder, state, keep=1)
+            told.put((number, state.history))
             ray_tune.report(state.history[-1])
     except (RecipeError, FloatingPointError, tf.errors.ResourceExhaustedError) as error:
         storage.write(storage.join(folder, "failure"), one_line(error).encode())

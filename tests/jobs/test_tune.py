@@ -1,0 +1,100 @@
+"""``colorize tune`` as a user calls it: trials on Ray Tune, the bundle of the best, and a search that was killed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from colorize_core import load_bundle
+from colorize_core.training import checkpoints
+from jobs.exits import USAGE, status_of
+from jobs.tune import command
+
+EPOCHS = 4
+RECIPE = f"""
+name: small
+data: {{color_space: lab, size: 32, crop: 32, inference_side: 32}}
+model: {{name: unet, multiple: 8, settings: {{widths: [8, 16, 16], convolutions: [1, 1, 1]}}}}
+training: {{loss: mse, epochs: {EPOCHS}, batch_size: 32, learning_rate: 0.001}}
+"""
+SPACE = """
+training.learning_rate: {min: 0.00001, max: 0.01, log: true}
+training.loss: [mse, l1]
+model.settings.widths: [[8, 16, 16], [16, 16, 16]]
+training.batch_size: [16, 32]
+"""
+FILES = {
+    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png", "tensorboard"),
+    *("trials.csv", "trials.png"),
+}
+
+
+@pytest.fixture(scope="module")
+def call(cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    folder = tmp_path_factory.mktemp("search")
+    (folder / "recipe.yaml").write_text(RECIPE)
+    (folder / "space.yaml").write_text(SPACE)
+    data = [str(folder / "recipe.yaml"), f"cifar10:{cifar_dir}", str(folder / "out")]
+    return [sys.executable, "-m", "jobs.tune", *data, "--trials=6", f"--space={folder / 'space.yaml'}"]
+
+
+def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str]) -> None:
+    out = Path(call[5])
+    with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as job:
+        assert job.stdout is not None
+        while "epoch 2/" not in job.stdout.readline():
+            assert job.poll() is None
+        os.killpg(job.pid, signal.SIGKILL)
+    kept = {path.name: checkpoints.load_newest(str(path)) for path in (out / "_tuning").iterdir() if path.is_dir()}
+    assert kept
+    assert not (out / "bundle.json").exists()
+    again = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (again.returncode, "go on with --resume" in again.stderr) == (USAGE, True)
+    other = subprocess.run([*call, "--resume", "--trials=7"], capture_output=True, text=True, check=False)
+    assert (other.returncode, "holds a search of another recipe" in other.stderr) == (USAGE, True)
+
+    done = subprocess.run([*call, "--resume"], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert {path.name for path in out.iterdir()} == FILES
+    with open(out / "trials.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert sorted(row["trial"] for row in rows) == list("012345")
+    errors = [float(row["val_mse"]) for row in rows]
+    assert errors == sorted(errors)
+    assert {int(row["epochs"]) for row in rows} <= set(range(1, EPOCHS + 1))
+    assert min(int(row["epochs"]) for row in rows) < EPOCHS == max(int(row["epochs"]) for row in rows)
+    assert {row["failure"] for row in rows} == {""}
+    facts = json.loads((out / "bundle.json").read_text())
+    assert facts["recipe"]["training"]["learning_rate"] == float(rows[0]["training.learning_rate"])
+    assert facts["training"]["tuned"]["trials"] == 6
+    assert f"6 trials of {facts['name']}" in done.stdout
+    load_bundle(str(out)).model()
+    with open(out / "history.csv", newline="") as file:
+        history = list(csv.DictReader(file))
+    best = kept.get(f"{int(rows[0]['trial']):04d}")
+    if best is not None:  # it had begun before the kill: those epochs were not done again
+        assert [float(row["loss"]) for row in history[: best.epoch]] == [row["loss"] for row in best.history]
+    assert min(float(row["val_mse"]) for row in history) == errors[0]
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_what_is_wrong_is_said_in_one_line(call: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe, data, _, *_ = call[3:]
+    space = tmp_path / "space.yaml"
+    for content, words in (
+        ("training.speed: [1]", "training.speed"),
+        ("training.learning_rate: [-1]", "training.learning_rate"),
+        ("data.size: [32, 64]", "changes the images"),
+    ):
+        space.write_text(content)
+        assert status_of(command, [recipe, data, str(tmp_path / "out"), f"--space={space}"]) == USAGE
+        [line] = capsys.readouterr().err.splitlines()
+        assert words in line
+    assert not (tmp_path / "out").exists()

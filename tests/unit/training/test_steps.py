@@ -1,0 +1,139 @@
+"""Steps of one replica, schedules, and the adversarial pair. TensorFlow computes here, on small inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from colorize_core.recipes import Recipe, load_recipe
+from colorize_core.training import adversarial, loop
+from colorize_core.training.pairs import to_pair
+from colorize_core.training.schedules import Schedule
+from colorize_core.training.steps import Replicas
+
+SMALL = {
+    "data.size": 32,
+    "data.crop": 32,
+    "data.inference_side": 32,
+    "model.multiple": 8,
+    "model.settings.widths": [8, 16, 16],
+    "model.settings.convolutions": [1, 1, 1],
+    "model.settings.dropout": 0.1,
+    "training.rebalance": 0,
+    "training.warmup": 0,
+    "training.epochs": 40,
+    "training.batch_size": 8,
+}
+Photographs = dict[str, NDArray[np.uint8]]
+
+
+def recipe(**more: Any) -> Recipe:
+    return load_recipe("unet-lab", SMALL | more)
+
+
+@pytest.fixture
+def batch(photographs: Photographs) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    cuts = [rgb[i * 40 : i * 40 + 32, 60:92] for rgb in list(photographs.values())[:4] for i in (1, 3)]
+    return to_pair(np.stack(cuts), "luminance")
+
+
+def replicas(made: Recipe) -> Replicas:
+    return Replicas(made, tf.distribute.get_strategy(), 1, compile_all=False)
+
+
+def times(batch: Any, count: int) -> Iterator[Any]:
+    return iter([batch] * count)
+
+
+@pytest.mark.parametrize("gan", [0.0, 0.01])
+def test_it_learns_and_goes_on_from_a_state_as_if_nothing_had_been(batch: Any, gan: float) -> None:
+    trainer = replicas(recipe(**{"training.gan": gan}))
+    before = trainer.validate(times(batch, 1))
+    trainer.train(times(batch, 20))
+    kept = trainer.state()
+    assert any(name.startswith("discriminator/") for name in kept) == bool(gan)
+    expected = [trainer.train(times(batch, 3)) for _ in range(2)], trainer.validate(times(batch, 1))
+    assert expected[1]["val_mse"] < before["val_mse"] == pytest.approx(before["val_gray_mse"])
+    again = replicas(recipe(**{"training.gan": gan, "training.seed": 5}))
+    again.restore(kept)
+    for name, value in again.state().items():
+        np.testing.assert_array_equal(value, kept[name])
+    found = [again.train(times(batch, 3)) for _ in range(2)], again.validate(times(batch, 1))
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+    assert found[1] == pytest.approx(expected[1], rel=1e-4)
+
+
+def test_compiled_by_xla_a_step_is_the_same(batch: Any) -> None:
+    made = recipe(**{"model.settings.dropout": 0})
+    plain = replicas(made)
+    compiled = Replicas(made, tf.distribute.get_strategy(), 1, compile_all=True)
+    losses = [each.train(times(batch, 5)) for each in (plain, compiled)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_the_discriminator_learns_to_tell_apart(batch: Any) -> None:
+    inputs, targets = map(tf.constant, batch)
+    judge = adversarial.discriminator(2)
+    optimizer = keras.optimizers.Adam(1e-3)
+    losses = []
+    for _ in range(30):
+        with tf.GradientTape() as tape:
+            true, made = judge([inputs, targets]), judge([inputs, tf.zeros_like(targets)])
+            loss = adversarial.discriminator_loss(true, made)
+        optimizer.apply(tape.gradient(loss, judge.trainable_variables), judge.trainable_variables)
+        losses.append(float(loss))
+    assert true.shape == (len(inputs), 4, 4, 1)
+    assert losses[0] == pytest.approx(np.log(2), abs=0.3)
+    assert losses[-1] < 0.5 * losses[0]
+    assert float(adversarial.generator_loss(made)) > np.log(2) > float(adversarial.generator_loss(true))
+
+
+def test_a_loss_that_is_no_number_is_an_error(batch: Any) -> None:
+    trainer = replicas(recipe())
+    with pytest.raises(FloatingPointError):
+        trainer.train(times((batch[0], batch[1] * np.float32(np.nan)), 1))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "middle", "end"), [("cosine", 0.5, 0.0), ("exponential", 0.1, 0.01), ("constant", 1.0, 1.0)]
+)
+def test_schedules(schedule: str, middle: float, end: float) -> None:
+    settings = recipe(**{"training.schedule": schedule, "training.warmup": 0.2, "training.learning_rate": 0.5}).training
+    rate = Schedule(settings, 100)
+    rising = [float(rate(step)) for step in range(21)]
+    assert rising == sorted(rising)
+    assert 0 < rising[0] < rising[20] == pytest.approx(0.5)
+    assert float(rate(60)) == pytest.approx(0.5 * middle, abs=1e-6)
+    assert float(rate(100)) == pytest.approx(0.5 * end, abs=1e-6)
+
+
+def test_precision_is_lower_only_where_the_hardware_is_made_for_it() -> None:
+    assert loop.precision_for([]) == "float32"
+    assert loop.precision_for([(9, 0), (8, 0)]) == "mixed_bfloat16"
+    assert loop.precision_for([(9, 0), (7, 5)]) == "float32"
+
+
+def test_in_lower_precision_the_colors_stay_in_float32(batch: Any) -> None:
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        trainer = replicas(recipe())
+        assert trainer.train(times(batch, 2)) > 0
+        assert trainer.predict(batch[0]).dtype == np.float32
+        assert {value.dtype.name for value in trainer.weights().values()} == {"float32", "int64"}  # a generator's state
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_when_a_training_is_over() -> None:
+    history = [{"epoch": i + 1.0, "val_loss": loss} for i, loss in enumerate([3, 2, 2, 4])]
+    assert loop.best_epoch(history) == 2
+    assert not loop.is_over([], 1)
+    assert not loop.is_over(history, None)
+    assert not loop.is_over(history, 3)
+    assert loop.is_over(history, 2)
