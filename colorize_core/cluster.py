@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ray.data
 
 _CONNECT_SECONDS = 10.0
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def connected() -> Iterator[Resources]:
         try:
             with native_stderr_silenced(), own_signals():
                 # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
-                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
+                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
             raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
@@ -81,6 +82,18 @@ def nodes() -> list[dict[str, float]]:
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def check_tries(what: str) -> None:
+    """Ends a task that kills each process which tries it: Ray Data itself would go on for ever.
+
+    Raises:
+        ColorizeError: the task was begun three times before.
+    """
+    from ray._private.worker import global_worker  # no public name says how often a task was tried
+
+    if global_worker.core_worker.get_current_task_attempt_number() >= _TRIES:
+        raise ColorizeError(f"{_TRIES} processes died over {what}: for want of memory, or by a fault of a decoder")
 
 
 def give_all_cpus(dataset: ray.data.Dataset) -> None:

@@ -73,6 +73,7 @@ def read(data: str, rule: SplitRule) -> ray.data.Dataset:
 def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from ray import cloudpickle
 
+    cluster.check_tries("a chunk of DATA")
     for rows in cloudpickle.loads(batch["chunk"][0])():
         if len(rows):
             yield rows.columns()

@@ -23,6 +23,8 @@ SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")  # Pillow's names; no other of its parsers ever sees the bytes
 MAX_PIXELS = 300_000_000  # to decode and join, 300 Mpixel need 1.5 GB where gray, twice that where RGB
 
+_MAX_TRAINING_PIXELS = 2 * 89_478_485  # Pillow's own limit: what is larger is no example, but a bomb
+
 Image.MAX_IMAGE_PIXELS = None  # Pillow only warns where we refuse; MAX_PIXELS is checked before any pixel is decoded
 
 
@@ -94,8 +96,9 @@ def read_gray(content: bytes) -> NDArray[np.uint8]:
 
 def _read_pixels(content: bytes) -> NDArray[np.uint8]:
     """uint8 [H, W] or [H, W, 3] without the metadata, which training has no use for."""
-    image = _open(content)
-    if image.format == "JPEG" and image.mode == "RGB" and "exif" not in image.info and _ends(content):
+    image = _open(content, _MAX_TRAINING_PIXELS)
+    may_be_turned = image.info.keys() & {"exif", "xmp"}
+    if image.format == "JPEG" and image.mode == "RGB" and not may_be_turned and _ends(content):
         # The same decoder behind a thinner wall: two thirds of the time of Pillow's.
         plain: Any = cv2.imdecode(
             np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -125,7 +128,8 @@ _TURNS = {
 _SIDEWAYS = (5, 6, 7, 8)  # those that swap width and height
 
 
-def _open(content: bytes) -> Image.Image:
+def _open(content: bytes, most: int | None = None) -> Image.Image:
+    most = most or MAX_PIXELS
     if not content:
         raise ImageError("empty", "the file has no bytes")
     try:
@@ -135,8 +139,8 @@ def _open(content: bytes) -> Image.Image:
     except Exception as error:  # a header made to break the parser must end here, not the job
         raise ImageError("damaged", f"the header cannot be read: {one_line(error)}") from error
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError("too_large", f"{width}x{height} is more than {MAX_PIXELS // 1_000_000} Mpixel")
+    if width * height > most:
+        raise ImageError("too_large", f"{width}x{height} is more than {most // 1_000_000} Mpixel")
     return image
 
 

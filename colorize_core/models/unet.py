@@ -7,6 +7,7 @@ pixels. A global branch at the bottleneck tells every pixel what the whole pictu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 from keras import layers
@@ -16,24 +17,30 @@ from colorize_core.models.blocks import activate, color_layer
 
 
 def build(
-    *, color_space: ColorSpace, widths: Sequence[int], convolutions: Sequence[int], dropout: float = 0.0
+    *,
+    color_space: ColorSpace,
+    widths: Sequence[int],
+    convolutions: Sequence[int],
+    first_stride: Literal[1, 2] = 2,
+    dropout: float = 0.0,
 ) -> keras.Model:
-    """Gray or L [n, h, w, 1] -> colors [n, h/2, w/2, 2 or 3]; h and w are multiples of 2 ** len(widths).
+    """Gray or L [n, h, w, 1] -> colors [n, h/s, w/s, 2 or 3]; h and w are multiples of s * 2 ** (len(widths) - 1).
 
     Args:
         color_space: of the output.
-        widths: channels at 1/2, 1/4, 1/8 … of the input's resolution.
+        widths: channels at 1/s, 1/2s, 1/4s … of the input's resolution.
+        first_stride: s. 1 is for images so small that every pixel has a color of its own.
         convolutions: 3x3 convolutions of each of these encoder levels; decoder levels have one.
         dropout: fraction of bottleneck channels dropped in training.
     """
     gray = keras.Input((None, None, 1), name="lightness")
     x = gray
     skips = []
-    for width, count in zip(widths, convolutions, strict=True):
-        x = _convolve(x, width, strides=2)
+    for level, (width, count) in enumerate(zip(widths, convolutions, strict=True)):
+        x = _convolve(x, width, strides=2 if level else first_stride)
         for _ in range(count - 1):
             x = _convolve(x, width)
-        skips.append(x)  # [n, h / 2**level, w / 2**level, width]
+        skips.append(x)
 
     scene = layers.GlobalAveragePooling2D(keepdims=True)(x)  # [n, 1, 1, widths[-1]]
     scene = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal")(scene)

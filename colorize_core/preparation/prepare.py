@@ -123,7 +123,9 @@ def _run(todo: Sequence[tuple[int, Chunk]], transform: Transform, output: str) -
 
     rows = [{"number": number, "chunk": cloudpickle.dumps(chunk)} for number, chunk in todo]
     results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        _prepare, batch_size=1, fn_kwargs={"transform": transform, "output": output}
+        _prepare,
+        batch_size=1,
+        fn_kwargs={"transform": transform, "output": output},
     )
     cluster.give_all_cpus(results)
     batches = iter(results.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0))
@@ -143,6 +145,7 @@ def _prepare(batch: dict[str, Any], transform: Transform, output: str) -> dict[s
     chunk: Chunk = cloudpickle.loads(batch["chunk"][0])
     record, failure = "", b""
     try:
+        cluster.check_tries(f"chunk {batch['number'][0]} of SOURCE")
         record = shards.prepare_chunk(chunk, int(batch["number"][0]), transform, output).to_json()
     except Exception as error:  # as data: Ray would lose its kind and its words
         failure = cloudpickle.dumps(error)

@@ -78,8 +78,12 @@ def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") 
     """
     if color_space == "rgb":
         return np.rint(np.clip(targets, 0, 1) * 255).astype(np.uint8)
-    lightness = (inputs[..., 0].astype(np.float32) + np.float32(1.0)) * np.float32(50.0)
-    return color.join(np.clip(lightness, 0, 100), denormalize_ab(targets.astype(np.float32)))
+    lightness = (inputs.astype(np.float32) + np.float32(1.0)) * np.float32(50.0)
+    lab = np.concatenate([np.clip(lightness, 0, 100), denormalize_ab(targets.astype(np.float32))], axis=-1)
+    # Clipped, not fitted as ``color.join`` does: float16 puts colors at the edge of the gamut a trifle outside, and at
+    # yellow the nearest that has the very same lightness is far away.
+    rgb: NDArray[np.uint8] = np.rint(color.lab_to_rgb(lab) * np.float32(255.0)).astype(np.uint8)
+    return rgb
 
 
 def augment(

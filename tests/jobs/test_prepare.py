@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,16 +20,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from processes import hear_signals
 
-from colorize_core import load_bundle, load_pairs
+from colorize_core import datasets, load_bundle, load_pairs
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Rows
+from colorize_core.datasets.rows import Plan, Rows
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images import decode
 from colorize_core.images.square import to_square
 from colorize_core.preparation.statistics import fingerprint
 from colorize_core.training.pairs import to_pair
 from jobs import train
-from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
+from jobs.exits import DONE, FAILED, INTERRUPTED, USAGE, status_of
 from jobs.prepare import command
 
 
@@ -241,6 +242,20 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(
     assert facts(tmp_path / "undisturbed")["fingerprint"] == facts(tmp_path / "out")["fingerprint"]
     for path in (tmp_path / "undisturbed").glob("*/*.parquet"):
         assert path.read_bytes() == (tmp_path / "out" / path.relative_to(tmp_path / "undisturbed")).read_bytes()
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_what_kills_each_process_that_reads_it_ends_the_job(
+    color_dir: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deadly() -> Iterator[Rows]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        yield Rows.good([], [], np.zeros((0, 8, 8, 3), np.uint8))
+
+    monkeypatch.setattr(datasets, "plan", lambda data, rule: Plan([deadly]))
+    assert prepare("folder", color_dir, tmp_path / "out") == FAILED
+    [line] = capfd.readouterr().err.splitlines()
+    assert line.startswith("colorize: 3 processes died over chunk 0 of SOURCE: for want of memory")
 
 
 def test_interrupting_says_so(album: Path, tmp_path: Path) -> None:

@@ -149,8 +149,13 @@ def test_a_refusal_is_one_line_whatever_the_pickle_asks_for(name: str) -> None:
         ([0, -1, 1], "has a label of -1, need 0 to 9"),
         ([0, 1], "3 images, but 2 of label"),
         ([0, 1, 2, 3], "3 images, but 4 of label"),
-        ([[0, 1, 2]], "3 images, but 3 of label"),
-        (["a", "b", "c"], "invalid literal"),
+        ([[0, 1, 2]], "the labels are no list of integers"),
+        (np.array([[0, 1, 2]]), "the labels are no list of integers"),
+        (["a", "b", "c"], "the labels are no list of integers"),
+        (["1", "2", "3"], "the labels are no list of integers"),
+        ([0.5, 1.0, 2.0], "the labels are no list of integers"),
+        ([True, 1, 2], "the labels are no list of integers"),
+        (np.array([0.5, 1, 2]), "need whole numbers"),
         ([0, 1, 2**64], "is no CIFAR batch"),
         (None, "is no CIFAR batch"),
     ],
@@ -159,6 +164,37 @@ def test_labels_that_do_not_fit_are_refused(labels: Any, says: str) -> None:
     content = pickle.dumps({b"data": ROWS, b"labels": labels}, 2)
     with pytest.raises(InputError, match=f"test_batch .*{says}"):
         cifar.load_pickled(io.BytesIO(content), "test_batch", ("label",))
+
+
+def _call(name: str, *arguments: object) -> Any:
+    """What is pickled as a call of ``numpy.<name>``."""
+
+    class Call:
+        def __reduce__(self) -> tuple[Any, tuple[object, ...]]:
+            return getattr(np, name), arguments
+
+    return Call()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {b"data": ROWS, b"labels": _call("ndarray", (1,), np.dtype("O"), b"AAAAAAAA")},  # an address of their choice
+        {b"data": _call("ndarray", (5, 3072), np.dtype("u1")), b"labels": [0] * 5},  # whatever the memory held
+        {b"data": _call("ndarray", (1000, 3072), np.dtype("u1"), b"AAAAAAAA", 0, (0, 0)), b"labels": [0] * 1000},
+        {b"data": ROWS, b"labels": np.array([1, 2, 3], object)},
+        {b"data": ROWS.astype("O"), b"labels": [1, 2, 3]},
+    ],
+)
+def test_an_array_that_reads_foreign_memory_is_refused(fields: dict[bytes, Any]) -> None:
+    with pytest.raises(InputError, match=r"test_batch is no CIFAR batch .*(calls numpy\.ndarray|need whole numbers)"):
+        cifar.load_pickled(io.BytesIO(pickle.dumps(fields, 2)), "test_batch", ("label",))
+
+
+def test_labels_may_be_an_array() -> None:
+    content = pickle.dumps({b"data": ROWS, b"labels": np.array([3, 4, 5])}, 2)
+    _, labels = cifar.load_pickled(io.BytesIO(content), "test_batch", ("label",))
+    assert labels["label"].tolist() == [3, 4, 5]
 
 
 def test_a_batch_of_the_other_set_has_no_such_field() -> None:

@@ -254,6 +254,19 @@ def _png_with_late_exif(orientation: int) -> bytes:
     return content[:8] + b"".join(chunk for _, chunk in order)
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_in_xmp_alone(orientation: int) -> None:
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        f'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="{orientation}"/>'
+        "</rdf:RDF></x:xmpmeta>"
+    )
+    content = save(Image.fromarray(RGB), "JPEG", xmp=xmp.encode())
+    expected = read_photograph(content).pixels
+    assert (expected.shape[:2] == RGB.shape[:2]) == (orientation < 5)
+    np.testing.assert_array_equal(read_rgb(content), expected)
+
+
 def test_orientation_after_the_pixels_of_a_png_file() -> None:
     content = _png_with_late_exif(6)
     small, size = read_small(content, 4096)
@@ -327,6 +340,14 @@ def test_a_bomb_is_refused_by_its_header() -> None:
     with pytest.raises(ImageError, match="30000x10001 is more than 300 Mpixel") as caught:
         read_photograph(_png_that_claims(30_000, 10_001))
     assert caught.value.reason == "too_large"
+
+
+def test_what_pillow_holds_for_a_bomb_is_no_training_example() -> None:
+    jpeg = bytearray(save(Image.fromarray(RGB), "JPEG"))
+    at = jpeg.index(b"\xff\xc0") + 5
+    jpeg[at : at + 4] = struct.pack(">HH", 13_400, 13_400)  # 179.6 million pixels in 1 KB
+    with pytest.raises(ImageError, match="13400x13400 is more than 178 Mpixel"):
+        read_rgb(bytes(jpeg))
 
 
 def test_the_limit_counts_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
