@@ -68,8 +68,14 @@ class Bundle:
 
         Settings that have their default are left out: a setting that a later version adds changes no digest.
         """
-        used = [self.recipe.data, self.recipe.model]
-        settings = [part.model_dump(mode="json", exclude_defaults=True) for part in used]
+        data, model, training = self.recipe.data, self.recipe.model, self.recipe.training
+        settings = [
+            data.model_dump(mode="json", exclude_defaults=True),
+            # Where the encoder's weights came from decides nothing any more.
+            model.model_dump(mode="json", exclude_defaults=True, exclude={"encoder_weights"}),
+        ]
+        if training.loss == "ab-classification":
+            settings.append(training.model_dump(mode="json", include={"loss", "ab_step", "temperature"}))
         return hashlib.sha256(json.dumps([self._weights_digest, *settings], sort_keys=True).encode()).hexdigest()
 
     @property
@@ -89,7 +95,7 @@ class Bundle:
         Raises:
             BundleError: the file does not hold the weights of this recipe's model.
         """
-        model = models.build(self.recipe.model.name, self.recipe.model.settings, self.recipe.data.color_space)
+        model = models.of_recipe(self.recipe)
         with tempfile.NamedTemporaryFile(suffix=".keras") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
             file.write(self.weights)

@@ -6,10 +6,13 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError
 
 if TYPE_CHECKING:
     import keras
+
+    from colorize_core.recipes import Recipe
 
 BUILDERS = {
     "conv": "colorize_core.models.conv:build",
@@ -17,19 +20,81 @@ BUILDERS = {
     "dense": "colorize_core.models.dense:build",
     "unet": "colorize_core.models.unet:build",
 }
+# Of keras.applications, those whose maps are exact halves: not Inception*, NASNet* and Xception. Written down here,
+# since a recipe is checked without Keras.
+ENCODERS = (
+    *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
+    *(f"DenseNet{layers}" for layers in (121, 169, 201)),
+    *(f"EfficientNetB{size}" for size in range(8)),
+    *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"),
+    *(f"ResNet{layers}{version}" for version in ("", "V2") for layers in (50, 101, 152)),
+    *("VGG16", "VGG19"),
+)
+TEMPERATURE = 0.38  # of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
 
 
-def build(name: str, settings: Mapping[str, Any], color_space: str) -> keras.Model:
-    """The named model, untrained, whose output is in a color space (``pairs.ColorSpace``).
+def build(
+    name: str,
+    settings: Mapping[str, Any],
+    color_space: ColorSpace,
+    *,
+    ab_step: float | None = None,
+    temperature: float = TEMPERATURE,
+    encoder: str | None = None,
+) -> keras.Model:
+    """The named model, untrained.
+
+    Args:
+        name: one of ``BUILDERS``.
+        settings: of its ``build`` function.
+        color_space: of its output (``pairs.ColorSpace``).
+        ab_step: predict classes of ab on a grid of so many units: the output is their annealed mean, and a layer
+            ``logits`` [n, h, w, Q] holds their odds, in the order of ``classes.ab_bins``. Lab alone.
+        temperature: of that mean: 1 for the mean, near 0 for the likeliest class.
+        encoder: one of ``ENCODERS``, in place of the model's own encoder; with random weights.
 
     Raises:
-        RecipeError: no such model, or it has no such setting.
+        RecipeError: no such model or encoder, or it has no such setting.
     """
     if name not in BUILDERS:
         raise RecipeError(f"model.name is {name!r}; choose from {', '.join(sorted(BUILDERS))}")
+    if ab_step is not None and color_space != "lab":
+        raise RecipeError(f"classes of ab need data.color_space lab, not {color_space}")
+    from colorize_core.models.blocks import Head
+
+    head = Head(color_space, ab_step, temperature)
     module, function = BUILDERS[name].split(":")
     try:
-        model: keras.Model = getattr(importlib.import_module(module), function)(color_space=color_space, **settings)
+        model: keras.Model = getattr(importlib.import_module(module), function)(head=head, encoder=encoder, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model
+
+
+def of_recipe(recipe: Recipe) -> keras.Model:
+    """The recipe's model, untrained.
+
+    Raises:
+        RecipeError: as ``build``.
+    """
+    training = recipe.training
+    return build(
+        recipe.model.name,
+        recipe.model.settings,
+        recipe.data.color_space,
+        ab_step=training.ab_step if training.loss == "ab-classification" else None,
+        temperature=training.temperature,
+        encoder=recipe.model.encoder,
+    )
+
+
+def load_encoder(model: keras.Model, encoder: str, weights: str) -> None:
+    """Fills the encoder of a model that ``build`` made: ``encoders.load`` (``imagenet``, a file, or ``none``).
+
+    Raises:
+        RecipeError: the weights cannot be read, or are not of this encoder.
+    """
+    from colorize_core.models import encoders
+
+    encoders.load(model, encoder, weights)

@@ -11,13 +11,14 @@ from typing import Literal
 import keras
 from keras import layers
 
-from colorize_core.color import ColorSpace
-from colorize_core.models.blocks import activate, color_layer
+from colorize_core.models import encoders
+from colorize_core.models.blocks import Head, activate
 
 
 def build(
     *,
-    color_space: ColorSpace,
+    head: Head,
+    encoder: str | None = None,
     widths: Sequence[int],
     down: Literal["pool", "stride"] = "pool",
     up: Literal["upsample", "transpose-upsample", "transpose-stride"] = "upsample",
@@ -27,7 +28,9 @@ def build(
     """Gray or L [n, h, w, 1] -> colors [n, h, w, 2 or 3]; h and w are multiples of 2 ** len(widths).
 
     Args:
-        color_space: of the output.
+        head: the last layers, which know the color space.
+        encoder: of keras.applications in place of the model's own, as deep as there are
+            widths; see ``encoders``.
         widths: channels of the encoder's levels, each at half the resolution of the one before; the decoder mirrors
             them.
         down: halve by max-pooling after each convolution, or by its stride.
@@ -36,12 +39,15 @@ def build(
         dropout: fraction of channels dropped after each level in training.
     """
     gray = keras.Input((None, None, 1), name="gray")
-    x = gray
-    for width in widths:
-        x = _convolution(width, strides=2 if down == "stride" else 1, bias=not batch_norm)(x)
-        x = activate(x, batch_norm=batch_norm, dropout=dropout)
-        if down == "pool":
-            x = layers.MaxPooling2D()(x)
+    if encoder:
+        x = encoders.deepest(gray, encoder, len(widths), head.color_space)
+    else:
+        x = gray
+        for width in widths:
+            x = _convolution(width, strides=2 if down == "stride" else 1, bias=not batch_norm)(x)
+            x = activate(x, batch_norm=batch_norm, dropout=dropout)
+            if down == "pool":
+                x = layers.MaxPooling2D()(x)
     for width in reversed(widths):
         if up == "upsample":
             x = _convolution(width, strides=1, bias=not batch_norm)(x)
@@ -53,9 +59,7 @@ def build(
         x = activate(x, batch_norm=batch_norm, dropout=dropout)
         if up != "transpose-stride":
             x = layers.UpSampling2D()(x)
-    channels, activation = color_layer(color_space)
-    colors = layers.Conv2D(channels, 3, padding="same", activation=activation, dtype="float32", name="colors")(x)
-    return keras.Model(gray, colors, name="conv")
+    return keras.Model(gray, head.of_map(x), name="conv")
 
 
 def _convolution(width: int, *, strides: int, bias: bool) -> layers.Layer:

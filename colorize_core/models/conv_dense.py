@@ -10,13 +10,14 @@ from collections.abc import Sequence
 import keras
 from keras import layers
 
-from colorize_core.color import ColorSpace
-from colorize_core.models.blocks import activate, color_layer
+from colorize_core.models import encoders
+from colorize_core.models.blocks import Head, activate
 
 
 def build(
     *,
-    color_space: ColorSpace,
+    head: Head,
+    encoder: str | None = None,
     side: int,
     widths: Sequence[int],
     code: int,
@@ -26,7 +27,9 @@ def build(
     """Gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
 
     Args:
-        color_space: of the output.
+        head: the last layers, which know the color space.
+        encoder: of keras.applications in place of the model's own, as deep as there are
+            widths; see ``encoders``.
         side: of the images, in pixels; a multiple of 2 ** len(widths).
         widths: channels of the encoder's levels, each at half the resolution of the one before.
         code: numbers in the code.
@@ -37,11 +40,14 @@ def build(
     if small << len(widths) != side:
         raise ValueError(f"side ({side}) is not a multiple of {1 << len(widths)}, as {len(widths)} widths need")
     gray = keras.Input((side, side, 1), name="gray")
-    x = gray
-    for width in widths:
-        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal")(x)
-        x = activate(x, batch_norm=batch_norm, dropout=dropout)
-    x = layers.Flatten()(x)  # [n, small * small * widths[-1]]
+    if encoder:
+        x = encoders.deepest(gray, encoder, len(widths), head.color_space)
+    else:
+        x = gray
+        for width in widths:
+            x = layers.Conv2D(width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal")(x)
+            x = activate(x, batch_norm=batch_norm, dropout=dropout)
+    x = layers.Flatten()(x)  # [n, small * small * c]
     x = layers.Dense(code, name="code")(x)
     x = layers.Dense(small * small * widths[-1], activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Reshape((small, small, widths[-1]))(x)
@@ -50,6 +56,4 @@ def build(
             width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal"
         )(x)
         x = activate(x, batch_norm=batch_norm, dropout=dropout)
-    channels, activation = color_layer(color_space)
-    colors = layers.Conv2D(channels, 3, padding="same", activation=activation, dtype="float32", name="colors")(x)
-    return keras.Model(gray, colors, name="conv_dense")
+    return keras.Model(gray, head.of_map(x), name="conv_dense")

@@ -7,35 +7,59 @@ doi:10.1126/science.1127647).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
 from keras import layers
 
-from colorize_core.color import ColorSpace
-from colorize_core.models.blocks import color_layer
+from colorize_core.models import encoders
+from colorize_core.models.blocks import Head, normalize
+
+_ACTIVATIONS = ("relu", "silu", "gelu")
 
 
 def build(
-    *, color_space: ColorSpace, side: int, bottleneck: int, widths: Sequence[int] = (), dropout: float = 0.0
+    *,
+    head: Head,
+    encoder: str | None = None,
+    side: int,
+    bottleneck: int,
+    widths: Sequence[int] = (),
+    activation: Literal["relu", "silu", "gelu"] = "relu",
+    batch_norm: bool = False,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """Gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
 
     Args:
-        color_space: of the output.
+        head: the last layers, which know the color space.
+        encoder: of keras.applications in place of the layers before the code, down to 1/32 of the resolution, or to the
+            last level of which ``side`` is a multiple; see ``encoders``.
         side: of the images, in pixels.
         bottleneck: numbers in the code.
         widths: of the hidden layers before the code; those after it mirror them.
+        activation: of the hidden layers.
+        batch_norm: after each hidden layer.
         dropout: fraction of the code dropped in training.
     """
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}; choose from {', '.join(_ACTIVATIONS)}")
+
+    def hidden(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
+        x = layers.Dense(width, use_bias=not batch_norm, kernel_initializer="he_normal")(x)
+        return layers.Activation(activation)(normalize(x) if batch_norm else x)
+
     gray = keras.Input((side, side, 1), name="gray")
-    x = layers.Flatten()(gray)
-    for width in widths:
-        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
+    if encoder:
+        halvings = (side & -side).bit_length() - 1
+        x = layers.Flatten()(encoders.deepest(gray, encoder, min(halvings, encoders.LEVELS), head.color_space))
+    else:
+        x = layers.Flatten()(gray)
+        for width in widths:
+            x = hidden(x, width)
     x = layers.Dense(bottleneck, name="code")(x)  # linear: a ReLU that dies is a number less
     if dropout:
         x = layers.Dropout(dropout)(x)
     for width in reversed(widths):
-        x = layers.Dense(width, activation="relu", kernel_initializer="he_normal")(x)
-    channels, activation = color_layer(color_space)
-    x = layers.Dense(side * side * channels, activation=activation, dtype="float32")(x)
-    return keras.Model(gray, layers.Reshape((side, side, channels), dtype="float32")(x), name="dense")
+        x = hidden(x, width)
+    return keras.Model(gray, head.of_vector(x, side), name="dense")

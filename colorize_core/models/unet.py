@@ -12,35 +12,55 @@ from typing import Literal
 import keras
 from keras import layers
 
-from colorize_core.color import ColorSpace
-from colorize_core.models.blocks import activate, color_layer
+from colorize_core.models import encoders
+from colorize_core.models.blocks import Head, activate
 
 
 def build(
     *,
-    color_space: ColorSpace,
+    head: Head,
+    encoder: str | None = None,
     widths: Sequence[int],
     convolutions: Sequence[int],
     first_stride: Literal[1, 2] = 2,
+    batch_norm: bool = True,
     dropout: float = 0.0,
 ) -> keras.Model:
     """Gray or L [n, h, w, 1] -> colors [n, h/s, w/s, 2 or 3]; h and w are multiples of s * 2 ** (len(widths) - 1).
 
     Args:
-        color_space: of the output.
+        head: the last layers, which know the color space.
+        encoder: of keras.applications in place of the model's own, as deep as there are widths, which then are those of
+            the decoder, while ``convolutions`` has no say and ``first_stride`` is 2; see ``encoders``.
         widths: channels at 1/s, 1/2s, 1/4s … of the input's resolution.
         first_stride: s. 1 is for images so small that every pixel has a color of its own.
         convolutions: 3x3 convolutions of each of these encoder levels; decoder levels have one.
+        batch_norm: after each of these convolutions.
         dropout: fraction of bottleneck channels dropped in training.
     """
+
+    def convolve(x: keras.KerasTensor, width: int, *, strides: int = 1, size: int = 3) -> keras.KerasTensor:
+        x = layers.Conv2D(
+            width, size, strides, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal"
+        )(x)
+        return activate(x, batch_norm=batch_norm)
+
     gray = keras.Input((None, None, 1), name="lightness")
-    x = gray
     skips = []
-    for level, (width, count) in enumerate(zip(widths, convolutions, strict=True)):
-        x = _convolve(x, width, strides=2 if level else first_stride)
-        for _ in range(count - 1):
-            x = _convolve(x, width)
-        skips.append(x)
+    if encoder:
+        if first_stride != 2:
+            raise ValueError(f"first_stride is {first_stride}: encoders of keras.applications begin with 2")
+        skips = encoders.encode(gray, encoder, len(widths), head.color_space)
+        if skips[0] is None:
+            skips[0] = convolve(gray, widths[0], strides=2)
+        x = convolve(skips[-1], widths[-1], size=1)
+    else:
+        x = gray
+        for level, (width, count) in enumerate(zip(widths, convolutions, strict=True)):
+            x = convolve(x, width, strides=2 if level else first_stride)
+            for _ in range(count - 1):
+                x = convolve(x, width)
+            skips.append(x)
 
     scene = layers.GlobalAveragePooling2D(keepdims=True)(x)  # [n, 1, 1, widths[-1]]
     scene = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal")(scene)
@@ -51,15 +71,5 @@ def build(
     for width, skip in zip(reversed(widths[:-1]), reversed(skips[:-1]), strict=True):
         x = layers.Conv2D(width, 1, use_bias=False)(x)  # narrow before up-sampling: a quarter of the work
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
-        x = _convolve(x, width)
-    # Zeros: in Lab training starts at the gray copy, not at random colors far from it; ab needs no activation there.
-    channels, activation = (2, None) if color_space == "lab" else color_layer(color_space)
-    colors = layers.Conv2D(channels, 1, activation=activation, kernel_initializer="zeros", dtype="float32", name="ab")(
-        x
-    )
-    return keras.Model(gray, colors, name="unet")
-
-
-def _convolve(x: keras.KerasTensor, width: int, strides: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(width, 3, strides, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
-    return activate(x, batch_norm=True)
+        x = convolve(x, width)
+    return keras.Model(gray, head.of_map(x, kernel_size=1, from_gray=True), name="unet")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from colorize_core import storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.errors import RecipeError, one_line
-from colorize_core.models import BUILDERS
+from colorize_core.models import BUILDERS, ENCODERS, TEMPERATURE
 
 _SHIPPED = Path(__file__).parent
 
@@ -46,12 +46,35 @@ class ModelSettings(_Settings):
     settings: dict[str, Any] = {}
     multiple: int = Field(ge=1, description="the model's input sides are multiples of this")
     square: bool = Field(default=False, description="it takes squares of data.inference_side alone")
+    encoder: str | None = Field(default=None, description="of keras.applications, in place of the model's own")
+    encoder_weights: str = Field(default="none", description="where training starts: none, imagenet, or a file of them")
+
+    @model_validator(mode="after")
+    def _encoder_is_known(self) -> ModelSettings:
+        if self.encoder is not None and self.encoder not in ENCODERS:
+            raise ValueError(f"encoder is {self.encoder!r}; choose from {', '.join(ENCODERS)}")
+        if self.encoder is None and self.encoder_weights != "none":
+            raise ValueError(f"encoder_weights {self.encoder_weights} need an encoder")
+        if self.encoder_weights not in ("none", "imagenet") and not self.encoder_weights.endswith((".h5", ".keras")):
+            raise ValueError(
+                f"encoder_weights is {self.encoder_weights!r}: none, imagenet, or a .weights.h5, .h5 or .keras file"
+            )
+        return self
 
 
 class TrainingSettings(_Settings):
     """How the weights are found. ``batch_size`` is global: over all workers."""
 
-    loss: Literal["l1", "mse", "huber"] = "l1"
+    loss: Literal["l1", "mse", "huber", "ab-classification"] = "l1"
+    ab_step: float = Field(
+        default=10.0, ge=5, le=40, description="of ab-classification: units of ab between two classes"
+    )
+    temperature: float = Field(
+        default=TEMPERATURE,
+        gt=0,
+        le=1,
+        description="of ab-classification: 1 gives the mean color, near 0 the likeliest",
+    )
     rebalance: float = Field(default=0.0, ge=0, description="extra weight of a pixel, per unit of its chroma / 128")
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
@@ -84,6 +107,15 @@ class Recipe(_Settings):
     def _weights_need_chroma(self) -> Recipe:
         if self.training.rebalance and self.data.color_space != "lab":
             raise ValueError(f"training.rebalance weighs by chroma: data.color_space {self.data.color_space} has none")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_are_of_ab(self) -> Recipe:
+        if self.training.loss == "ab-classification":
+            if self.data.color_space != "lab":
+                raise ValueError(f"training.loss ab-classification: data.color_space {self.data.color_space} has no ab")
+            if self.training.rebalance:
+                raise ValueError("training.loss ab-classification has weights of its own: set training.rebalance to 0")
         return self
 
     @model_validator(mode="after")

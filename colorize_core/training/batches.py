@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from colorize_core.color import Floats
+from colorize_core.models import classes
 from colorize_core.recipes import Recipe
 from colorize_core.training import pairs
 
@@ -49,6 +51,20 @@ def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> It
     """Whole squares at the scale of inference: what the network sees must have the scale that it will see."""
     for inputs, targets in _batches(shard, max(1, recipe.training.batch_size // workers)):
         yield pairs.resize(inputs, targets, recipe.data.inference_side)
+
+
+def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None:
+    """Weights of the classes of ab [Q], by how often they come in every second pixel of every second row.
+
+    None where the loss has no classes.
+    """
+    if recipe.training.loss != "ab-classification":
+        return None
+    step = recipe.training.ab_step
+    counts = np.zeros(len(classes.ab_bins(step)), np.int64)
+    for batch in shard.iter_batches(batch_size=256, batch_format="numpy"):
+        counts += classes.count_bins(pairs.denormalize_ab(batch["target"][:, ::2, ::2].astype(np.float32)), step)
+    return classes.class_weights(counts, step=step)
 
 
 def _batches(shard: ray.data.DataIterator, batch_size: int, **options: Any) -> Iterator[Batch]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import storage
+from colorize_core.color import Floats
 from colorize_core.errors import one_line
 from colorize_core.evaluation import report
 from colorize_core.images import encode
@@ -47,7 +48,8 @@ def train_worker(config: dict[str, Any]) -> None:
 
     Args:
         config: ``recipe`` as a dict; ``steps`` of an epoch; ``folder`` for checkpoints; ``identity`` of the run;
-            ``progress``, a queue that takes history rows, pictures as PNG, and the error that ends the training.
+            ``class_weights`` of ``batches.class_weights``; ``progress``, a queue that takes history rows, pictures as
+            PNG, and the error that ends the training.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -67,7 +69,8 @@ def train_worker(config: dict[str, Any]) -> None:
     last = checkpoints.load_newest(config["folder"])
     trouble: Exception | None = None
     try:
-        for state, draw in epochs(recipe, strategy, shards, config["steps"], config["identity"], place, last):
+        run = (config["steps"], config["identity"], place, last, config["class_weights"])
+        for state, draw in epochs(recipe, strategy, shards, *run):
             last = state
             if first:
                 trouble = _keep(config["folder"], state, recipe)
@@ -93,6 +96,7 @@ def epochs(
     identity: str,
     place: tuple[int, int] = (0, 1),
     state: State | None = None,
+    class_weights: Floats | None = None,
 ) -> Iterator[tuple[State, Callable[[], bytes]]]:
     """Trains epoch by epoch; gives the state after each, and what draws a few validation images as PNG.
 
@@ -104,6 +108,7 @@ def epochs(
         identity: kept in the states.
         place: rank of the worker, and number of all.
         state: where to go on.
+        class_weights: from ``batches.class_weights``.
 
     Raises:
         FloatingPointError: the loss is no number any more.
@@ -111,7 +116,8 @@ def epochs(
     from colorize_core.training.steps import Replicas
 
     gpus = use_gpus()
-    trainer = Replicas(recipe, strategy, steps, compile_all=gpus and place[1] == 1)
+    alone = gpus and place[1] == 1
+    trainer = Replicas(recipe, strategy, steps, compile_all=alone, class_weights=class_weights)
     history: History = list(state.history) if state else []
     best: Arrays = dict(state.best) if state else {}
     if state:
@@ -197,7 +203,7 @@ def best_weights(state: State, recipe: Recipe) -> bytes:
     """Content of ``MODEL``: the weights of the best epoch, and nothing of the optimizer."""
     from colorize_core import models
 
-    model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+    model = models.of_recipe(recipe)
     for variable, name in zip(model.variables, sorted(state.best), strict=True):
         variable.assign(state.best[name])
     with tempfile.TemporaryDirectory() as scratch:

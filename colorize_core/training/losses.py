@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import keras
+import numpy as np
 from keras import ops
+
+from colorize_core.color import Floats
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
+_AB_SCALE = 128.0  # as in pairs.normalize_ab
+_NEIGHBORS = 5  # bins that share a pixel
 _HUBER_DELTA = 0.05  # of ab / 128: 6 units, about where a difference becomes plain to the eye
 
 
@@ -30,6 +35,31 @@ def huber(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.Ker
 
 
 LOSSES: dict[str, Loss] = {"l1": l1, "mse": mse, "huber": huber}
+
+
+def cross_entropy(
+    target: keras.KerasTensor, logits: keras.KerasTensor, bins: Floats, weights: Floats
+) -> keras.KerasTensor:
+    """Mean over all pixels of the weighted cross entropy between the target's classes and their odds; one number.
+
+    A target belongs to its 5 nearest bins, in shares that fall off as a Gaussian of half a step of their grid (5 units
+    at 10), and has the weight of the nearest (Zhang et al. 2016, arXiv:1603.08511, sections 2.1 and 2.2).
+
+    Args:
+        target: ab / 128 [n, h, w, 2].
+        logits: [n, h, w, Q], of the same resolution.
+        bins: centers [Q, 2] in units of ab, from ``classes.ab_bins``.
+        weights: [Q], from ``classes.class_weights``.
+    """
+    sigma = float(np.diff(np.unique(bins[:, 0])).min()) / 2
+    ab = ops.cast(target, "float32") * _AB_SCALE
+    # |ab - bin|^2 less |ab|^2, which is the same for all bins.
+    closeness = 2 * ops.matmul(ab, bins.T) - np.square(bins).sum(axis=1)  # [n, h, w, Q]
+    nearest = ops.top_k(closeness, _NEIGHBORS)[1]  # [n, h, w, 5]
+    distances = ops.sum(ops.square(ab[..., None, :] - ops.take(bins, nearest, axis=0)), axis=-1)
+    shares = ops.softmax(-distances / (2 * sigma**2), axis=-1)  # Gaussians that add up to 1
+    surprise = -ops.take_along_axis(ops.log_softmax(ops.cast(logits, "float32"), axis=-1), nearest, axis=-1)
+    return ops.mean(ops.take(weights, nearest[..., 0], axis=0) * ops.sum(shares * surprise, axis=-1))
 
 
 def weighted_mean(values: keras.KerasTensor, target: keras.KerasTensor, rebalance: float) -> keras.KerasTensor:

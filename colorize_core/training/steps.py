@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import models
+from colorize_core.color import Floats
 from colorize_core.recipes import Recipe
 from colorize_core.training.batches import Batch
 from colorize_core.training.checkpoints import Arrays
@@ -32,19 +33,30 @@ class Replicas:
         strategy: that the worker is part of.
         steps: of an epoch.
         compile_all: whether XLA compiles forward and backward pass; for a single GPU.
+        class_weights: of each class of ab [Q], where the loss is ab-classification.
     """
 
-    def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, steps: int, *, compile_all: bool) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        strategy: tf.distribute.Strategy,
+        steps: int,
+        *,
+        compile_all: bool = False,
+        class_weights: Floats | None = None,
+    ) -> None:
         import keras
 
-        from colorize_core.training import adversarial, losses, schedules
+        from colorize_core.training import adversarial, schedules
 
         settings = recipe.training
         keras.utils.set_random_seed(settings.seed)
         self._strategy = strategy
         self._gan = settings.gan
         with strategy.scope():
-            self.model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+            self.model = models.of_recipe(recipe)
+            if recipe.model.encoder:
+                models.load_encoder(self.model, recipe.model.encoder, recipe.model.encoder_weights)
             schedule = schedules.Schedule(settings, steps * settings.epochs)
             self._optimizers = [keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)]
             self._networks = [self.model]
@@ -53,8 +65,10 @@ class Replicas:
                 self._optimizers.append(keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1))
             for optimizer, network in zip(self._optimizers, self._networks, strict=True):
                 optimizer.build(network.trainable_variables)
-        self._pixel_loss = losses.LOSSES[settings.loss]
-        self._rebalance = settings.rebalance
+        self._criterion = _criterion(recipe, class_weights)
+        # What the loss is of: the colors, or the odds of their classes beside the colors that come of them.
+        judged = [self.model.output] if class_weights is None else [self.model.get_layer("logits").output]
+        self._judged = keras.Model(self.model.input, [self.model.output, *judged])
         self._gray_is_zero = recipe.data.color_space == "lab"
         self._train_step = self._on_all(self._gan_step if self._gan else self._step(compile_all))
         self._validate_step = self._on_all(self._validate)
@@ -116,11 +130,6 @@ class Replicas:
         compiled: Callable[..., Any] = tf.function(run, reduce_retracing=True, autograph=False)
         return compiled
 
-    def _loss(self, target: tf.Tensor, prediction: tf.Tensor) -> tf.Tensor:
-        from colorize_core.training import losses
-
-        return losses.weighted_mean(self._pixel_loss(target, prediction), target, self._rebalance)
-
     def _step(self, compile_all: bool) -> Callable[..., Any]:
         """A training step by the pixel loss alone."""
         import tensorflow as tf
@@ -131,8 +140,8 @@ class Replicas:
 
         def gradients(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
             with tf.GradientTape() as tape:
-                prediction = self.model(inputs, training=True)
-                loss = self._loss(losses.match_resolution(targets, prediction), prediction)
+                prediction, judged = self._judged(inputs, training=True)
+                loss = self._criterion(losses.match_resolution(targets, prediction), judged)
                 loss = loss / self._strategy.num_replicas_in_sync
             return loss, tape.gradient(loss, variables)
 
@@ -154,10 +163,10 @@ class Replicas:
         replicas = self._strategy.num_replicas_in_sync
         judge = self._networks[1]
         with tf.GradientTape() as tape, tf.GradientTape() as judging:
-            prediction = self.model(inputs, training=True)
+            prediction, criticized = self._judged(inputs, training=True)
             target = losses.match_resolution(targets, prediction)
             seen = losses.match_resolution(inputs, prediction)
-            pixel_loss = self._loss(target, prediction) / replicas
+            pixel_loss = self._criterion(target, criticized) / replicas
             judged = judge([seen, prediction], training=True)
             loss = pixel_loss + self._gan * adversarial.generator_loss(judged) / replicas
             apart = judge([seen, tf.stop_gradient(prediction)], training=True)
@@ -174,13 +183,27 @@ class Replicas:
 
         from colorize_core.training import losses
 
-        prediction = self.model(inputs, training=False)
+        prediction, judged = self._judged(inputs, training=False)
         target = losses.match_resolution(targets, prediction)
         copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
         gray = losses.match_resolution(copy, prediction)
-        figures = [self._loss(target, prediction), self._loss(target, gray)]
+        same = judged.shape[-1] == prediction.shape[-1]  # else classes, which nothing but equal odds is gray to
+        figures = [self._criterion(target, judged), self._criterion(target, gray if same else tf.zeros_like(judged))]
         figures += [tf.reduce_mean(losses.mse(target, made)) for made in (prediction, gray)]
         return tuple(figure / self._strategy.num_replicas_in_sync for figure in figures)
+
+
+def _criterion(recipe: Recipe, class_weights: Floats | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Loss of a target and what is judged, both [n, h, w, c]; one number."""
+    from colorize_core.models import classes
+    from colorize_core.training import losses
+
+    settings = recipe.training
+    if class_weights is not None:
+        bins = classes.ab_bins(settings.ab_step)
+        return lambda target, logits: losses.cross_entropy(target, logits, bins, class_weights)
+    pixel_loss = losses.LOSSES[settings.loss]
+    return lambda target, made: losses.weighted_mean(pixel_loss(target, made), target, settings.rebalance)
 
 
 def _values(prefix: str, variables: list[Any]) -> Arrays:

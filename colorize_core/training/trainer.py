@@ -15,7 +15,7 @@ from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, one_line
 from colorize_core.evaluation import report, score
 from colorize_core.recipes import Recipe
-from colorize_core.training import checkpoints, curves, loop, pairs
+from colorize_core.training import batches, checkpoints, curves, loop, pairs
 from colorize_core.training.checkpoints import History
 from colorize_core.training.progress import Listener, OnEpoch, Progress
 
@@ -215,14 +215,19 @@ def check_model(recipe: Recipe) -> None:
             sides |= {recipe.model.multiple * steps for steps in (1, 3, 5)}
         for side in sorted(sides):
             try:
-                model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+                model = models.of_recipe(recipe)
                 model(np.zeros((1, side, side, 1), np.float32))
             except Exception as error:  # Keras raises whatever its layers do
-                return f"images of {side} pixels: {one_line(error)}"
+                return f"model {recipe.model.name} cannot be built for images of {side} pixels: {one_line(error)}"
+        try:
+            if recipe.model.encoder:
+                models.load_encoder(model, recipe.model.encoder, recipe.model.encoder_weights)
+        except RecipeError as error:
+            return str(error)
         return ""
 
     if wrong := ray.get(ray.remote(attempt).remote(recipe)):
-        raise RecipeError(f"model {recipe.model.name} cannot be built for {wrong}")
+        raise RecipeError(wrong)
 
 
 def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
@@ -274,6 +279,7 @@ def _fit(
             "steps": steps,
             "folder": scratch,
             "identity": identity,
+            "class_weights": batches.class_weights(splits["train"].pairs.iterator(), recipe),
             "progress": listener.queue,
         }
         trainer = TensorflowTrainer(

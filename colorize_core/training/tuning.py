@@ -22,7 +22,7 @@ from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line
 from colorize_core.evaluation import score
 from colorize_core.recipes import Recipe, with_settings
-from colorize_core.training import checkpoints, curves, loop, pairs, trainer
+from colorize_core.training import batches, checkpoints, curves, loop, pairs, trainer
 from colorize_core.training.checkpoints import History
 from colorize_core.training.progress import Listener
 from colorize_core.training.space import Space
@@ -230,7 +230,9 @@ def _run_trial(
         if not steps:
             raise RecipeError(f"training.batch_size {recipe.training.batch_size} is more than the {images} images")
         shards = {name: dataset.iterator() for name, dataset in data.items()}
-        for state, _ in loop.epochs(recipe, tf.distribute.get_strategy(), shards, steps, plan.identity, state=last):
+        weights = batches.class_weights(shards["train"], recipe)
+        run = (steps, plan.identity, (0, 1), last, weights)
+        for state, _ in loop.epochs(recipe, tf.distribute.get_strategy(), shards, *run):
             checkpoints.save(folder, state, keep=1)
             told.put((number, state.history))
             ray_tune.report(state.history[-1])

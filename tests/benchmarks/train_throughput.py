@@ -43,7 +43,7 @@ def fit(recipe: Recipe, data: Path, answer: multiprocessing.Queue[float]) -> Non
     plan = datasets.plan(f"cifar10:{data}", SplitRule(wanted=["train"]))
     rgb = np.concatenate([np.asarray(rows.rgb) for chunk in plan.chunks for rows in chunk()])
     inputs, targets = to_pair(rgb, recipe.data.gray, recipe.data.color_space)
-    model = models.build(recipe.model.name, recipe.model.settings, recipe.data.color_space)
+    model = models.of_recipe(recipe)
     settings = recipe.training
     model.compile(keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay), settings.loss)
     steps = len(rgb) // settings.batch_size

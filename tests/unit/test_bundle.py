@@ -6,7 +6,9 @@ import json
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from colorize_core import Colorizer, bundle, load_bundle
 from colorize_core.errors import BundleError, UserError
+from colorize_core.recipes import Recipe
 
 DEFAULT = Path(bundle.__file__).parent / "pretrained" / "default"
 LARGEST = 16 << 20
@@ -39,6 +42,55 @@ def test_a_digest_stays_what_it_was_when_the_bundle_was_made() -> None:
     """Archives know their results by it: were it computed in another way, all of them would be made again."""
     facts = json.loads((DEFAULT / "bundle.json").read_text())
     assert load_bundle("default").digest == facts["digest"]
+
+
+def changed(made: bundle.Bundle, **settings: Any) -> bundle.Bundle:
+    """The same weights under another recipe."""
+    raw = made.recipe.model_dump()
+    for dotted, value in settings.items():
+        section, name = dotted.split("__")
+        raw[section][name] = value
+    return replace(made, recipe=Recipe.model_validate(raw))
+
+
+def test_a_digest_covers_what_decides_a_result() -> None:
+    made = load_bundle("default")
+    classes = changed(made, training__loss="ab-classification", training__rebalance=0)
+    deep = changed(made, model__encoder="VGG16")
+    others = [
+        classes,
+        changed(classes, training__ab_step=20),
+        changed(classes, training__temperature=0.5),
+        deep,
+    ]
+    assert len({each.digest for each in (made, *others)}) == 5
+    # Neither how long was trained, nor where the encoder's weights came from, nor what its loss does not use.
+    assert changed(made, training__epochs=99, training__temperature=0.5).digest == made.digest
+    assert changed(deep, model__encoder_weights="imagenet").digest == deep.digest
+
+
+def test_a_bundle_of_classes_on_an_encoder_gives_its_model_back(tmp_path: Path) -> None:
+    from colorize_core import models
+
+    made = load_bundle("default")
+    recipe = changed(
+        made,
+        training__loss="ab-classification",
+        training__rebalance=0,
+        training__ab_step=20,
+        training__temperature=0.5,
+        model__settings={"widths": [8, 8], "convolutions": [1, 1]},
+        model__encoder="MobileNetV2",
+    ).recipe
+    model = models.of_recipe(recipe)
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.uniform(0.1, 0.5, weight.shape) for weight in model.get_weights()])
+    model.save(tmp_path / "model.keras")
+    again = replace(made, recipe=recipe, weights=(tmp_path / "model.keras").read_bytes()).model()
+    inputs = rng.uniform(-1, 1, (2, 32, 48, 1)).astype(np.float32)
+    colors = np.asarray(model(inputs, training=False))
+    assert colors.any()
+    np.testing.assert_array_equal(np.asarray(again(inputs, training=False)), colors)
 
 
 def test_the_default_bundle_colors_what_it_never_saw(gray_photographs: dict[str, NDArray[np.uint8]]) -> None:
@@ -116,8 +168,6 @@ def test_a_model_file_with_code_runs_nothing(copy: Path, tmp_path: Path) -> None
 
 
 def test_weights_of_another_model_are_refused() -> None:
-    from dataclasses import replace
-
     made = load_bundle("default")
     settings = {**made.recipe.model.settings, "widths": [8, 16, 32, 64]}
     model = made.recipe.model.model_copy(update={"settings": settings})

@@ -61,9 +61,18 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "flip": True,
             "inference_side": 64,
         },
-        "model": {"name": "unet", "settings": {}, "multiple": 16, "square": False},
+        "model": {
+            "name": "unet",
+            "settings": {},
+            "multiple": 16,
+            "square": False,
+            "encoder": None,
+            "encoder_weights": "none",
+        },
         "training": {
             "loss": "l1",
+            "ab_step": 10.0,
+            "temperature": 0.38,
             "rebalance": 0.0,
             "epochs": 3,
             "batch_size": 8,
@@ -104,7 +113,11 @@ def test_a_recipe_does_not_change(tmp_path: Path) -> None:
         ("data.gray", "grey", "data.gray: .*'luminance', 'average' or 'lightness' .got 'grey'."),
         ("data.color_space", "hsv", "data.color_space: .*'lab'"),
         ("model.multiple", 0, "model.multiple: .*greater than or equal to 1"),
-        ("training.loss", "l3", "training.loss: .*'l1', 'mse' or 'huber'"),
+        ("training.loss", "l3", "training.loss: .*'l1', 'mse', 'huber' or 'ab-classification'"),
+        ("training.ab_step", 4, "training.ab_step: .*greater than or equal to 5"),
+        ("training.temperature", 0, "training.temperature: .*greater than 0"),
+        ("model.encoder", "Inception", "model: .*encoder is 'Inception'; choose from ConvNeXtTiny, .*VGG19"),
+        ("model.encoder_weights", "imagenet", "model: .*encoder_weights imagenet need an encoder"),
         ("training.rebalance", -1, "training.rebalance: .*greater than or equal to 0"),
         ("training.epochs", 0, "training.epochs: .*greater than or equal to 1"),
         ("training.epochs", 1.5, "training.epochs: .*valid integer"),
@@ -128,6 +141,30 @@ def test_what_is_out_of_range_or_unknown_is_refused_by_name(
     with pytest.raises(RecipeError, match=message):
         load_recipe(_written(tmp_path, MINIMAL), {dotted: value})
     assert "\n" not in str(in_file.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"data.color_space": "rgb"}, "ab-classification: data.color_space rgb has no ab"),
+        ({"training.rebalance": 2}, "set training.rebalance to 0"),
+    ],
+)
+def test_classes_need_ab_and_have_weights_of_their_own(
+    tmp_path: Path, overrides: Mapping[str, Any], message: str
+) -> None:
+    path = _written(tmp_path, _with("training.loss", "ab-classification"))
+    assert load_recipe(path).training.ab_step == 10
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(path, overrides)
+
+
+def test_weights_of_an_encoder_have_a_known_kind_of_file(tmp_path: Path) -> None:
+    path = _written(tmp_path, _with("model.encoder", "ResNet50"))
+    for good in ("none", "imagenet", "a.weights.h5", "s3://bucket/a.h5", "a.keras"):
+        assert load_recipe(path, {"model.encoder_weights": good}).model.encoder_weights == good
+    with pytest.raises(RecipeError, match=r"encoder_weights is 'a\.npz': none, imagenet, or a "):
+        load_recipe(path, {"model.encoder_weights": "a.npz"})
 
 
 @pytest.mark.parametrize("missing", ["name", "data.size", "model.multiple", "training.epochs", "training"])

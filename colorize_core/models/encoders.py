@@ -1,0 +1,166 @@
+"""Encoders from keras.applications, for any of the models, with weights that were learned elsewhere.
+
+An application is cut where its maps have 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's resolution, wherever in it that
+is. Its copy in a model is the layer ``encoder``, built with random weights; ``load`` fills it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import tempfile
+import textwrap
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from colorize_core import storage
+from colorize_core.color import ColorSpace
+from colorize_core.errors import RecipeError, one_line
+from colorize_core.models import ENCODERS
+from colorize_core.models.blocks import MOMENTUM, SYNCHRONIZED
+
+LEVELS = 5
+_LAYER = "encoder"
+_PROBE = 320  # pixels on a side, on which the maps' resolutions are read: 32 times a number that is no power of two
+_MESSAGE = 400  # characters; Keras lists each layer that a file lacks
+
+
+def encode(gray: keras.KerasTensor, name: str, levels: int, color_space: ColorSpace) -> list[keras.KerasTensor | None]:
+    """Maps [n, h / 2**level, w / 2**level, c] of levels 1 to ``levels``; None for the first where there is none.
+
+    Args:
+        gray: gray in [0, 1], or L in [-1, 1], [n, h, w, 1]; h and w are multiples of 2**levels.
+        name: of the application, one of ``ENCODERS``.
+        levels: how deep, up to 5.
+        color_space: says which of both the input is.
+
+    Raises:
+        RecipeError: no such application, or it does not have these levels.
+    """
+    if name not in ENCODERS:
+        raise RecipeError(f"model.encoder is {name!r}; choose from {', '.join(ENCODERS)}")
+    if not 1 <= levels <= LEVELS:
+        raise RecipeError(f"model.encoder {name} has {LEVELS} levels, the model asks for {levels}")
+    scale, offset = _expected_range(name, color_space)
+    x = layers.Rescaling(scale, offset)(layers.Concatenate()([gray, gray, gray]))  # [n, h, w, 3]
+    encoder = _cut(name, _application(name, weights=None, include_top=False), levels)
+    for layer in encoder.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.synchronized, layer.momentum = SYNCHRONIZED, MOMENTUM
+    maps = encoder(x)
+    return [None] * (levels - len(maps)) + list(maps)
+
+
+def deepest(gray: keras.KerasTensor, name: str, levels: int, color_space: ColorSpace) -> keras.KerasTensor:
+    """The last of the maps of ``encode``."""
+    return encode(gray, name, levels, color_space)[-1]
+
+
+def load(model: keras.Model, name: str, weights: str) -> None:
+    """Fills the encoder of a model that ``models.build`` made with weights of its application.
+
+    Args:
+        model: built with ``encoder=name``.
+        name: of the application.
+        weights: ``imagenet``, which Keras fetches; a .weights.h5, .h5 or .keras file that was saved from the
+            application, with its top or without (.h5: a top of 1000 classes); ``none`` for random ones.
+
+    Raises:
+        RecipeError: the weights cannot be read, or are not of this application.
+    """
+    if weights == "none":
+        return
+    encoder = model.get_layer(_LAYER)
+    [*_, (_, side, _, _)] = encoder.compute_output_shape((1, _PROBE, _PROBE, 3))
+    source = _application_with(name, weights)
+    for layer, trained in zip(
+        _weighted(encoder), _weighted(_cut(name, source, (_PROBE // side).bit_length() - 1)), strict=True
+    ):
+        layer.set_weights(trained.get_weights())
+        if isinstance(layer, layers.Normalization):
+            if (scale := _scale_after_normalization(source)) is not None:
+                layer.adapt_variance.assign(layer.adapt_variance / np.square(scale))
+            layer.finalize_state()  # it computes with a copy
+
+
+def _application(name: str, **settings: Any) -> keras.Model:
+    shape = {} if settings["include_top"] else {"input_shape": (None, None, 3)}
+    return getattr(keras.applications, name)(**settings, **shape)
+
+
+def _application_with(name: str, weights: str) -> keras.Model:
+    if weights == "imagenet":
+        try:
+            return _application(name, weights="imagenet", include_top=False)
+        except Exception as error:  # Keras raises whatever its download does
+            raise RecipeError(f"model.encoder_weights imagenet of {name}: {_short(error)}") from error
+    suffix = next((end for end in (".weights.h5", ".keras") if weights.endswith(end)), os.path.splitext(weights)[1])
+    tops = (False, True) if suffix == ".h5" else (False,)  # of the other formats Keras leaves aside what is too much
+    with tempfile.NamedTemporaryFile(suffix=suffix) as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
+        try:
+            file.write(storage.read(weights))
+            file.flush()
+        except OSError as error:
+            raise RecipeError(f"model.encoder_weights {weights} cannot be read: {one_line(error)}") from error
+        wrong: list[Exception] = []
+        for include_top in tops:
+            application = _application(name, weights=None, include_top=include_top)
+            try:
+                application.load_weights(file.name)
+            except Exception as error:  # Keras raises whatever its parsers do
+                wrong.append(error)
+            else:
+                return _without_top(name, application) if include_top else application
+    raise RecipeError(f"model.encoder_weights {weights} are not those of a {name}: {_short(wrong[0])}") from wrong[0]
+
+
+def _without_top(name: str, full: keras.Model) -> keras.Model:
+    """The same weights in an application that takes images of any size."""
+    application = _application(name, weights=None, include_top=False)
+    for layer, trained in zip(_weighted(application), _weighted(full), strict=False):  # the top comes last
+        layer.set_weights(trained.get_weights())
+    return application
+
+
+def _cut(name: str, application: keras.Model, levels: int) -> keras.Model:
+    """Input [n, h, w, 3] -> the last map of each level. Its layers are in the same order on every call."""
+    # Operations, not layers: ConvNeXt adds its residuals without a layer.
+    outputs = [operation.output for operation in application.operations]
+    probe = keras.Model(application.input, outputs).compute_output_shape((1, _PROBE, _PROBE, 3))
+    last = {shape[1]: output for shape, output in zip(probe, outputs, strict=True) if shape[1:3] == (shape[1],) * 2}
+    maps = [last.get(_PROBE >> level) for level in range(1, levels + 1)]
+    if maps == [None]:
+        raise RecipeError(f"model.encoder {name} has no map at 1/2 of the resolution: the model needs 2 widths or more")
+    if any(each is None for each in maps[1:]):
+        raise RecipeError(f"model.encoder {name} does not halve its maps exactly, as colors need")
+    return keras.Model(application.input, [each for each in maps if each is not None], name=_LAYER)
+
+
+def _expected_range(name: str, color_space: ColorSpace) -> tuple[list[float], list[float]]:
+    """Scale and offset per channel of the model's input to what the application was trained on."""
+    module: Any = inspect.getmodule(getattr(keras.applications, name))
+    # Asked of its own function, which is linear: in [-1, 1], or less the mean of ImageNet, or as it is, in [0, 255].
+    black, white = (module.preprocess_input(np.full((1, 1, 3), end, np.float32)).ravel() for end in (0.0, 255.0))
+    if color_space == "rgb":
+        return (white - black).tolist(), black.tolist()
+    # L / 100 stands for the gray value in sRGB, from which it differs by 0.04 at most.
+    return ((white - black) / 2).tolist(), ((white + black) / 2).tolist()
+
+
+def _scale_after_normalization(application: keras.Model) -> Any:
+    """Per channel, or None: EfficientNet's ImageNet weights need a layer which it lacks with other weights."""
+    scales = (layer.scale for layer in application.layers if isinstance(layer, layers.Rescaling))
+    return next((scale for scale in scales if np.ndim(scale)), None)
+
+
+def _weighted(model: keras.Model) -> list[Any]:
+    return [layer for layer in model.layers if layer.weights]
+
+
+def _short(error: Exception) -> str:
+    return textwrap.shorten(one_line(error), _MESSAGE)
