@@ -24,6 +24,7 @@ ON_A_CLUSTER = ("export RAY_AUTH_MODE=token", "ray start --head", "ray job submi
 ON_S3 = ("export AWS_ENDPOINT_URL=", "colorize prepare folder s3://", "colorize archive s3://")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("ray_here")
 def test_colorize(
     archive_dir: Path, color_dir: Path, cifar_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -35,7 +36,7 @@ def test_colorize(
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ") and not line.startswith(ON_S3)]
-    assert len(commands) == 14
+    assert len(commands) == 16
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
     for path in (
@@ -45,6 +46,8 @@ def test_colorize(
         "colorizer.onnx.json",
         "my-savedmodel/saved_model.pb",
         "pairs/samples.png",
+        "dense-model/model.keras",
+        "tuned-model/trials.csv",
     ):
         assert (tmp_path / path).is_file()
     assert list((tmp_path / "shards").glob("*.parquet"))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from processes import hear_signals
 
-from colorize_core import Colorizer, load_bundle
+from colorize_core import Colorizer, load_bundle, models
 from colorize_core.evaluation import metrics
 from jobs import archive
 from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
@@ -104,6 +104,27 @@ def test_two_workers_learn_what_one_does(cifar_dir: Path, tmp_path: Path) -> Non
         curves.append([(row["loss"], row["val_loss"]) for row in history(bundle)])
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
     assert curves[0][-1][0] < curves[0][0][0]
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_one_step_of_two_workers_leaves_the_weights_of_one(cifar_dir: Path, tmp_path: Path) -> None:
+    """With batch norm, whose statistics are those of the global batch.
+
+    The rate is small since Adam divides a gradient by its own size: of one near zero the rounding alone is a step of
+    some percent of the rate.
+    """
+    options = ["--epochs=1", "--batch-size=194", "--set=data.flip=false", "--set=model.settings.widths=[8, 16]"]
+    options.append("--set=training.learning_rate=0.0003")
+    weights = []
+    for workers in (1, 2):
+        bundle = tmp_path / f"workers-{workers}"
+        call = ["cifar10-conv", f"cifar10:{cifar_dir}", str(bundle), *options, f"--num-workers={workers}"]
+        assert status_of(command, call) == DONE
+        weights.append(load_bundle(str(bundle)).model().get_weights())
+    before = models.of_recipe(load_bundle(str(bundle)).recipe).get_weights()
+    assert max(np.abs(after - old).max() for after, old in zip(weights[0], before, strict=True)) > 2e-4
+    for one, two in zip(*weights, strict=True):
+        np.testing.assert_allclose(two, one, atol=1e-5, rtol=0)
 
 
 def test_what_is_wrong_is_said_in_one_line(color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
