@@ -5,9 +5,7 @@ A batch file holds up to 10,000 (CIFAR-100: 50,000) images of 32x32, as three pl
 
 from __future__ import annotations
 
-import codecs
 import io
-import pickle
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import containers, storage
-from colorize_core.datasets import official
+from colorize_core.datasets import official, pickles
 from colorize_core.datasets.rows import Plan, Rows
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 
-_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy")
 _Batch = tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]  # pixels [n, 32, 32, 3], and labels [n] by name
 _PIXELS = 3 * 32 * 32
 _ROWS_AT_ONCE = 2000  # 6 MB
@@ -124,10 +121,10 @@ def load_pickled(file: IO[bytes], where: str, labels: tuple[str, ...]) -> _Batch
         InputError: the pickle is damaged, asks for code, or holds something else; a label is out of range.
     """
     try:
-        fields = _ArraysOnly(file, encoding="bytes").load()
-        data = fields[b"data"]
-        if data.dtype != np.uint8:
-            raise ValueError(f"pixels are {data.dtype}, not uint8")
+        fields = pickles.load(file)
+        data = fields[b"data"].values
+        if data.dtype != np.uint8 or data.shape[1:] != (_PIXELS,) or not len(data):
+            raise ValueError(f"pixels are {data.dtype} {list(data.shape)}, not uint8 [n, {_PIXELS}]")
         pixels: NDArray[np.uint8] = data.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
         found = {name: _integers(fields[_LABEL_KEYS[name]]) for name in labels}
         for name, values in found.items():
@@ -138,7 +135,7 @@ def load_pickled(file: IO[bytes], where: str, labels: tuple[str, ...]) -> _Batch
     except OSError:
         raise
     except Exception as error:  # a damaged pickle fails in more ways than can be listed, MemoryError among them
-        raise InputError(f"{where} is no CIFAR batch ({one_line(error)}): fetch the archive again") from error
+        raise InputError(f"{where} is no CIFAR batch ({one_line(error)[:200]}): fetch the archive again") from error
     _check_labels(found, where)
     return pixels, found
 
@@ -169,42 +166,8 @@ def _check_labels(labels: Mapping[str, NDArray[np.int64]], where: str) -> None:
 
 def _integers(values: Any) -> NDArray[np.int64]:
     """Labels, which are a list of integers in a published batch."""
-    if isinstance(values, np.ndarray):
-        values = values.tolist()
+    if type(values) is pickles.Array:
+        values = values.values.tolist()
     if not isinstance(values, list) or any(type(value) is not int for value in values):
         raise ValueError("the labels are no list of integers")
     return np.array(values, np.int64)
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Builds arrays of numbers and plain values; a pickle that asks for anything else is refused before it runs."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("_codecs", "encode"):
-            return codecs.encode
-        known = {"_reconstruct": _reconstruct, "ndarray": _Array, "dtype": _dtype}
-        if module not in _MODULES or name not in known:
-            raise pickle.UnpicklingError(f"asks for {module}.{name}, which no CIFAR batch needs")
-        return known[name]
-
-
-class _Array:
-    """Stands for ``numpy.ndarray`` where a pickle names it. To call that would be to choose what memory it reads."""
-
-    def __init__(self, *arguments: Any) -> None:
-        raise pickle.UnpicklingError("calls numpy.ndarray, which no CIFAR batch needs")
-
-
-def _reconstruct(kind: Any, shape: Any, letter: Any) -> NDArray[Any]:
-    """The empty array that a pickle fills with its state, dtype and all."""
-    if kind is not _Array:
-        raise pickle.UnpicklingError(f"wants an array of type {kind}, which no CIFAR batch has")
-    return np.empty(0, np.uint8)
-
-
-def _dtype(name: Any, *more: Any) -> np.dtype[Any]:
-    """A dtype of plain numbers: values of others are addresses in memory."""
-    made = np.dtype(name.decode() if isinstance(name, bytes) else name)
-    if made.kind not in "biu":
-        raise pickle.UnpicklingError(f"has an array of {made}, need whole numbers")
-    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zlib
 from collections import Counter
@@ -96,18 +97,22 @@ def prepare_chunk(chunk: Chunk, number: int, transform: Transform, output: str) 
         statistics.add_fingerprints(tally.fingerprints),
         size,
     )
-    storage.write(storage.join(output, RECORDS, f"{number:05d}.json"), record.to_json().encode())
+    content = record.to_json().encode()
+    storage.write(storage.join(output, RECORDS, f"{number:05d}.json"), _digest(content) + b"\n" + content)
     return record
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
 
 
 def read_records(output: str) -> Iterator[Record]:
     """Of the chunks that are done, in their order. One that is damaged counts as none: its chunk is done again."""
     for entry in storage.children(storage.join(output, RECORDS)):
         if entry.name[0].isdigit():
-            try:
-                yield Record.from_json(storage.read(entry.path))
-            except (ValueError, KeyError, TypeError):
-                continue
+            digest, _, content = storage.read(entry.path).partition(b"\n")
+            if digest == _digest(content):
+                yield Record.from_json(content)
 
 
 class _Shard:

@@ -114,10 +114,14 @@ def test_records_are_read_back_in_their_order(rows: Rows, tmp_path: Path) -> Non
     assert list(shards.read_records(str(tmp_path))) == made[::-1]
 
 
-@pytest.mark.parametrize("content", ["", '{"chunk": 10}', "[]", '{"chunk": 1'])
-def test_a_damaged_record_counts_as_none(rows: Rows, tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("damage", [b"", b"{}", None, 0, 70, 100, -1])
+def test_a_damaged_record_counts_as_none(rows: Rows, tmp_path: Path, damage: bytes | int | None) -> None:
     made = [prepare(rows, tmp_path, Transform(16), number) for number in (2, 10)]
-    (tmp_path / "_chunks" / "00010.json").write_text(content)
+    path = tmp_path / "_chunks" / "00010.json"
+    content = bytearray(path.read_bytes())
+    if isinstance(damage, int):
+        content[damage] ^= 1
+    path.write_bytes(damage if isinstance(damage, bytes) else content[:-1] if damage is None else content)
     assert list(shards.read_records(str(tmp_path))) == made[:1]
 
 
