@@ -114,7 +114,7 @@ def test_one_step_of_two_workers_leaves_the_weights_of_one(cifar_dir: Path, tmp_
     some percent of the rate.
     """
     options = ["--epochs=1", "--batch-size=194", "--set=data.flip=false", "--set=model.settings.widths=[8, 16]"]
-    options.append("--set=training.learning_rate=0.0003")
+    options.append("--set=training.learning_rate=0.0001")
     weights = []
     for workers in (1, 2):
         bundle = tmp_path / f"workers-{workers}"
@@ -122,7 +122,7 @@ def test_one_step_of_two_workers_leaves_the_weights_of_one(cifar_dir: Path, tmp_
         assert status_of(command, call) == DONE
         weights.append(load_bundle(str(bundle)).model().get_weights())
     before = models.of_recipe(load_bundle(str(bundle)).recipe).get_weights()
-    assert max(np.abs(after - old).max() for after, old in zip(weights[0], before, strict=True)) > 2e-4
+    assert max(np.abs(after - old).max() for after, old in zip(weights[0], before, strict=True)) > 5e-5
     for one, two in zip(*weights, strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5, rtol=0)
 
