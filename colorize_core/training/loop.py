@@ -127,15 +127,15 @@ def epochs(
         try:
             seed = [recipe.training.seed, epoch, place[0]]
             loss = trainer.train(batches.training(shards["train"], recipe, place[1], seed))
+            seconds = time.perf_counter() - started
+            validation = batches.validation(shards["val"], recipe, place[1])
+            few = next(validation)
+            figures = trainer.validate(chain([few], validation))
         except FloatingPointError:
             raise FloatingPointError(
                 f"the loss is no number any more in epoch {epoch}: lower training.learning_rate "
                 f"({recipe.training.learning_rate:g})"
             ) from None
-        seconds = time.perf_counter() - started
-        validation = batches.validation(shards["val"], recipe, place[1])
-        few = next(validation)
-        figures = trainer.validate(chain([few], validation))
         images = steps * recipe.training.batch_size
         row = {"epoch": epoch, "loss": loss, **figures, "learning_rate": trainer.rate()}
         history = [*history, {**row, "images_per_second": images / seconds, "seconds": seconds}]

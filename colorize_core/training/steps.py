@@ -82,11 +82,16 @@ class Replicas:
         return loss
 
     def validate(self, batches: Iterator[Batch]) -> dict[str, float]:
-        """Loss and mean squared error over all validation images, of the model and of predicting gray."""
+        """Loss and mean squared error over all validation images, of the model and of predicting gray.
+
+        Raises FloatingPointError where one is no number.
+        """
         sums, images = np.zeros(len(VALIDATION)), 0
         for inputs, targets in batches:
             sums += len(inputs) * np.array([float(value) for value in self._validate_step(inputs, targets)])
             images += len(inputs)
+        if not np.isfinite(sums).all():
+            raise FloatingPointError(f"validation gives {sums / images}")
         return dict(zip(VALIDATION, (sums / images).tolist(), strict=True))
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import pickle
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from processes import hear_signals
+from small_recipe import SETTINGS, as_arguments, read_history
 
 from colorize_core import Colorizer, load_bundle, models
 from colorize_core.evaluation import metrics
@@ -23,26 +23,11 @@ from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
 from jobs.train import command
 
 FILES = ["MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png", "tensorboard"]
-# A small model at a small size: what is tested here is the way from data to bundle, not the colors.
-SMALL = [
-    "--set=data.size=32",
-    "--set=data.crop=32",
-    "--set=data.inference_side=32",
-    "--set=data.min_scale=1",
-    "--set=data.flip=false",
-    "--set=model.settings.widths=[8, 16, 16]",
-    "--set=model.settings.convolutions=[1, 1, 1]",
-    "--set=model.multiple=8",
-]
+SMALL = as_arguments(SETTINGS)
 
 
 def train(*arguments: str | os.PathLike[str]) -> int:
     return status_of(command, [*map(os.fspath, arguments), *SMALL])
-
-
-def history(bundle: Path) -> list[dict[str, float]]:
-    with open(bundle / "history.csv", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -55,7 +40,7 @@ def test_folder_to_bundle_to_colors(color_dir: Path, archive_dir: Path, tmp_path
     assert facts["training"]["epochs"] == 3
     assert facts["training"]["images"]["train"] + facts["training"]["images"]["val"] + facts["metrics"]["images"] == 160
     assert facts["recipe"]["data"]["size"] == 32
-    rows = history(bundle)
+    rows = read_history(bundle)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["loss"] < rows[0]["loss"]
     card = (bundle / "MODEL_CARD.md").read_text()
@@ -101,7 +86,7 @@ def test_two_workers_learn_what_one_does(cifar_dir: Path, tmp_path: Path) -> Non
         bundle = tmp_path / f"workers-{workers}"
         data = f"cifar10:{cifar_dir}"
         assert train("unet-lab", data, bundle, "--epochs=4", "--batch-size=194", f"--num-workers={workers}") == DONE
-        curves.append([(row["loss"], row["val_loss"]) for row in history(bundle)])
+        curves.append([(row["loss"], row["val_loss"]) for row in read_history(bundle)])
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
     assert curves[0][-1][0] < curves[0][0][0]
 

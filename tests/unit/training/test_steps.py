@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+from small_recipe import SETTINGS
 
 from colorize_core.models import classes
 from colorize_core.recipes import Recipe, load_recipe
@@ -18,13 +19,7 @@ from colorize_core.training.pairs import to_pair
 from colorize_core.training.schedules import Schedule
 from colorize_core.training.steps import Replicas
 
-SMALL = {
-    "data.size": 32,
-    "data.crop": 32,
-    "data.inference_side": 32,
-    "model.multiple": 8,
-    "model.settings.widths": [8, 16, 16],
-    "model.settings.convolutions": [1, 1, 1],
+SMALL = SETTINGS | {
     "model.settings.dropout": 0.1,
     "training.rebalance": 0,
     "training.warmup": 0,
@@ -103,6 +98,8 @@ def test_a_loss_that_is_no_number_is_an_error(batch: Any) -> None:
     trainer = replicas(recipe())
     with pytest.raises(FloatingPointError):
         trainer.train(times((batch[0], batch[1] * np.float32(np.nan)), 1))
+    with pytest.raises(FloatingPointError):
+        trainer.validate(times((batch[0] * np.float32(np.nan), batch[1]), 1))
 
 
 @pytest.mark.parametrize(
