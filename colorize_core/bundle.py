@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of bundle.json; raised when an older reader would misread it
 DEFAULT = "default"
+FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors, hence dull
+VIVID = "vivid"
 FACTS = "bundle.json"
+CURVES = "curves.png"
+_CARD = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulness", ".1f"))  # columns of the card's table
 _SHIPPED = Path(__file__).parent / "pretrained"
 _VERSIONS = ("keras", "numpy", "ray", "tensorflow")
 
@@ -41,21 +45,25 @@ class Bundle:
 
     Attributes:
         weights: content of ``model.keras``.
+        saturation: gains of ab by name: ``faithful`` is what the network said, with ``vivid`` the validation images are
+            as colorful as the truth.
         training: data, fingerprint, images per split, epochs, minutes.
-        metrics: measured on the test split, always with the gray-copy figures.
+        metrics: measured on the test split, with those of the gray copy and the mean chroma: ``Judgement.facts``.
     """
 
     recipe: Recipe
     weights: bytes
+    saturation: Mapping[str, float]
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
     versions: Mapping[str, str]
 
     @classmethod
-    def create(cls, recipe: Recipe, weights: bytes, training: Mapping[str, Any]) -> Bundle:
+    def create(cls, recipe: Recipe, weights: bytes, vivid_gain: float, training: Mapping[str, Any]) -> Bundle:
         """A bundle of weights that were just trained with the installed libraries."""
         versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
-        return cls(recipe, weights, training, {}, {"python": platform.python_version(), **versions})
+        saturation = {FAITHFUL: 1.0, VIVID: vivid_gain}
+        return cls(recipe, weights, saturation, training, {}, {"python": platform.python_version(), **versions})
 
     @property
     def name(self) -> str:
@@ -81,6 +89,14 @@ class Bundle:
     @property
     def _weights_digest(self) -> str:
         return hashlib.sha256(self.weights).hexdigest()
+
+    def gain(self, saturation: str | float) -> float:
+        """The gain of ab that a name in ``saturation`` stands for, or a number as it is. Raises BundleError."""
+        if not isinstance(saturation, str):
+            return saturation
+        if saturation not in self.saturation:
+            raise BundleError(f"saturation {saturation!r} of {self.name}: choose from {', '.join(self.saturation)}")
+        return self.saturation[saturation]
 
     def with_metrics(self, metrics: Mapping[str, Any]) -> Bundle:
         """The same bundle with measured figures."""
@@ -117,6 +133,7 @@ class Bundle:
             "digest": self.digest,
             "weights_sha256": self._weights_digest,
             "recipe": self.recipe.model_dump(),
+            "saturation": self.saturation,
             "training": self.training,
             "metrics": self.metrics,
             "versions": self.versions,
@@ -135,14 +152,13 @@ def load_bundle(name: str) -> Bundle:
     Raises:
         BundleError: no such bundle, a file of it is missing or damaged, or the weights are not those it was saved with.
     """
-    shipped = sorted(folder.name for folder in _SHIPPED.iterdir() if (folder / "bundle.json").is_file())
-    path = str(_SHIPPED / name) if name in shipped else name
+    path = _place(name)
     try:
-        facts = json.loads(storage.read(storage.join(path, "bundle.json")))
+        facts = json.loads(storage.read(storage.join(path, FACTS)))
         weights = storage.read(storage.join(path, "model.keras"))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
-            f"no model bundle {name!r}: choose from {', '.join(shipped)}, or name a folder that colorize train made"
+            f"no model bundle {name!r}: choose from {', '.join(_shipped())}, or name a folder that colorize train made"
         ) from None
     except (OSError, ValueError) as error:
         raise BundleError(f"model bundle {name} cannot be read: {one_line(error)}") from error
@@ -152,9 +168,24 @@ def load_bundle(name: str) -> Bundle:
         if hashlib.sha256(weights).hexdigest() != facts["weights_sha256"]:
             raise BundleError(f"model.keras of {name} is not the file that its bundle.json describes: fetch it again")
         recipe = Recipe.model_validate(facts["recipe"])
-        return Bundle(recipe, weights, facts["training"], facts["metrics"], facts["versions"])
+        described = (facts[name] for name in ("saturation", "training", "metrics", "versions"))
+        return Bundle(recipe, weights, *described)
     except (KeyError, TypeError, ValidationError) as error:
         raise BundleError(f"bundle.json of {name} is damaged: {one_line(error)}") from error
+
+
+def read_curves(name: str) -> bytes | None:
+    """``curves.png`` of a bundle, PNG; None where there is none."""
+    path = storage.join(_place(name), CURVES)
+    return storage.read(path) if storage.exists(path) else None
+
+
+def _shipped() -> list[str]:
+    return sorted(folder.name for folder in _SHIPPED.iterdir() if (folder / FACTS).is_file())
+
+
+def _place(name: str) -> str:
+    return str(_SHIPPED / name) if name in _shipped() else name
 
 
 def _card(made: Bundle) -> str:
@@ -168,11 +199,23 @@ def _card(made: Bundle) -> str:
     card.write(f"{training['epochs']} epochs in {training['minutes']} minutes, {training['workers']} worker(s)")
     card.write(f"{' on GPUs' if training['gpu'] else ' on CPU'}; epoch {training['best_epoch']} is kept. ")
     card.write(f"Data fingerprint `{training['fingerprint'][:16]}`, model digest `{made.digest[:16]}`.\n\n")
-    card.write(f"## Measured\n\nOn {metrics['images']} test images that training never saw, at full resolution.\n\n")
-    card.write("| | PSNR (dB) | MSE, RGB in [0, 1] | colorfulness |\n|---|---|---|---|\n")
-    for row, label in (("model", made.name), ("gray_copy", "gray copy"), ("truth", "truth")):
-        figures = metrics[row]
-        psnr, mse = (f"{figures['psnr']:.2f}", f"{figures['mse']:.4f}") if "psnr" in figures else ("", "")
-        card.write(f"| {label} | {psnr} | {mse} | {figures['colorfulness']:.1f} |\n")
-    card.write("\nColorfulness after Hasler and Süsstrunk (2003), signed. See `samples.png` and `curves.png`.\n")
+    card.write(
+        f"## Measured\n\nOn {metrics['images']} test images that training never saw, at full resolution, with 95 % "
+    )
+    card.write("bootstrap intervals of the mean.\n\n")
+    card.write("| | PSNR (dB) | MSE, RGB in [0, 1] | SSIM | CIEDE2000 | colorfulness |\n|---|---|---|---|---|---|\n")
+    for label, row in metrics["tables"]["full"].items():
+        psnr = "{mean:.2f} ({low:.2f} to {high:.2f})".format(**row["psnr"])
+        others = " | ".join(f"{row[name]['mean'] or 0:{form}}" for name, form in _CARD)
+        card.write(f"| {label} | {psnr} | {others} |\n")
+    card.write(f"| truth | | | | | {metrics['truth']['colorfulness']['mean']:.1f} |\n\n")
+    for label, names in metrics["not_beaten"]["full"].items():
+        if names:
+            card.write(f"**{label} does not beat the {' and the '.join(names)}.**\n\n")
+    vivid = made.saturation[VIVID]
+    card.write(
+        f"`faithful` is what the network said, `vivid` has {vivid:g} times its chroma: so the validation images "
+    )
+    card.write("are as colorful as the truth. Colorfulness after Hasler and Süsstrunk (2003), signed. ")
+    card.write("See `samples.png` and `curves.png`.\n")
     return card.getvalue()

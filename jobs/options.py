@@ -7,6 +7,10 @@ from typing import Any
 
 import click
 
+from colorize_core.bundle import FAITHFUL, VIVID
+
+_MAX_SATURATION = 10
+
 
 class Number(click.FloatRange):
     """A finite number of at least 0."""
@@ -20,6 +24,16 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number.", param, ctx)
         return number
+
+
+def saturation_of(ctx: click.Context, option: click.Parameter, value: str) -> str | float:
+    """Callback of an option that takes the name of a bundle's gain, or a factor of at least 0."""
+    if value in (FAITHFUL, VIVID):
+        return value
+    try:
+        return Number(_MAX_SATURATION).convert(value, option, ctx)
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message} Or write {FAITHFUL} or {VIVID}.", ctx, option) from error
 
 
 FRACTION = Number(1)

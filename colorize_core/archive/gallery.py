@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from colorize_core import storage
 from colorize_core.archive import ledger
 from colorize_core.archive.source import Source
-from colorize_core.evaluation import report
+from colorize_core.evaluation import pictures
 
 FOLDER = "_report"
 
@@ -29,5 +29,5 @@ def write_side_by_side(sources: Sequence[Source], output: str, truths: Mapping[s
             rows.append((before, after, truths.get(source.name)))
     headings = ("before", "after", "truth") if truths else ("before", "after")
     path = storage.join(output, FOLDER, "side-by-side.png")
-    storage.write(path, report.grid([row[: len(headings)] for row in rows], headings))
+    storage.write(path, pictures.grid([row[: len(headings)] for row in rows], headings))
     return path

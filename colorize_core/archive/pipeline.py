@@ -39,6 +39,7 @@ class ArchiveConfig:
     file_format: OutputFormat = "png"
     retry_failed: bool = False
     limit: int | None = None
+    saturation: str | float = bundles.FAITHFUL  # a gain of the bundle by name, or a number
 
 
 class Archive:
@@ -51,6 +52,7 @@ class Archive:
     def __init__(self, config: ArchiveConfig) -> None:
         self.config = config
         self.bundle = bundles.load_bundle(config.model)
+        self.gain = self.bundle.gain(config.saturation)
         self.output = storage.absolute(config.output)
         self.listing = source.list_sources(config.input)
         source.check_apart(config.input, config.output)
@@ -83,7 +85,7 @@ class Archive:
 
     @property
     def _settings(self) -> str:
-        return f"format={self.config.file_format}"
+        return f"format={self.config.file_format} saturation={self.gain:g}"
 
     def run(self, on_progress: Callable[[LedgerRow], None] = lambda row: None) -> RunSummary:
         """Colorizes what is left to do, on the cluster that ``cluster.connected`` finds.
@@ -139,7 +141,7 @@ class Archive:
             Predictor,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(self.bundle, threads),
+            fn_constructor_args=(self.bundle, threads, self.gain),
             compute=ActorPoolStrategy(size=actors),
             num_gpus=1 if resources.gpus else 0,
             # On CPU the network takes what the other stages leave. An actor that reserved a CPU would idle on it while

@@ -65,10 +65,10 @@ def read_small(tasks: pa.Table, *, recipe: Recipe) -> pa.Table:
 class Predictor:
     """Stage 2, an actor: ``small`` from gray to ab."""
 
-    def __init__(self, bundle: Bundle, threads: int | None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None, saturation: float) -> None:
         self._failure: BundleError | None = None
         try:
-            self._colorizer = Colorizer(bundle, threads)
+            self._colorizer = Colorizer(bundle, threads, saturation)
         except BundleError as error:
             self._failure = error  # raised here, it would start the actor again and again
 

@@ -41,6 +41,7 @@ class RunSummary:
     format: str
     bundle: str
     bundle_digest: str
+    saturation: float
     photographs: int
     other_files: int
     folders_not_listed: list[str]
@@ -103,6 +104,7 @@ class Run:
             format=self._config.file_format,
             bundle=self._bundle.name,
             bundle_digest=self._bundle.digest,
+            saturation=self._bundle.gain(self._config.saturation),
             photographs=len(self._listing.sources),
             other_files=self._listing.others,
             folders_not_listed=self._listing.unlisted,

@@ -1,8 +1,8 @@
-"""Scores of a bundle over one split of a data set, at full resolution, beside the gray copy."""
+"""Figures per image of several bundles and of two baselines, on Ray Data: predict -> measure, an image at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,99 +11,264 @@ from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.bundle import Bundle
-from colorize_core.errors import InputError
-from colorize_core.evaluation import metrics
-from colorize_core.images import encode
-from colorize_core.inference import Colorizer
+from colorize_core.color import Floats, GrayFormula
+from colorize_core.evaluation import fid, measure
+from colorize_core.images import encode, square
+from colorize_core.inference import Colorizer, merge, network_size
 
 if TYPE_CHECKING:
     import ray.data
 
-_SAMPLES = 8
-_PSNR_OF_EQUAL = 100.0  # dB that an exact match counts as in a mean: infinity would hide the rest
+GRAY_COPY = "gray copy"
+MEAN_CHROMA = "mean chroma"
+FULL = "full"
+TRUTH = "truth"
+PICTURES = ("gray", TRUTH)
+FEATURES = "features/"
+_EVERY = 2  # row and column of an image whose chroma counts
 
 
 @dataclass(frozen=True)
-class Scores:
-    """A row of figures per image, and a few images to look at: rows of PNG bytes (gray, truth, colorized)."""
+class Contestant:
+    """A bundle that takes part.
 
-    rows: list[dict[str, Any]]
-    samples: list[tuple[bytes, bytes, bytes]]
-
-    def summary(self) -> dict[str, Any]:
-        """Means over the images: of the model, of the gray copy, and colorfulness of the truth."""
-
-        def mean(column: str) -> float:
-            return round(float(np.mean([row[column] for row in self.rows])), 6)
-
-        return {
-            "images": len(self.rows),
-            "model": {name: mean(f"model_{name}") for name in ("psnr", "mse", "colorfulness")},
-            "gray_copy": {name: mean(f"gray_{name}") for name in ("psnr", "mse", "colorfulness")},
-            "truth": {"colorfulness": mean("truth_colorfulness")},
-        }
-
-
-def choose_samples(images: ray.data.Dataset) -> set[str]:
-    """Ids of a few readable images of a data set; reads no further than it must.
-
-    Raises:
-        InputError: no image is readable.
+    Attributes:
+        label: its name here, unlike all others.
+        gains: of ab, by what is appended to the label.
     """
+
+    label: str
+    bundle: Bundle
+    gains: Mapping[str, float]
+
+    @property
+    def rows(self) -> dict[str, float]:
+        """Gain by name of the table's row."""
+        return {f"{self.label} {name}".strip(): gain for name, gain in self.gains.items()}
+
+    @property
+    def own(self) -> str:
+        """Name of the scale at which this one sees the images."""
+        return f"as {self.label} sees it"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What is compared.
+
+    Attributes:
+        mean_ab: that the mean-chroma baseline gives every pixel.
+        own_scales: whether it is measured at each bundle's own resolution too.
+    """
+
+    contestants: Sequence[Contestant]
+    mean_ab: tuple[float, float]
+    own_scales: bool = True
+
+    def tables(self) -> dict[str, list[str]]:
+        """Names of the rows of each scale's table, the baselines first."""
+        formulas = dict.fromkeys(each.bundle.recipe.data.gray for each in self.contestants)
+        baselines = [self.baseline(name, formula) for formula in formulas for name in (GRAY_COPY, MEAN_CHROMA)]
+        made = {FULL: [*baselines, *(row for each in self.contestants for row in each.rows)]}
+        if self.own_scales:
+            made |= {each.own: [GRAY_COPY, MEAN_CHROMA, *each.rows] for each in self.contestants}
+        return made
+
+    def scales_of(self, contestant: Contestant) -> list[str]:
+        """At which scales a contestant is measured."""
+        return [FULL, contestant.own] if self.own_scales else [FULL]
+
+    def baselines_of(self, contestant: Contestant, scale: str) -> list[str]:
+        """Names of the rows that a contestant must beat: those of its own gray."""
+        names = (GRAY_COPY, MEAN_CHROMA)
+        formula = contestant.bundle.recipe.data.gray
+        return [self.baseline(name, formula) for name in names] if scale == FULL else list(names)
+
+    def baseline(self, name: str, formula: GrayFormula) -> str:
+        """Name of a baseline's row at full resolution; with the formula of its gray where there are several."""
+        several = len({each.bundle.recipe.data.gray for each in self.contestants}) > 1
+        return f"{name} ({formula})" if several else name
+
+
+def column(scale: str, row: str, metric: str) -> str:
+    """Name of the column of one figure."""
+    return f"{scale}/{row}/{metric}"
+
+
+def score(
+    images: ray.data.Dataset,
+    match: Match,
+    *,
+    keep_pictures: Collection[str] = (),
+    network: fid.FeatureNetwork | None = None,
+) -> ray.data.Dataset:
+    """A lazy Ray data set with a row of figures per readable image {id, split, rgb, reason}.
+
+    Columns are ``id``, ``split``, ``width``, ``height``, ``truth/colorfulness``, and one per ``column``.
+
+    Args:
+        images: to colorize and to compare with.
+        match: who takes part.
+        keep_pictures: ids of images that have pictures too, as PNG: ``png/NAME`` for ``PICTURES`` and for each row of
+            a contestant; empty for all others.
+        network: adds ``features/NAME`` float32 [d] for ``TRUTH``, and for each row of the table at full resolution.
+    """
+    from ray.data import ActorPoolStrategy
     from ray.data.expressions import col
 
-    rows = images.select_columns(["id", "reason"]).filter(expr=col("reason") == "").limit(_SAMPLES).take_all()
-    if not rows:
-        raise InputError("none of the images to measure on can be read: look at the test split of DATA")
-    return {row["id"] for row in rows}
-
-
-def score(bundle: Bundle, images: ray.data.Dataset, sample_ids: Collection[str]) -> Scores:
-    """Colorizes the gray version of each readable image {id, rgb} and measures it against the truth, distributed."""
-    from ray.data import ActorPoolStrategy
-
-    scored = images.map_batches(
-        _Scorer,
-        fn_constructor_args=(bundle, sample_ids),
+    bundles = [each.bundle for each in match.contestants]
+    predicted = images.filter(expr=col("reason") == "").map_batches(
+        _Predictor,
+        fn_constructor_args=(bundles,),
         batch_size=16,
-        num_cpus=1,
+        num_cpus=0,  # as in the archive: it takes what the measuring tasks leave
         compute=ActorPoolStrategy(size=1),
     )
-    rows = [row for row in scored.take_all() if row["readable"]]
-    samples = [(row.pop("gray_png"), row.pop("truth_png"), row.pop("model_png")) for row in rows]
-    return Scores(rows, [sample for sample in samples if sample[0]])
+    if network:
+        predicted = predicted.map_batches(
+            _Extractor,
+            fn_constructor_args=(match, network),
+            batch_size=16,
+            num_cpus=0,
+            compute=ActorPoolStrategy(size=1),
+        )
+    return predicted.map_batches(
+        _measure_batch, batch_size=16, fn_kwargs={"match": match, "keep_pictures": frozenset(keep_pictures)}
+    )
 
 
-class _Scorer:
-    """Ray Data actor: rows {id, rgb} to rows of figures."""
+def mean_chroma(images: ray.data.Dataset) -> tuple[float, float]:
+    """Mean a and b of every second pixel of every second row of all images {rgb}; 0, 0 where none is readable."""
+    sums = images.map_batches(_sum_chroma, batch_size=32).to_pandas()[["a", "b", "pixels"]].sum()
+    pixels = max(1.0, float(sums["pixels"]))
+    return float(sums["a"]) / pixels, float(sums["b"]) / pixels
 
-    def __init__(self, bundle: Bundle, sample_ids: Collection[str]) -> None:
-        self._colorizer = Colorizer(bundle)
-        self._gray = bundle.recipe.data.gray
-        self._sample_ids = sample_ids
+
+def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
+    """What the colorizer gets [H, W]: the gray photograph that the data set has, else by the formula."""
+    if "gray" in row:
+        own: NDArray[np.uint8] = row["gray"]
+        return own
+    return np.rint(255 * color.gray(row["rgb"], formula)).astype(np.uint8)
+
+
+class _Predictor:
+    """An actor: adds the column ``ab/N`` of each bundle, float16 [h, w, 2]."""
+
+    def __init__(self, bundles: Sequence[Bundle]) -> None:
+        self._recipes = [bundle.recipe for bundle in bundles]
+        self._colorizers = [Colorizer(bundle) for bundle in bundles]
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        rows = [self._row(name, rgb) for name, rgb in zip(batch["id"], batch["rgb"], strict=True)]
-        return {column: _column([row[column] for row in rows]) for column in rows[0]}
+        made: dict[str, Any] = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
+        rows = _rows(made)
+        for i, (recipe, colorizer) in enumerate(zip(self._recipes, self._colorizers, strict=True)):
+            grays = [gray_of(row, recipe.data.gray) for row in rows]
+            sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
+            small = [square.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
+            made[f"ab/{i}"] = _column([ab.astype(np.float16) for ab in colorizer.predict(small)])
+        return made
 
-    def _row(self, name: str, truth: NDArray[np.uint8]) -> dict[str, Any]:
-        readable = truth.size > 0
-        if not readable:
-            truth = np.zeros((1, 1, 3), np.uint8)
-        gray = np.rint(255 * color.gray(truth, self._gray)).astype(np.uint8)
-        copy = np.repeat(gray[..., None], 3, axis=-1)
-        model = np.asarray(self._colorizer.colorize(gray))
-        sample = readable and name in self._sample_ids
-        row: dict[str, Any] = {"id": name, "readable": readable, "truth_colorfulness": metrics.colorfulness(truth)}
-        for label, image in (("model", model), ("gray", copy)):
-            row[f"{label}_psnr"] = min(metrics.psnr(truth, image), _PSNR_OF_EQUAL)
-            row[f"{label}_mse"] = metrics.mse(truth, image)
-            row[f"{label}_colorfulness"] = metrics.colorfulness(image)
-            row[f"{label}_png"] = encode.png(image) if sample else b""
-        row["truth_png"] = encode.png(truth) if sample else b""
-        return row
+
+class _Extractor:
+    """An actor: adds ``features/NAME`` of the truth and of each image that is compared with it."""
+
+    def __init__(self, match: Match, network: fid.FeatureNetwork) -> None:
+        self._match = match
+        self._features = fid.Features(network)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        rows = _rows(batch)
+        images = [{TRUTH: row["rgb"], **_full(row, self._match)} for row in rows]
+        return batch | {f"{FEATURES}{name}": self._features([each[name] for each in images]) for name in images[0]}
+
+
+def _measure_batch(batch: dict[str, Any], *, match: Match, keep_pictures: Collection[str]) -> dict[str, Any]:
+    features = {name: values for name, values in batch.items() if name.startswith(FEATURES)}
+    measured = [_measure(row, match, keep_pictures) for row in _rows(batch)]
+    return {name: _column([row[name] for row in measured]) for name in measured[0]} | features
+
+
+def _measure(row: Mapping[str, Any], match: Match, keep_pictures: Collection[str]) -> dict[str, Any]:
+    """The figures of one image."""
+    truth = measure.Truth(row["rgb"])
+    height, width = row["rgb"].shape[:2]
+    made: dict[str, Any] = {"id": row["id"], "split": row["split"], "width": width, "height": height}
+    made["truth/colorfulness"] = truth.colorfulness
+    images = _full(row, match)
+    scales = {FULL: (truth, images)}
+    if match.own_scales:
+        scales |= {each.own: _own(row, i, match) for i, each in enumerate(match.contestants)}
+    for scale, (against, compared) in scales.items():
+        for name, image in compared.items():
+            made |= {column(scale, name, metric): value for metric, value in against.compare(image).items()}
+    if keep_pictures:
+        kept = row["id"] in keep_pictures
+        gray = gray_of(row, match.contestants[0].bundle.recipe.data.gray)
+        colorized = {name: images[name] for each in match.contestants for name in each.rows}
+        shown = {**dict(zip(PICTURES, (gray, row["rgb"]), strict=True)), **colorized}
+        made |= {f"png/{name}": encode.png(image) if kept else b"" for name, image in shown.items()}
+    return made
+
+
+def _full(row: Mapping[str, Any], match: Match) -> dict[str, NDArray[np.uint8]]:
+    """What is compared at full resolution, by row of the table."""
+    made = {}
+    for i, contestant in enumerate(match.contestants):
+        formula = contestant.bundle.recipe.data.gray
+        gray = gray_of(row, formula)
+        if (name := match.baseline(GRAY_COPY, formula)) not in made:
+            made[name] = copy_gray(gray)
+            made[match.baseline(MEAN_CHROMA, formula)] = _tint(gray, match.mean_ab)
+        made |= _colorized(contestant, gray, row[f"ab/{i}"])
+    return made
+
+
+def _own(row: Mapping[str, Any], place: int, match: Match) -> tuple[measure.Truth, dict[str, NDArray[np.uint8]]]:
+    """The truth at a contestant's own resolution, and what is compared with it."""
+    contestant = match.contestants[place]
+    recipe = contestant.bundle.recipe
+    gray = gray_of(row, recipe.data.gray)
+    size = network_size(recipe, gray.shape[1], gray.shape[0])
+    small = square.resize(gray, size)
+    baselines = {GRAY_COPY: copy_gray(small), MEAN_CHROMA: _tint(small, match.mean_ab)}
+    return measure.Truth(square.resize(row["rgb"], size)), baselines | _colorized(contestant, small, row[f"ab/{place}"])
+
+
+def _colorized(contestant: Contestant, gray: NDArray[np.uint8], ab: NDArray[Any]) -> dict[str, NDArray[np.uint8]]:
+    chroma = ab.astype(np.float32)
+    return {name: np.asarray(merge(gray, np.float32(gain) * chroma)) for name, gain in contestant.rows.items()}
+
+
+def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The gray image [H, W] in all three channels."""
+    return np.repeat(gray[..., None], 3, axis=-1)
+
+
+def _tint(gray: NDArray[np.uint8], ab: tuple[float, float]) -> NDArray[np.uint8]:
+    """One chroma for every pixel."""
+    plane: Floats = np.broadcast_to(np.array(ab, np.float32), (1, 1, 2))
+    return np.asarray(merge(gray, plane))
+
+
+def _sum_chroma(batch: dict[str, Any]) -> dict[str, Any]:
+    sums, pixels = np.zeros(2), 0
+    for rgb in batch["rgb"]:
+        ab = color.rgb_to_lab(rgb[::_EVERY, ::_EVERY])[..., 1:]
+        sums += ab.sum(axis=(0, 1), dtype=np.float64)
+        pixels += ab.shape[0] * ab.shape[1]
+    return {"a": np.array([sums[0]]), "b": np.array([sums[1]]), "pixels": np.array([pixels])}
+
+
+def _rows(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{name: values[i] for name, values in batch.items()} for i in range(len(batch["id"]))]
 
 
 def _column(values: list[Any]) -> NDArray[Any]:
-    # As an array of fixed length NumPy would strip the zero bytes that end a file.
-    return np.array(values, object if isinstance(values[0], bytes) else None)
+    # As an array of fixed length NumPy would strip the zero bytes that end a file; images of one size would be stacked.
+    if not isinstance(values[0], (bytes, np.ndarray)):
+        return np.array(values)
+    column = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        column[i] = value
+    return column

@@ -20,8 +20,8 @@ BUILDERS = {
     "dense": "colorize_core.models.dense:build",
     "unet": "colorize_core.models.unet:build",
 }
-# Of keras.applications, those whose maps are exact halves: not Inception*, NASNet* and Xception. Written down here,
-# since a recipe is checked without Keras.
+# Of keras.applications, those whose maps are exact halves: not Inception*, NASNet* and Xception; and one of our own.
+# Written down here, since a recipe is checked without Keras.
 ENCODERS = (
     *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
     *(f"DenseNet{layers}" for layers in (121, 169, 201)),
@@ -30,6 +30,7 @@ ENCODERS = (
     *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"),
     *(f"ResNet{layers}{version}" for version in ("", "V2") for layers in (50, 101, 152)),
     *("VGG16", "VGG19"),
+    "EfficientNetLite0",
 )
 TEMPERATURE = 0.38  # of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
 
@@ -87,6 +88,13 @@ def of_recipe(recipe: Recipe) -> keras.Model:
         temperature=training.temperature,
         encoder=recipe.model.encoder,
     )
+
+
+def encoder_variables(model: keras.Model, *, frozen: bool) -> list[Any]:
+    """The trainable variables of the encoder of a model that ``build`` made; ``frozen`` makes that none."""
+    encoder = model.get_layer("encoder")
+    encoder.trainable = not frozen
+    return list(encoder.trainable_variables)
 
 
 def load_encoder(model: keras.Model, encoder: str, weights: str) -> None:

@@ -1,4 +1,4 @@
-"""Encoders from keras.applications, for any of the models, with weights that were learned elsewhere.
+"""Encoders from keras.applications and one of ours, for any of the models, with weights that were learned elsewhere.
 
 An application is cut where its maps have 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's resolution, wherever in it that
 is. Its copy in a model is the layer ``encoder``, built with random weights; ``load`` fills it.
@@ -22,8 +22,10 @@ from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError, one_line
 from colorize_core.models import ENCODERS
 from colorize_core.models.blocks import MOMENTUM, SYNCHRONIZED
+from colorize_core.models.efficientnet_lite import EfficientNetLite0
 
 LEVELS = 5
+_OURS = {"EfficientNetLite0": EfficientNetLite0}
 _LAYER = "encoder"
 _PROBE = 320  # pixels on a side, on which the maps' resolutions are read: 32 times a number that is no power of two
 _MESSAGE = 400  # characters; Keras lists each layer that a file lacks
@@ -45,7 +47,7 @@ def encode(gray: keras.KerasTensor, name: str, levels: int, color_space: ColorSp
         raise RecipeError(f"model.encoder is {name!r}; choose from {', '.join(ENCODERS)}")
     if not 1 <= levels <= LEVELS:
         raise RecipeError(f"model.encoder {name} has {LEVELS} levels, the model asks for {levels}")
-    scale, offset = _expected_range(name, color_space)
+    scale, offset = expected_range(name, color_space)
     x = layers.Rescaling(scale, offset)(layers.Concatenate()([gray, gray, gray]))  # [n, h, w, 3]
     encoder = _cut(name, _application(name, weights=None, include_top=False), levels)
     for layer in encoder.layers:
@@ -76,7 +78,7 @@ def load(model: keras.Model, name: str, weights: str) -> None:
         return
     encoder = model.get_layer(_LAYER)
     [*_, (_, side, _, _)] = encoder.compute_output_shape((1, _PROBE, _PROBE, 3))
-    source = _application_with(name, weights)
+    source = application_with(name, weights)
     for layer, trained in zip(
         _weighted(encoder), _weighted(_cut(name, source, (_PROBE // side).bit_length() - 1)), strict=True
     ):
@@ -89,17 +91,22 @@ def load(model: keras.Model, name: str, weights: str) -> None:
 
 def _application(name: str, **settings: Any) -> keras.Model:
     shape = {} if settings["include_top"] else {"input_shape": (None, None, 3)}
-    return getattr(keras.applications, name)(**settings, **shape)
+    return _builder(name)(**settings, **shape)
 
 
-def _application_with(name: str, weights: str) -> keras.Model:
+def _builder(name: str) -> Any:
+    return _OURS[name] if name in _OURS else getattr(keras.applications, name)
+
+
+def application_with(name: str, weights: str) -> keras.Model:
+    """An application without its top, with weights as in ``load``. Raises RecipeError as it does."""
     if weights == "imagenet":
         try:
             return _application(name, weights="imagenet", include_top=False)
         except Exception as error:  # Keras raises whatever its download does
             raise RecipeError(f"model.encoder_weights imagenet of {name}: {_short(error)}") from error
     suffix = next((end for end in (".weights.h5", ".keras") if weights.endswith(end)), os.path.splitext(weights)[1])
-    tops = (False, True) if suffix == ".h5" else (False,)  # of the other formats Keras leaves aside what is too much
+    tops = (False, True) if suffix == ".h5" and name not in _OURS else (False,)  # of the other formats Keras leaves aside what is too much
     with tempfile.NamedTemporaryFile(suffix=suffix) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
         try:
@@ -141,9 +148,9 @@ def _cut(name: str, application: keras.Model, levels: int) -> keras.Model:
     return keras.Model(application.input, [each for each in maps if each is not None], name=_LAYER)
 
 
-def _expected_range(name: str, color_space: ColorSpace) -> tuple[list[float], list[float]]:
-    """Scale and offset per channel of the model's input to what the application was trained on."""
-    module: Any = inspect.getmodule(getattr(keras.applications, name))
+def expected_range(name: str, color_space: ColorSpace) -> tuple[list[float], list[float]]:
+    """Scale and offset per channel of values in [0, 1] (``lab``: [-1, 1]) to what the application was trained on."""
+    module: Any = inspect.getmodule(_builder(name))
     # Asked of its own function, which is linear: in [-1, 1], or less the mean of ImageNet, or as it is, in [0, 255].
     black, white = (module.preprocess_input(np.full((1, 1, 3), end, np.float32)).ravel() for end in (0.0, 255.0))
     if color_space == "rgb":

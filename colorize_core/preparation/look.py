@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from colorize_core import color
 from colorize_core.datasets import prepared
 from colorize_core.datasets.splits import SPLITS
-from colorize_core.evaluation import report
+from colorize_core.evaluation import pictures
 from colorize_core.images import encode
 
 _IMAGES = 8
@@ -27,7 +27,7 @@ def draw(output: str, facts: dict[str, Any]) -> bytes:
             rgb = np.asarray(batch.rgb[i])
             made = np.rint(255 * color.gray(rgb, facts["pair"]["gray"])).astype(np.uint8)
             rows.append(_row(made if batch.gray is None else batch.gray[i], rgb))
-    return report.grid(rows[:_IMAGES], HEADINGS)
+    return pictures.grid(rows[:_IMAGES], HEADINGS)
 
 
 def _row(gray: NDArray[np.uint8], rgb: NDArray[np.uint8]) -> list[bytes]:

@@ -83,6 +83,9 @@ class TrainingSettings(_Settings):
     warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     weight_decay: float = Field(default=0.0, ge=0)
     gan: float = Field(default=0.0, ge=0, description="weight of the adversarial loss beside the pixel loss's 1")
+    encoder_rate: float = Field(
+        default=1.0, ge=0, le=1, description="of the encoder, as part of the rate; 0 freezes it"
+    )
     patience: int | None = Field(default=None, ge=1, description="epochs without a better one that end the training")
     keep: int = Field(default=2, ge=1, description="checkpoints kept while it goes on, the newest")
     samples_every: int = Field(default=5, ge=1, description="epochs between two looks at validation images")

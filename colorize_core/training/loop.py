@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from colorize_core import storage
 from colorize_core.color import Floats
 from colorize_core.errors import one_line
-from colorize_core.evaluation import report
+from colorize_core.evaluation import pictures, saturation
 from colorize_core.images import encode
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches, checkpoints, pairs
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
 HISTORY = (
     *("epoch", "loss", "val_loss", "val_gray_loss", "val_mse", "val_gray_mse"),
-    *("learning_rate", "images_per_second", "seconds"),
+    *("vivid_gain", "learning_rate", "images_per_second", "seconds"),
 )
 MODEL = "model.keras"  # in the folder of the checkpoints, when the last epoch is done
 _SAMPLES = 8
+_CALIBRATED = 256  # validation images on which the vivid gain is measured
 _MEND = "mend that, and go on with --resume"
 
 
@@ -129,19 +131,20 @@ def epochs(
             loss = trainer.train(batches.training(shards["train"], recipe, place[1], seed))
             seconds = time.perf_counter() - started
             validation = batches.validation(shards["val"], recipe, place[1])
-            few = next(validation)
-            figures = trainer.validate(chain([few], validation))
+            few = list(islice(validation, math.ceil(_CALIBRATED / recipe.training.batch_size)))
+            figures = trainer.validate(chain(few, validation))
         except FloatingPointError:
             raise FloatingPointError(
                 f"the loss is no number any more in epoch {epoch}: lower training.learning_rate "
                 f"({recipe.training.learning_rate:g})"
             ) from None
         images = steps * recipe.training.batch_size
-        row = {"epoch": epoch, "loss": loss, **figures, "learning_rate": trainer.rate()}
+        row = {"epoch": epoch, "loss": loss, **figures, "vivid_gain": _vivid_gain(trainer, few, recipe)}
+        row["learning_rate"] = trainer.rate()
         history = [*history, {**row, "images_per_second": images / seconds, "seconds": seconds}]
         if epoch == best_epoch(history):
             best = trainer.weights()
-        yield State(identity, history, trainer.state(), best), partial(_samples, trainer, few, recipe)
+        yield State(identity, history, trainer.state(), best), partial(_samples, trainer, few[0], recipe)
 
 
 def use_gpus() -> bool:
@@ -212,6 +215,15 @@ def best_weights(state: State, recipe: Recipe) -> bytes:
         return Path(path).read_bytes()
 
 
+def _vivid_gain(trainer: Replicas, few: list[batches.Batch], recipe: Recipe) -> float:
+    """``saturation.vivid_gain`` on this worker's first validation images."""
+    space = recipe.data.color_space
+    inputs, targets = (np.concatenate(parts)[:_CALIBRATED] for parts in zip(*few, strict=True))
+    said = np.concatenate([trainer.predict(each) for each, _ in few])[:_CALIBRATED]
+    lightness = pairs.to_lightness(inputs, space)
+    return saturation.vivid_gain(lightness, pairs.to_ab(said, space), pairs.to_ab(targets, space))
+
+
 def _samples(trainer: Replicas, batch: batches.Batch, recipe: Recipe) -> bytes:
     """PNG of the first images of a batch: gray, truth, colorized."""
     inputs, targets = (part[:_SAMPLES] for part in batch)
@@ -224,4 +236,4 @@ def _samples(trainer: Replicas, batch: batches.Batch, recipe: Recipe) -> bytes:
         rows.append(
             [pairs.from_pair(inputs[i], colors, recipe.data.color_space) for colors in (nothing, targets[i], made[i])]
         )
-    return report.grid([[encode.png(image) for image in row] for row in rows])
+    return pictures.grid([[encode.png(image) for image in row] for row in rows])

@@ -63,6 +63,14 @@ def to_input(gray: NDArray[Any], color_space: ColorSpace) -> Floats:
     return values.astype(np.float32)[..., None]
 
 
+def to_lightness(inputs: Floats, color_space: ColorSpace) -> Floats:
+    """L [...] of what the network sees [..., 1]."""
+    if color_space == "lab":
+        lightness: Floats = (inputs[..., 0].astype(np.float32) + np.float32(1.0)) * np.float32(50.0)
+        return np.clip(lightness, 0, 100)
+    return color.lightness(inputs[..., 0])
+
+
 def to_ab(output: Floats, color_space: ColorSpace) -> Floats:
     """ab [..., 2] of what the network said; of RGB [..., 3] the lightness is left aside."""
     if color_space == "lab":
@@ -78,8 +86,8 @@ def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") 
     """
     if color_space == "rgb":
         return np.rint(np.clip(targets, 0, 1) * 255).astype(np.uint8)
-    lightness = (inputs.astype(np.float32) + np.float32(1.0)) * np.float32(50.0)
-    lab = np.concatenate([np.clip(lightness, 0, 100), denormalize_ab(targets.astype(np.float32))], axis=-1)
+    lightness = to_lightness(inputs, color_space)[..., None]
+    lab = np.concatenate([lightness, denormalize_ab(targets.astype(np.float32))], axis=-1)
     # Clipped, not fitted as ``color.join`` does: float16 puts colors at the edge of the gamut a trifle outside, and at
     # yellow the nearest that has the very same lightness is far away.
     rgb: NDArray[np.uint8] = np.rint(color.lab_to_rgb(lab) * np.float32(255.0)).astype(np.uint8)

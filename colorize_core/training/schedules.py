@@ -22,11 +22,13 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
     Args:
         settings: of the recipe.
         steps: of the whole training.
+        factor: of the recipe's rate.
     """
 
-    def __init__(self, settings: TrainingSettings, steps: int) -> None:
+    def __init__(self, settings: TrainingSettings, steps: int, factor: float = 1.0) -> None:
         self._settings = settings
         self._steps = steps
+        self._factor = factor
 
     def __call__(self, step: Any) -> Any:
         """The rate at a step, from 0 on."""
@@ -39,8 +41,8 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore
             "cosine": lambda: 0.5 * (1 + ops.cos(math.pi * part)),
             "exponential": lambda: ops.exp(math.log(_END) * part),
         }[settings.schedule]()
-        return settings.learning_rate * factor * ops.minimum(1.0, (step + 1) / (warmup + 1))
+        return self._factor * settings.learning_rate * factor * ops.minimum(1.0, (step + 1) / (warmup + 1))
 
     def get_config(self) -> dict[str, Any]:
         """As Keras asks for; the optimizer is never saved with it."""
-        return {"settings": self._settings.model_dump(), "steps": self._steps}
+        return {"settings": self._settings.model_dump(), "steps": self._steps, "factor": self._factor}

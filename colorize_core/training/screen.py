@@ -7,6 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.table import Table
 
+from colorize_core.evaluation.screen import show_judgement
 from colorize_core.training.checkpoints import History
 from colorize_core.training.trainer import TrainingRun
 from colorize_core.training.tuning import TuningRun
@@ -47,13 +48,7 @@ class EpochBoard:
     def close(self, done: TrainingRun) -> None:
         """Shows what was made and how good it is."""
         metrics = done.bundle.metrics
-        table = Table(title=f"{done.bundle.name} on {metrics['images']} test images", title_justify="left")
-        for heading in ("", "PSNR (dB)", "MSE", "colorfulness"):
-            table.add_column(heading, justify="left" if not heading else "right")
-        for label, row in (("gray copy", metrics["gray_copy"]), ("model", metrics["model"])):
-            table.add_row(label, f"{row['psnr']:.2f}", f"{row['mse']:.4f}", f"{row['colorfulness']:.1f}")
-        table.add_row("truth", "", "", f"{metrics['truth']['colorfulness']:.1f}")
-        self._console.print(table)
+        show_judgement(self._console, metrics, f"{done.bundle.name} on {metrics['images']} test images")
         for reason in done.rejected[:_REJECTS_SHOWN]:
             self._console.print(f"left out: {reason}", soft_wrap=True, markup=False)
         if len(done.rejected) > _REJECTS_SHOWN:
@@ -106,9 +101,5 @@ class TrialBoard:
             table.add_row(f"{trial.number + 1}", f"{len(trial.history)}", reached, settings)
         self._console.print(table)
         metrics = done.bundle.metrics
-        self._console.print(
-            f"the best on {metrics['images']} test images: {metrics['model']['psnr']:.2f} dB, gray copy "
-            f"{metrics['gray_copy']['psnr']:.2f} dB; bundle: {done.output}",
-            soft_wrap=True,
-            markup=False,
-        )
+        show_judgement(self._console, metrics, f"the best on {metrics['images']} test images")
+        self._console.print(f"bundle: {done.output}", soft_wrap=True, markup=False)

@@ -55,16 +55,26 @@ class Replicas:
         self._gan = settings.gan
         with strategy.scope():
             self.model = models.of_recipe(recipe)
+            encoder: list[Any] = []
             if recipe.model.encoder:
                 models.load_encoder(self.model, recipe.model.encoder, recipe.model.encoder_weights)
-            schedule = schedules.Schedule(settings, steps * settings.epochs)
-            self._optimizers = [keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)]
+                encoder = models.encoder_variables(self.model, frozen=settings.encoder_rate == 0)
+            known = {id(variable) for variable in encoder}
+            others = [variable for variable in self.model.trainable_variables if id(variable) not in known]
+            self._parts = []  # optimizer, what it changes
+            for variables, rate in ((others, 1.0), (encoder, settings.encoder_rate)):
+                if variables:
+                    schedule = schedules.Schedule(settings, steps * settings.epochs, rate)
+                    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+                    self._parts.append((optimizer, variables))
             self._networks = [self.model]
             if self._gan:
-                self._networks.append(adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3))
-                self._optimizers.append(keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1))
-            for optimizer, network in zip(self._optimizers, self._networks, strict=True):
-                optimizer.build(network.trainable_variables)
+                judge = adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3)
+                optimizer = keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1)
+                self._networks.append(judge)
+                self._parts.append((optimizer, judge.trainable_variables))
+            for optimizer, variables in self._parts:
+                optimizer.build(variables)
         self._criterion = _criterion(recipe, class_weights)
         # What the loss is of: the colors, or the odds of their classes beside the colors that come of them.
         judged = [self.model.output] if class_weights is None else [self.model.get_layer("logits").output]
@@ -101,7 +111,7 @@ class Replicas:
 
     def rate(self) -> float:
         """The learning rate of the last step."""
-        return float(self._optimizers[0].learning_rate)
+        return float(self._parts[0][0].learning_rate)
 
     def weights(self) -> Arrays:
         """The model alone."""
@@ -122,8 +132,7 @@ class Replicas:
 
     def _variables(self) -> Iterator[tuple[str, list[Any]]]:
         yield from zip(("model", "discriminator"), (network.variables for network in self._networks), strict=False)
-        names = ("optimizer", "discriminator_optimizer")
-        yield from zip(names, (optimizer.variables for optimizer in self._optimizers), strict=False)
+        yield from ((f"optimizer{i}", optimizer.variables) for i, (optimizer, _) in enumerate(self._parts))
 
     def _on_all(self, step: Callable[..., Any]) -> Callable[..., Any]:
         import tensorflow as tf
@@ -141,9 +150,9 @@ class Replicas:
 
         from colorize_core.training import losses
 
-        variables = self.model.trainable_variables
+        variables = [changed for _, changed in self._parts]
 
-        def gradients(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        def gradients(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
             with tf.GradientTape() as tape:
                 prediction, judged = self._judged(inputs, training=True)
                 loss = self._criterion(losses.match_resolution(targets, prediction), judged)
@@ -154,7 +163,7 @@ class Replicas:
 
         def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
             loss, found = compiled(inputs, targets)
-            self._optimizers[0].apply(found, variables)
+            self._apply(found)
             return loss
 
         return step
@@ -167,6 +176,7 @@ class Replicas:
 
         replicas = self._strategy.num_replicas_in_sync
         judge = self._networks[1]
+        *own, judge_variables = [changed for _, changed in self._parts]
         with tf.GradientTape() as tape, tf.GradientTape() as judging:
             prediction, criticized = self._judged(inputs, training=True)
             target = losses.match_resolution(targets, prediction)
@@ -177,11 +187,12 @@ class Replicas:
             apart = judge([seen, tf.stop_gradient(prediction)], training=True)
             true = judge([seen, target], training=True)
             judge_loss = adversarial.discriminator_loss(true, apart) / replicas
-        found = tape.gradient(loss, self.model.trainable_variables)
-        found_by_judge = judging.gradient(judge_loss, judge.trainable_variables)
-        self._optimizers[0].apply(found, self.model.trainable_variables)
-        self._optimizers[1].apply(found_by_judge, judge.trainable_variables)
+        self._apply([*tape.gradient(loss, own), judging.gradient(judge_loss, judge_variables)])
         return pixel_loss
+
+    def _apply(self, gradients: list[list[tf.Tensor]]) -> None:
+        for (optimizer, variables), found in zip(self._parts, gradients, strict=True):
+            optimizer.apply(found, variables)
 
     def _validate(self, inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
         import tensorflow as tf

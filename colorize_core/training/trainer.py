@@ -13,7 +13,9 @@ import numpy as np
 from colorize_core import bundle, cluster, datasets, models, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, one_line
-from colorize_core.evaluation import report, score
+from colorize_core.evaluation import pictures
+from colorize_core.evaluation.judge import choose_samples, judge
+from colorize_core.evaluation.score import PICTURES, Contestant, Match, mean_chroma
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches, checkpoints, curves, loop, pairs
 from colorize_core.training.checkpoints import History
@@ -92,7 +94,7 @@ def train(
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
         check_model(recipe)
-        sample_ids = score.choose_samples(rows["test"])
+        sample_ids = choose_samples(rows["test"])
         splits = {split: load_split(rows[split], recipe) for split in ("train", "val")}
         fingerprint = pairs.fingerprint(splits["train"].pairs)
         identity = hashlib.sha256(f"{recipe.model_dump_json()}\n{fingerprint}".encode()).hexdigest()
@@ -137,18 +139,24 @@ def leave_bundle(
     extras: Mapping[str, bytes] | None = None,
 ) -> bundle.Bundle:
     """Measures the weights on ``test``, and writes the bundle with its curves and pictures."""
+    best = loop.best_epoch(history)
     done = {
         "epochs": len(history),
-        "best_epoch": loop.best_epoch(history),
+        "best_epoch": best,
         "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
     }
-    made = bundle.Bundle.create(recipe, weights, {**facts, **done})
-    scores = score.score(made, test, sample_ids)
-    made = made.with_metrics(scores.summary())
+    vivid_gain = history[best - 1]["vivid_gain"]
+    made = bundle.Bundle.create(recipe, weights, vivid_gain, {**facts, **done})
+    contestant = Contestant(made.name, made, made.saturation)
+    match = Match([contestant], mean_chroma(test), own_scales=False)
+    judged = judge(test, match, keep_pictures=sample_ids)
+    made = made.with_metrics(judged.facts())
+    names = [*PICTURES, *contestant.rows]
+    samples = [[shown[name] for name in names] for _, shown in sorted(judged.pictures.items())]
     files = {
         "history.csv": loop.write_history(history),
-        "curves.png": curves.draw(history),
-        "samples.png": report.grid(scores.samples),
+        bundle.CURVES: curves.draw(history),
+        "samples.png": pictures.grid(samples, names),
         **curves.tensorboard(history),
         **(extras or {}),
     }

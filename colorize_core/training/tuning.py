@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line
-from colorize_core.evaluation import score
+from colorize_core.evaluation.judge import choose_samples
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import batches, checkpoints, curves, loop, pairs, trainer
 from colorize_core.training.checkpoints import History
@@ -113,7 +113,7 @@ def tune(
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
         trainer.check_output(output, datasets.source_of(data), SCRATCH, resume)
         trainer.check_model(recipe)
-        sample_ids = score.choose_samples(rows["test"])
+        sample_ids = choose_samples(rows["test"])
         splits = {split: trainer.load_split(rows[split], recipe) for split in ("train", "val")}
         trainer.count_steps(recipe, splits, 1)
         fingerprint = pairs.fingerprint(splits["train"].pairs)

@@ -36,7 +36,7 @@ def test_colorize(
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ") and not line.startswith(ON_S3)]
-    assert len(commands) == 16
+    assert len(commands) == 18
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
     for path in (
@@ -48,6 +48,8 @@ def test_colorize(
         "pairs/samples.png",
         "dense-model/model.keras",
         "tuned-model/trials.csv",
+        "report/report.html",
+        "comparison/metrics.csv",
     ):
         assert (tmp_path / path).is_file()
     assert list((tmp_path / "shards").glob("*.parquet"))

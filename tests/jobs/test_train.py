@@ -40,19 +40,24 @@ def test_folder_to_bundle_to_colors(color_dir: Path, archive_dir: Path, tmp_path
     assert facts["training"]["epochs"] == 3
     assert facts["training"]["images"]["train"] + facts["training"]["images"]["val"] + facts["metrics"]["images"] == 160
     assert facts["recipe"]["data"]["size"] == 32
-    rows = read_history(bundle)
-    assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert rows[-1]["loss"] < rows[0]["loss"]
+    history = read_history(bundle)
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert history[-1]["loss"] < history[0]["loss"]
+    assert facts["saturation"] == {
+        "faithful": 1.0,
+        "vivid": min(history, key=lambda row: row["val_loss"])["vivid_gain"],
+    }
     card = (bundle / "MODEL_CARD.md").read_text()
     assert "gray copy" in card
     assert "Made up." in card
     with Image.open(bundle / "samples.png") as samples:
         assert samples.width > samples.height / 8
 
+    rows = facts["metrics"]["tables"]["full"]
     # The figures in the bundle are those of the model in it, computed here without Ray.
     loaded = load_bundle(str(bundle))
     assert loaded.digest == facts["digest"]
-    assert 10 < facts["metrics"]["gray_copy"]["psnr"] < facts["metrics"]["model"]["psnr"] + 3
+    assert 10 < rows["gray copy"]["psnr"]["mean"] < rows["unet-lab faithful"]["psnr"]["mean"] + 3
 
     assert status_of(archive.command, [str(archive_dir), str(tmp_path / "out"), "--model", str(bundle)]) == DONE
     with Image.open(tmp_path / "out" / "astronaut.png") as result, Image.open(archive_dir / "astronaut.png") as gray:
@@ -75,7 +80,8 @@ def test_cifar_to_bundle(cifar_dir: Path, tmp_path: Path) -> None:
     colorizer = Colorizer(load_bundle(str(bundle)))
     grays = [np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L")) for rgb in test]
     psnr = [metrics.psnr(rgb, np.asarray(colorizer.colorize(gray))) for rgb, gray in zip(test, grays, strict=True)]
-    assert np.mean(psnr) == pytest.approx(facts["metrics"]["model"]["psnr"], abs=0.02)
+    rows = facts["metrics"]["tables"]["full"]
+    assert np.mean(psnr) == pytest.approx(rows["unet-lab faithful"]["psnr"]["mean"], abs=0.02)
 
 
 @pytest.mark.usefixtures("ray_here")

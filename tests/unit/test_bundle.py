@@ -31,11 +31,15 @@ def test_the_default_bundle_says_how_good_it_is() -> None:
     assert sum(path.stat().st_size for path in DEFAULT.iterdir()) <= LARGEST
     metrics = load_bundle("default").metrics
     assert metrics["images"] >= 500
-    assert metrics["model"]["psnr"] > metrics["gray_copy"]["psnr"] + 1
-    assert 0.4 < metrics["model"]["colorfulness"] / metrics["truth"]["colorfulness"] < 1.2
+    rows = metrics["tables"]["full"]
+    assert list(rows) == ["gray copy", "mean chroma", "unet-lab faithful", "unet-lab vivid"]
+    assert metrics["not_beaten"]["full"]["unet-lab faithful"] == []
+    assert rows["unet-lab faithful"]["psnr"]["mean"] > rows["gray copy"]["psnr"]["mean"] + 1
+    vivid = rows["unet-lab vivid"]["colorfulness"]["mean"]
+    assert 0.75 < vivid / metrics["truth"]["colorfulness"]["mean"] < 1.25
     card = (DEFAULT / "MODEL_CARD.md").read_text()
-    for row in ("model", "gray_copy"):
-        assert f"{metrics[row]['psnr']:.2f}" in card
+    for figures in rows.values():
+        assert f"{figures['psnr']['mean']:.2f}" in card
 
 
 def test_a_digest_stays_what_it_was_when_the_bundle_was_made() -> None:

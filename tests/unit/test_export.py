@@ -43,7 +43,7 @@ def tiny(name: str, folder: Path) -> Bundle:
         low = 0.5 if "variance" in weights.path else -0.5
         weights.assign(rng.uniform(low, 1, weights.shape) / max(1, weights.shape[0] ** 0.5))
     network.save(folder / "tiny.keras")
-    return Bundle.create(recipe, (folder / "tiny.keras").read_bytes(), {})
+    return Bundle.create(recipe, (folder / "tiny.keras").read_bytes(), 1.0, {})
 
 
 def input_shape(path: str, facts: dict[str, Any]) -> list[int | None]:

@@ -24,7 +24,7 @@ PURE_MODULES = (
     "colorize_core.datasets.cifar",
     "colorize_core.datasets.folder",
     "colorize_core.evaluation.metrics",
-    "colorize_core.evaluation.report",
+    "colorize_core.evaluation.pictures",
     "colorize_core.export",
     "colorize_core.images.encode",
     "colorize_core.inference",

@@ -8,7 +8,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 
-from colorize_core.evaluation.metrics import colorfulness, mse, psnr
+from colorize_core import color
+from colorize_core.evaluation.metrics import (
+    ciede2000,
+    colorfulness,
+    mae,
+    mse,
+    nazeri_accuracy,
+    psnr,
+    rmse_ab,
+    ssim,
+)
 
 Photographs = dict[str, NDArray[np.uint8]]
 NAMES = ["astronaut", "chelsea", "coffee", "rocket"]
@@ -44,6 +54,7 @@ def test_errors_are_those_of_scikit_image(photographs: Photographs, name: str, n
 )
 def test_errors_by_hand(truth: NDArray[np.uint8], image: NDArray[np.uint8], error: float, decibels: float) -> None:
     assert mse(truth, image) == pytest.approx(error, rel=1e-6, abs=1e-12)
+    assert mae(truth, image) == pytest.approx(float(np.abs(truth[0, 0] / 255 - image[0, 0] / 255).mean()), rel=1e-6)
     assert psnr(truth, image) == pytest.approx(decibels, abs=1e-4)
 
 
@@ -82,3 +93,74 @@ def test_colorfulness_of_photographs_is_of_the_published_size(photographs: Photo
     """Hasler and Süsstrunk, table 2: 15 slightly, 33 moderately, 59 quite, 82 highly colorful."""
     values = [colorfulness(photographs[name]) for name in NAMES]
     assert all(10 < value < 82 for value in values)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("noise", [0.3, 5, 60])
+def test_ssim_is_that_of_tensorflow(photographs: Photographs, name: str, noise: float) -> None:
+    import tensorflow as tf
+
+    truth, image = photographs[name], _worse(photographs[name], noise)
+    assert ssim(truth, image) == pytest.approx(float(tf.image.ssim(truth, image, max_val=255)), abs=1e-4)
+
+
+def test_ssim_of_equal_and_of_tiny_images() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (40, 11, 3), np.uint8)
+    assert ssim(noise, noise) == pytest.approx(1)
+    assert math.isnan(ssim(noise[:, :10], noise[:, :10]))
+
+
+def _lab(*values: float) -> NDArray[np.float32]:
+    return np.full((2, 3, 3), values, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [  # of the 34 pairs of Sharma, Wu and Dalal (2005), table 1
+        ((50.0, 2.6772, -79.7751), (50.0, 0.0, -82.7485), 2.0425),
+        ((50.0, 3.1571, -77.2803), (50.0, 0.0, -82.7485), 2.8615),
+        ((50.0, -1.3802, -84.2814), (50.0, 0.0, -82.7485), 1.0),
+        ((50.0, 2.5, 0.0), (50.0, 0.0, -2.5), 4.3065),
+        ((50.0, 2.5, 0.0), (73.0, 25.0, -18.0), 27.1492),
+        ((50.0, 2.5, 0.0), (61.0, -5.0, 29.0), 22.8977),
+        ((50.0, 2.5, 0.0), (56.0, -27.0, -3.0), 31.9030),
+        ((50.0, 2.5, 0.0), (58.0, 24.0, 15.0), 19.4535),
+        ((60.2574, -34.0099, 36.2677), (60.4626, -34.1751, 39.4387), 1.2644),
+        ((22.7233, 20.0904, -46.6940), (23.0331, 14.9730, -42.5619), 2.0373),
+    ],
+)
+def test_ciede2000_is_as_published(
+    one: tuple[float, float, float], other: tuple[float, float, float], expected: float
+) -> None:
+    assert ciede2000(_lab(*one), _lab(*other)) == pytest.approx(expected, abs=1e-4)
+    assert ciede2000(_lab(*other), _lab(*one)) == pytest.approx(expected, abs=1e-4)
+
+
+def test_ciede2000_of_large_images_is_the_mean_of_their_parts(photographs: Photographs) -> None:
+    truth = color.rgb_to_lab(np.tile(photographs["coffee"], (2, 2, 1)))
+    image = color.rgb_to_lab(np.tile(_worse(photographs["coffee"], 5), (2, 2, 1)))
+    quarter = (slice(0, 400), slice(0, 600))
+    assert ciede2000(truth, image) == pytest.approx(ciede2000(truth[quarter], image[quarter]), rel=1e-6)
+
+
+def test_rmse_of_ab_by_hand() -> None:
+    assert rmse_ab(_lab(50, 3, 0), _lab(10, 0, 4)) == pytest.approx(math.sqrt((9 + 16) / 2))
+    half = np.concatenate([_lab(0, 0, 0), _lab(0, 10, 10)])
+    assert rmse_ab(half, np.zeros_like(half)) == pytest.approx(math.sqrt(50))
+
+
+@pytest.mark.parametrize(
+    ("difference", "eps", "expected"),
+    [
+        ((2.0, 4.4, -4.4), 2, 1.0),
+        ((-2.1, 0.0, 0.0), 2, 0.0),
+        ((0.0, 4.5, 0.0), 2, 0.0),
+        ((0.0, 0.0, -4.5), 2, 0.0),
+        ((5.0, -11.0, 11.0), 5, 1.0),
+        ((5.0, 11.1, 0.0), 5, 0.0),
+    ],
+)
+def test_nazeri_accuracy_by_hand(difference: tuple[float, float, float], eps: float, expected: float) -> None:
+    assert nazeri_accuracy(_lab(0, 0, 0), _lab(*difference), eps) == expected
+    half = np.concatenate([_lab(0, 0, 0), _lab(*difference)])
+    assert nazeri_accuracy(np.zeros_like(half), half, eps) == (1 + expected) / 2

@@ -16,7 +16,7 @@ RNG = np.random.default_rng(0)
 def state(epoch: int) -> State:
     arrays = {"model/0000": RNG.normal(size=(3, 4)).astype(np.float32), "model/0001": np.array([7, 8], np.uint32)}
     history = [{"epoch": i + 1, "val_loss": 1 / (i + 1)} for i in range(epoch)]
-    return State("the run", history, {**arrays, "optimizer/0000": np.array(epoch)}, arrays)
+    return State("the run", history, {**arrays, "optimizer0/0000": np.array(epoch)}, arrays)
 
 
 def assert_same(left: State | None, right: State) -> None:

@@ -1,0 +1,107 @@
+"""Fréchet distance between the features of two sets of images (Heusel et al. 2017, arXiv:1706.08500).
+
+With InceptionV3's last pooled features it is called FID. Figures compare only where network, weights and number of
+images are the same: those of Keras are not those of the first implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.errors import UserError
+from colorize_core.images import square
+
+NETWORK = "InceptionV3"
+MIN_IMAGES = 2048  # features of InceptionV3: with fewer images the covariance has not full rank, and FID is biased
+_SIDE = 299  # pixels on which InceptionV3 was trained
+
+
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network of keras.applications, and where its weights are: a file, or ``imagenet``, which Keras fetches."""
+
+    weights: str
+    name: str = NETWORK
+
+
+class Moments:
+    """Mean and covariance of features that come in batches; holds d x d numbers, whatever the number of images."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._mean: NDArray[np.float64] = np.zeros(0)
+        self._scatter: NDArray[np.float64] = np.zeros((0, 0))
+
+    def add(self, features: NDArray[Any]) -> None:
+        """Features [n, d] (Chan, Golub and LeVeque 1983)."""
+        batch = features.astype(np.float64)
+        mean = batch.mean(axis=0)
+        scatter = (batch - mean).T @ (batch - mean)
+        if not self.n:
+            self.n, self._mean, self._scatter = len(batch), mean, scatter
+            return
+        total = self.n + len(batch)
+        step = mean - self._mean
+        self._scatter += scatter + np.outer(step, step) * (self.n * len(batch) / total)
+        self._mean += step * (len(batch) / total)
+        self.n = total
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """[d]"""
+        return self._mean
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """[d, d], unbiased."""
+        return self._scatter / (self.n - 1)
+
+
+def frechet_distance(one: Moments, other: Moments) -> float:
+    """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)), at least 0; 0 where the moments are equal."""
+    from scipy import linalg
+
+    first, second = one.covariance, other.covariance
+    # (C1 C2)^(1/2) has the trace of (R C2 R)^(1/2) with R = C1^(1/2), which is symmetric: no complex roots.
+    values, vectors = linalg.eigh(first)
+    root = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+    shared = np.sqrt(np.clip(linalg.eigvalsh(root @ second @ root), 0, None)).sum()
+    distance = np.square(one.mean - other.mean).sum() + np.trace(first) + np.trace(second) - 2 * shared
+    return max(0.0, float(distance))
+
+
+def check_images(images: int, force: bool) -> None:
+    """Raises UserError where so few images give no FID to rely on."""
+    if images < MIN_IMAGES and not force:
+        raise UserError(
+            f"FID of {images} images says nothing: need {MIN_IMAGES}, or force it with --fid-anyway to compare bundles "
+            "on these very images"
+        )
+
+
+class Features:
+    """The network without its top, pooled to one vector an image.
+
+    Raises RecipeError where there is no such network or its weights cannot be read.
+    """
+
+    def __init__(self, network: FeatureNetwork) -> None:
+        import keras
+
+        from colorize_core.models import encoders
+
+        body = encoders.application_with(network.name, network.weights)
+        pooled = keras.layers.GlobalAveragePooling2D()(body.output)
+        self._model = keras.Model(body.input, pooled)
+        self._scale, self._offset = encoders.expected_range(network.name, "rgb")
+
+    def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Features [n, d] of sRGB images [H, W, 3] of any size, each squeezed to 299 x 299."""
+        inputs = np.stack([square.resize(image, (_SIDE, _SIDE)) for image in images]).astype(np.float32) / 255
+        features: NDArray[np.float32] = np.asarray(self._model(inputs * self._scale + self._offset, training=False))
+        return features

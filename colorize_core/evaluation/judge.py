@@ -1,0 +1,161 @@
+"""One split, judged: figures of each image, tables, and pictures of a few images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from colorize_core.errors import InputError
+from colorize_core.evaluation import fid, table
+from colorize_core.evaluation.score import FEATURES, FULL, TRUTH, Match, score
+from colorize_core.evaluation.table import Interval
+
+if TYPE_CHECKING:
+    import ray.data
+
+_PICTURE = "png/"
+_SAMPLES = 8
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found on one split.
+
+    Attributes:
+        columns: figures of each image, in the order of their ids, by ``score.column``.
+        truth_colorfulness: of the true images.
+        tables: intervals by scale, row and metric.
+        gains: of PSNR in dB, by scale, row of a bundle, and baseline.
+        distances: Fréchet distance of features, by row of the table at full resolution; empty where none was asked for.
+        pictures: PNG by name (``gray``, ``truth``, row of a bundle) of the images asked for, by id.
+    """
+
+    columns: Mapping[str, NDArray[Any]]
+    truth_colorfulness: Interval
+    tables: Mapping[str, Mapping[str, Mapping[str, Interval]]]
+    gains: Mapping[str, Mapping[str, Mapping[str, Interval]]]
+    distances: Mapping[str, float]
+    pictures: Mapping[str, Mapping[str, bytes]]
+
+    @property
+    def images(self) -> int:
+        """How many could be read."""
+        return len(self.columns["id"])
+
+    def facts(self) -> dict[str, Any]:
+        """The same as JSON takes it, without what belongs to single images; numbers that do not exist are None."""
+        return {
+            "images": self.images,
+            "truth": {"colorfulness": _bounds(self.truth_colorfulness)},
+            "tables": {
+                scale: {row: {name: _bounds(value) for name, value in figures.items()} for row, figures in rows.items()}
+                for scale, rows in self.tables.items()
+            },
+            "psnr_gains": {
+                scale: {row: {name: _bounds(value) for name, value in gains.items()} for row, gains in rows.items()}
+                for scale, rows in self.gains.items()
+            },
+            **{
+                name: {scale: {row: find(gains) for row, gains in rows.items()} for scale, rows in self.gains.items()}
+                for name, find in (("not_beaten", table.not_beaten), ("unproven", table.unproven))
+            },
+            **({"feature_distances": dict(self.distances)} if self.distances else {}),
+        }
+
+
+def judge(
+    images: ray.data.Dataset,
+    match: Match,
+    *,
+    keep_pictures: Collection[str] = (),
+    network: fid.FeatureNetwork | None = None,
+    on_images: Callable[[int], None] = lambda count: None,
+) -> Judgement:
+    """Colorizes the gray version of each image {id, split, rgb, reason} and compares it with the truth, distributed.
+
+    Figures stay, pixels pass: memory grows by a few hundred bytes an image.
+
+    Args:
+        images: of one split.
+        match: who takes part.
+        keep_pictures: ids of images to have pictures of.
+        network: for Fréchet distances.
+        on_images: called with the number of images of each batch that is done.
+
+    Raises:
+        InputError: no image can be read.
+    """
+    figures, pictures = table.Figures(), {}
+    moments: dict[str, fid.Moments] = {}
+    scored = score(images, match, keep_pictures=keep_pictures, network=network)
+    for batch in scored.iter_batches(batch_size=None, batch_format="numpy"):
+        if not len(batch["id"]):
+            continue
+        for name, values in batch.items():
+            if name.startswith(FEATURES):
+                moments.setdefault(name[len(FEATURES) :], fid.Moments()).add(np.stack(values))
+        figures.add({name: values for name, values in batch.items() if not name.startswith((FEATURES, _PICTURE))})
+        shown = [name for name in batch if name.startswith(_PICTURE)]
+        for i, identity in enumerate(batch["id"]):
+            if identity in keep_pictures:
+                pictures[identity] = {name[len(_PICTURE) :]: batch[name][i] for name in shown}
+        on_images(len(batch["id"]))
+    columns = figures.columns()
+    if not columns:
+        raise InputError("none of the images to measure on can be read")
+    [truth] = table.bootstrap(columns["truth/colorfulness"][:, None])
+    return Judgement(
+        columns,
+        truth,
+        table.summarize(columns, match.tables()),
+        _gains(columns, match),
+        {name: fid.frechet_distance(moments[TRUTH], each) for name, each in moments.items() if name != TRUTH},
+        pictures,
+    )
+
+
+def extremes(columns: Mapping[str, NDArray[Any]], row: str, count: int) -> dict[str, list[str]]:
+    """Ids of the images with the ``best``, ``median`` and ``worst`` PSNR of a row; each image at most once."""
+    psnr = columns[f"{FULL}/{row}/psnr"]
+    order = np.argsort(-psnr, kind="stable").tolist()
+    take = min(count, math.ceil(len(order) / 3))
+    middle = max(take, (len(order) - take) // 2)
+    places = {
+        "best": order[:take],
+        "median": order[middle : middle + take],
+        "worst": order[max(middle + take, len(order) - take) :],
+    }
+    return {name: [str(columns["id"][i]) for i in at] for name, at in places.items()}
+
+
+def choose_samples(images: ray.data.Dataset) -> set[str]:
+    """Ids of a few readable images of a data set; reads no further than it must.
+
+    Raises:
+        InputError: no image is readable.
+    """
+    from ray.data.expressions import col
+
+    rows = images.select_columns(["id", "reason"]).filter(expr=col("reason") == "").limit(_SAMPLES).take_all()
+    if not rows:
+        raise InputError("none of the images to measure on can be read: look at the test split of DATA")
+    return {row["id"] for row in rows}
+
+
+def _gains(columns: Mapping[str, NDArray[Any]], match: Match) -> dict[str, dict[str, dict[str, Interval]]]:
+    made: dict[str, dict[str, dict[str, Interval]]] = {}
+    for contestant in match.contestants:
+        for scale in match.scales_of(contestant):
+            baselines = match.baselines_of(contestant, scale)
+            for row in contestant.rows:
+                made.setdefault(scale, {})[row] = table.gains_over(columns, scale, row, baselines)
+    return made
+
+
+def _bounds(interval: Interval) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in vars(interval).items()}

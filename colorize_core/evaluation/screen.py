@@ -1,0 +1,83 @@
+"""What a person sees of an evaluation: a bar on a terminal, plain lines elsewhere, and tables at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from colorize_core.board import Board
+from colorize_core.evaluation.score import FULL
+
+if TYPE_CHECKING:
+    from colorize_core.evaluation.evaluate import Evaluation
+
+_SHOWN = (("psnr", "PSNR (dB)", 2), ("mse", "MSE", 4), ("ssim", "SSIM", 3), ("ciede2000", "CIEDE2000", 2))
+_LEFT_OUT_SHOWN = 5
+
+
+class EvaluationBoard(Board):
+    """Shows an evaluation while it goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            TextColumn("measuring {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("images"),
+            TimeRemainingColumn(),
+        )
+        self._task = self.bar.add_task("", total=None)
+
+    def split(self, name: str, images: int) -> None:
+        """A split of so many images begins."""
+        self.bar.reset(self._task, total=images, description=name)
+
+    def images(self, count: int) -> None:
+        """So many more are done."""
+        self.bar.advance(self._task, count)
+        if self.is_line_due():
+            task = self.bar.tasks[0]
+            self.console.print(f"{task.description}: {task.completed:.0f}/{task.total:.0f} images", soft_wrap=True)
+
+    def close(self, done: Evaluation) -> None:
+        """Shows the tables, and where the rest is."""
+        for split, judged in done.judgements.items():
+            title = f"{done.data}, {split}: {judged.images} images"
+            show_judgement(self.console, judged.facts(), title)
+            left_out = done.left_out[split]
+            for reason in left_out[:_LEFT_OUT_SHOWN]:
+                self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
+            if len(left_out) > _LEFT_OUT_SHOWN:
+                self.console.print(f"left out: {len(left_out) - _LEFT_OUT_SHOWN} more")
+        self.console.print(f"report: {done.report}", soft_wrap=True, markup=False)
+
+
+def show_judgement(console: Console, facts: Mapping[str, Any], title: str) -> None:
+    """The table at full resolution of ``Judgement.facts``, and which bundle does not beat the baselines."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    distances = facts.get("feature_distances", {})
+    for _, heading, _ in _SHOWN:
+        table.add_column(heading, justify="right")
+    table.add_column("colorfulness", justify="right")
+    if distances:
+        table.add_column("Fréchet distance", justify="right")
+    for label, row in facts["tables"][FULL].items():
+        shown = [_number(row[name]["mean"], digits) for name, _, digits in _SHOWN]
+        more = [_number(distances[label], 1)] if distances else []
+        table.add_row(label, *shown, _number(row["colorfulness"]["mean"], 1), *more)
+    nothing = [""] * len(_SHOWN)
+    table.add_row("truth", *nothing, _number(facts["truth"]["colorfulness"]["mean"], 1), *([""] if distances else []))
+    console.print(table)
+    for key, words in (("not_beaten", "does not beat"), ("unproven", "may beat by chance alone")):
+        for label, names in facts[key][FULL].items():
+            if names:
+                console.print(f"{label} {words} the {' and the '.join(names)}", soft_wrap=True, markup=False)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"

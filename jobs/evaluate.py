@@ -1,0 +1,62 @@
+"""``colorize evaluate BUNDLE... DATA OUTPUT``"""
+
+from __future__ import annotations
+
+import click
+
+from colorize_core.datasets.splits import SPLITS
+from colorize_core.evaluation import fid, screen
+from colorize_core.evaluation.evaluate import evaluate
+from jobs.exits import DONE, run
+
+
+@click.command("evaluate")
+@click.argument("bundle", nargs=-1, required=True)
+@click.argument("data")
+@click.argument("output")
+@click.option(
+    "--split",
+    "splits",
+    type=click.Choice(SPLITS),
+    multiple=True,
+    default=("test",),
+    show_default=True,
+    help="Part of DATA to measure on; several are measured one by one.",
+)
+@click.option(
+    "--fid-weights", help="Weights of the network below, a file or imagenet: adds the Fréchet distance (FID)."
+)
+@click.option("--fid-network", default=fid.NETWORK, show_default=True, help="A network of keras.applications.")
+@click.option("--fid-anyway", is_flag=True, help=f"FID of fewer than {fid.MIN_IMAGES} images too.")
+def command(
+    bundle: tuple[str, ...],
+    data: str,
+    output: str,
+    splits: tuple[str, ...],
+    fid_weights: str | None,
+    fid_network: str,
+    fid_anyway: bool,
+) -> int:
+    """Measures each BUNDLE on the color photographs of DATA, beside the gray copy and the mean chroma.
+
+    BUNDLE is a shipped name (default) or a folder with a bundle; several are compared side by side. DATA is as for
+    colorize train. OUTPUT gets metrics.json, metrics.csv with a row per image, report.html and pictures.
+    """
+    network = fid.FeatureNetwork(fid_weights, fid_network) if fid_weights else None
+    with screen.EvaluationBoard() as board:
+        done = evaluate(
+            bundle,
+            data,
+            output,
+            splits=splits,
+            network=network,
+            fid_anyway=fid_anyway,
+            on_split=board.split,
+            on_images=board.images,
+        )
+    board.close(done)
+    return DONE
+
+
+if __name__ == "__main__":
+    run(command)

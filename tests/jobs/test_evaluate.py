@@ -1,0 +1,182 @@
+"""``colorize evaluate`` as a user calls it; its figures are computed anew here, without Ray."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.metrics import peak_signal_noise_ratio
+
+from colorize_core import Colorizer, load_bundle
+from colorize_core.datasets.splits import SplitRule
+from jobs.cli import group
+from jobs.exits import DONE, USAGE, status_of
+
+Rows = dict[str, dict[str, float]]
+
+
+def evaluate(*arguments: object) -> int:
+    return status_of(group, ["evaluate", *map(str, arguments)])
+
+
+def read_csv(folder: Path) -> Rows:
+    with open(folder / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    numbers = {name for name in rows[0] if name not in ("id", "split")}
+    return {row["id"]: {name: float(row[name]) for name in numbers if row[name]} for row in rows}
+
+
+@pytest.fixture(scope="module")
+def color_test_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
+    """Four photographs that all are in the test split, with names that no page and no table likes; and a broken one."""
+    folder = tmp_path_factory.mktemp("measured") / "photographs"
+    folder.mkdir()
+    for name, rgb in photographs.items():
+        Image.fromarray(rgb).save(folder / _in_test(f"{name}, <b>large<b>, {{}}.png"))
+    (folder / _in_test("broken-{}.jpg")).write_bytes(b"not a photograph")
+    return folder
+
+
+def _in_test(name: str) -> str:
+    """The name with the first number that puts it there."""
+    return next(full for number in range(10_000) if SplitRule().of(full := name.format(number)) == "test")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, color_dir: Path, ray_here: None) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "report"
+    assert evaluate("default", "default", f"folder:{color_dir}", folder, "--split=test", "--split=val") == DONE
+    return folder
+
+
+def test_files(report: Path) -> None:
+    assert sorted(path.name for path in report.iterdir()) == [
+        *("histograms-test.png", "histograms-val.png", "metrics.csv", "metrics.json", "report.html"),
+        *("samples-test.png", "samples-val.png"),
+    ]
+
+
+def test_figures_are_those_of_an_outside_script(report: Path, color_dir: Path) -> None:
+    rows = read_csv(report)
+    bundle = load_bundle("default")
+    colorizer = Colorizer(bundle, saturation=bundle.saturation["vivid"])
+    for name, row in list(rows.items())[:3]:
+        truth = np.asarray(Image.open(color_dir / name))
+        gray = np.asarray(Image.fromarray(truth).convert("L"))
+        image = np.asarray(colorizer.colorize(gray))
+        assert row["full/gray copy/psnr"] == pytest.approx(
+            peak_signal_noise_ratio(truth, np.stack([gray] * 3, axis=-1)),
+            abs=5e-3,  # Pillow's luma rounds downwards
+        )
+        assert row["full/unet-lab vivid/psnr"] == pytest.approx(peak_signal_noise_ratio(truth, image), abs=2e-2)
+        difference = deltaE_ciede2000(rgb2lab(truth), rgb2lab(image)).mean()
+        assert row["full/unet-lab vivid/ciede2000"] == pytest.approx(difference, rel=5e-3)
+
+
+def test_means_are_those_of_the_rows_and_every_table_has_the_baselines(report: Path) -> None:
+    facts = json.loads((report / "metrics.json").read_text())
+    with open(report / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(facts["splits"]) == ["test", "val"]
+    assert [each["label"] for each in facts["bundles"]] == ["unet-lab", "unet-lab 2"]
+    for split, judged in facts["splits"].items():
+        mine = [row for row in rows if row["split"] == split]
+        assert judged["images"] == len(mine) > 0
+        assert list(judged["tables"]) == ["full", "as unet-lab sees it", "as unet-lab 2 sees it"]
+        for scale, table in judged["tables"].items():
+            assert list(table)[:2] == ["gray copy", "mean chroma"]
+            for row, figures in table.items():
+                for metric, bounds in figures.items():
+                    values = [float(each[f"{scale}/{row}/{metric}"] or math.nan) for each in mine]
+                    assert bounds["mean"] == pytest.approx(np.nanmean(values), rel=1e-5, abs=1e-9)
+                    assert bounds["low"] <= bounds["mean"] + 1e-9
+                    assert bounds["mean"] <= bounds["high"] + 1e-9
+        assert judged["tables"]["full"]["unet-lab faithful"] == judged["tables"]["full"]["unet-lab 2 faithful"]
+        assert judged["tables"]["full"]["gray copy"]["colorfulness"]["mean"] == 0
+
+
+def test_own_resolution_is_that_of_the_network(report: Path) -> None:
+    """Chroma that is reduced to half and brought back loses something: the small image is nearer to its truth."""
+    tables = json.loads((report / "metrics.json").read_text())["splits"]["test"]["tables"]
+    own, full = tables["as unet-lab sees it"], tables["full"]
+    assert own["gray copy"]["psnr"] != full["gray copy"]["psnr"]
+    assert own["unet-lab faithful"]["ssim"] != full["unet-lab faithful"]["ssim"]
+
+
+def test_unreadable_images_are_named_and_names_are_shown_as_they_are(
+    color_test_dir: Path, tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = f"folder:{color_test_dir}"
+    assert evaluate("default", data, tmp_path / "r") == DONE
+    screen = capsys.readouterr().out
+    assert re.search(r"left out: broken-\d+\.jpg: not_an_image", screen)
+    facts = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    assert (facts["splits"]["test"]["images"], len(facts["splits"]["test"]["left_out"])) == (4, 1)
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "coffee, &lt;b&gt;large&lt;b&gt;, " in page
+    assert "<b>large" not in page
+    assert evaluate("default", data, tmp_path / "r") == DONE  # its own report is replaced
+
+
+def test_a_bundle_that_colors_at_random_is_called_that(
+    color_test_dir: Path, tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    bundle = load_bundle("default")
+    wild = replace(bundle, saturation={"faithful": 1.0, "vivid": -8.0})  # every color is its opposite
+    wild.save(str(tmp_path / "wild"), {})
+    assert evaluate(tmp_path / "wild", f"folder:{color_test_dir}", tmp_path / "r") == DONE
+    assert "unet-lab vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "unet-lab vivid does not beat the gray copy and the mean chroma." in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["default", "folder:{colors}", "{colors}/report"], "lies inside DATA"),
+        (["default", "folder:{colors}", "{colors}/.."], "holds files that colorize did not make"),
+        (["nobody", "folder:{colors}", "{tmp}/r"], "no model bundle 'nobody'"),
+        (["default", "folder:{tmp}/nowhere", "{tmp}/r"], "nowhere"),
+        (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5"], "FID of 5 images says nothing: need 2048"),
+        (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5", "--fid-anyway"], "w.h5 cannot be read"),
+        (["default", "folder:{colors}", "{tmp}/r", "--split=all"], "'all' is not one of"),
+    ],
+)
+def test_wrong_calls_end_in_one_line_and_write_nothing(
+    arguments: list[str],
+    message: str,
+    color_dir: Path,
+    tmp_path: Path,
+    ray_here: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert evaluate(*(each.format(colors=color_dir, tmp=tmp_path) for each in arguments)) == USAGE
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("colorize: ")
+    assert message in line
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_frechet_distance_ranks_the_truth_before_the_gray_copy(color_dir: Path, tmp_path: Path, ray_here: None) -> None:
+    """With random weights: what is tested is the way of the features; their worth comes with the weights."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    weights = tmp_path / "random.weights.h5"
+    keras.applications.MobileNetV2(weights=None, include_top=False).save_weights(weights)
+    options = ["--fid-network=MobileNetV2", f"--fid-weights={weights}", "--fid-anyway"]
+    assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == DONE
+    distances = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]["feature_distances"]
+    assert set(distances) == {"gray copy", "mean chroma", "unet-lab faithful", "unet-lab vivid"}
+    assert distances["gray copy"] > 0
+    assert "Fréchet distance" in (tmp_path / "r" / "report.html").read_text()

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from colorize_core import color
+from colorize_core.evaluation.metrics import colorfulness
+from colorize_core.evaluation.saturation import vivid_gain
+
+Photographs = dict[str, NDArray[np.uint8]]
+
+
+def _lab(photographs: Photographs) -> NDArray[np.float32]:
+    return np.stack([color.rgb_to_lab(rgb[:128, :160]) for rgb in photographs.values()])
+
+
+@pytest.mark.parametrize("part", [0.4, 0.5, 0.8])
+def test_what_was_taken_from_the_chroma_comes_back(photographs: Photographs, part: float) -> None:
+    lab = _lab(photographs)
+    gain = vivid_gain(lab[..., 0], np.float32(part) * lab[..., 1:], lab[..., 1:])
+    assert gain == pytest.approx(1 / part, abs=0.05)
+
+
+def test_half_the_resolution_is_enough(photographs: Photographs) -> None:
+    lab = _lab(photographs)
+    small = lab[:, ::2, ::2, 1:] / 2
+    gain = np.float32(vivid_gain(lab[..., 0], small, lab[..., 1:]))
+    full = small.repeat(2, axis=1).repeat(2, axis=2)
+    made = [colorfulness(color.join(each[..., 0], gain * ab)) for each, ab in zip(lab, full, strict=True)]
+    truth = [colorfulness(color.join(each[..., 0], each[..., 1:])) for each in lab]
+    assert np.mean(made) == pytest.approx(np.mean(truth), rel=0.05)
+
+
+def test_vivid_is_never_duller_than_faithful_and_never_more_than_four_times_it(photographs: Photographs) -> None:
+    lab = _lab(photographs)
+    assert vivid_gain(lab[..., 0], lab[..., 1:], lab[..., 1:]) == 1
+    assert vivid_gain(lab[..., 0], lab[..., 1:], lab[..., 1:] / 2) == 1
+    assert vivid_gain(lab[..., 0], lab[..., 1:] * 0, lab[..., 1:]) == pytest.approx(4, abs=0.05)
