@@ -69,6 +69,8 @@ def evaluate(
     judgements, left_out, shown = {}, {}, {}
     with cluster.connected(), cluster.explained("measuring failed"):
         parts = {split: datasets.read(data, SplitRule(wanted=[split])) for split in splits}
+        if network:
+            fid.check_network(network)
         for split, images in parts.items():
             count, left_out[split] = _look(images, split)
             if network:

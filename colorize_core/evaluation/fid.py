@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core.errors import UserError
+from colorize_core.errors import RecipeError, UserError
 from colorize_core.images import square
 
 NETWORK = "InceptionV3"
@@ -84,6 +84,21 @@ def check_images(images: int, force: bool) -> None:
         )
 
 
+def check_network(network: FeatureNetwork) -> None:
+    """Builds the network once, in a task: TensorFlow in this process would take memory. Raises RecipeError."""
+    import ray
+
+    def attempt() -> str:
+        try:
+            Features(network)
+        except RecipeError as error:
+            return str(error)
+        return ""
+
+    if wrong := ray.get(ray.remote(attempt).remote()):
+        raise RecipeError(wrong)
+
+
 class Features:
     """The network without its top, pooled to one vector an image.
 
@@ -95,6 +110,8 @@ class Features:
 
         from colorize_core.models import encoders
 
+        if not hasattr(keras.applications, network.name):
+            raise RecipeError(f"--fid-network {network.name} is not in keras.applications")
         body = encoders.application_with(network.name, network.weights)
         pooled = keras.layers.GlobalAveragePooling2D()(body.output)
         self._model = keras.Model(body.input, pooled)

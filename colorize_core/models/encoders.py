@@ -104,16 +104,17 @@ def application_with(name: str, weights: str) -> keras.Model:
         try:
             return _application(name, weights="imagenet", include_top=False)
         except Exception as error:  # Keras raises whatever its download does
-            raise RecipeError(f"model.encoder_weights imagenet of {name}: {_short(error)}") from error
+            raise RecipeError(f"weights imagenet of {name}: {_short(error)}") from error
     suffix = next((end for end in (".weights.h5", ".keras") if weights.endswith(end)), os.path.splitext(weights)[1])
-    tops = (False, True) if suffix == ".h5" and name not in _OURS else (False,)  # of the other formats Keras leaves aside what is too much
+    # Of other formats than .h5 Keras leaves aside what is too much.
+    tops = (False, True) if suffix == ".h5" and name not in _OURS else (False,)
     with tempfile.NamedTemporaryFile(suffix=suffix) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
         try:
             file.write(storage.read(weights))
             file.flush()
         except OSError as error:
-            raise RecipeError(f"model.encoder_weights {weights} cannot be read: {one_line(error)}") from error
+            raise RecipeError(f"weights {weights} cannot be read: {one_line(error)}") from error
         wrong: list[Exception] = []
         for include_top in tops:
             application = _application(name, weights=None, include_top=include_top)
@@ -123,7 +124,7 @@ def application_with(name: str, weights: str) -> keras.Model:
                 wrong.append(error)
             else:
                 return _without_top(name, application) if include_top else application
-    raise RecipeError(f"model.encoder_weights {weights} are not those of a {name}: {_short(wrong[0])}") from wrong[0]
+    raise RecipeError(f"weights {weights} are not those of a {name}: {_short(wrong[0])}") from wrong[0]
 
 
 def _without_top(name: str, full: keras.Model) -> keras.Model:

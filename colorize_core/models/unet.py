@@ -69,6 +69,8 @@ def build(
         x = layers.SpatialDropout2D(dropout)(x)
 
     for width, skip in zip(reversed(widths[:-1]), reversed(skips[:-1]), strict=True):
+        if encoder and skip.shape[-1] > width:  # expanded maps have hundreds of channels
+            skip = convolve(skip, width, size=1)
         x = layers.Conv2D(width, 1, use_bias=False)(x)  # narrow before up-sampling: a quarter of the work
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         x = convolve(x, width)

@@ -147,8 +147,8 @@ def test_a_bundle_that_colors_at_random_is_called_that(
         (["default", "folder:{colors}", "{colors}/.."], "holds files that colorize did not make"),
         (["nobody", "folder:{colors}", "{tmp}/r"], "no model bundle 'nobody'"),
         (["default", "folder:{tmp}/nowhere", "{tmp}/r"], "nowhere"),
-        (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5"], "FID of 5 images says nothing: need 2048"),
-        (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5", "--fid-anyway"], "w.h5 cannot be read"),
+        (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5"], "w.h5 cannot be read"),
+        (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5", "--fid-network=Vgg"], "Vgg is not in keras"),
         (["default", "folder:{colors}", "{tmp}/r", "--split=all"], "'all' is not one of"),
     ],
 )
@@ -174,7 +174,10 @@ def test_frechet_distance_ranks_the_truth_before_the_gray_copy(color_dir: Path, 
     keras.utils.set_random_seed(0)
     weights = tmp_path / "random.weights.h5"
     keras.applications.MobileNetV2(weights=None, include_top=False).save_weights(weights)
-    options = ["--fid-network=MobileNetV2", f"--fid-weights={weights}", "--fid-anyway"]
+    options = ["--fid-network=MobileNetV2", f"--fid-weights={weights}"]
+    assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == USAGE
+    assert "images says nothing: need 2048, or force it with --fid-anyway" in capsys.readouterr().err
+    options.append("--fid-anyway")
     assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == DONE
     distances = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]["feature_distances"]
     assert set(distances) == {"gray copy", "mean chroma", "unet-lab faithful", "unet-lab vivid"}

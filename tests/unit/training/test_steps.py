@@ -50,6 +50,36 @@ def times(batch: Any, count: int) -> Iterator[Any]:
     return iter([batch] * count)
 
 
+@pytest.mark.parametrize("rate", [0.0, 0.1, 1.0])
+def test_the_encoder_learns_at_a_rate_of_its_own(batch: Any, rate: float) -> None:
+    """Adam's first step is the rate in size, whatever the gradient: warm-up and decay are off."""
+    settings = {"model.encoder": "EfficientNetLite0", "training.encoder_rate": rate, "training.schedule": "constant"}
+    made = recipe(**settings, **{"training.weight_decay": 0, "training.learning_rate": 1e-3, "model.multiple": 8})
+    trainer = replicas(made)
+    encoder = trainer.model.get_layer("encoder")
+    before = [[w.copy() for w in part.get_weights()] for part in (encoder, trainer.model.get_layer("colors"))]
+    trainer.train(times(batch, 1))
+    after = [part.get_weights() for part in (encoder, trainer.model.get_layer("colors"))]
+    moved = [
+        max(float(np.abs(new - old).max()) for new, old in zip(news, olds, strict=True) if new.ndim > 1)
+        for news, olds in zip(after, before, strict=True)
+    ]
+    assert moved[1] == pytest.approx(1e-3, rel=0.1)
+    # The head starts at zero, so the first step's gradient stops there; the second one reaches the encoder.
+    trainer.train(times(batch, 1))
+    moved = max(
+        float(np.abs(new - old).max())
+        for new, old in zip(encoder.get_weights(), before[0], strict=True)
+        if new.ndim > 1
+    )
+    assert moved <= 2e-3 * rate
+    assert (moved > 0) == (rate > 0)
+    kept = trainer.state()
+    again = replicas(made)
+    again.restore(kept)
+    np.testing.assert_equal(again.state(), kept)
+
+
 @pytest.mark.parametrize(("gan", "loss"), [(0.0, "mse"), (0.01, "mse"), (0.0, "ab-classification")])
 def test_it_learns_and_goes_on_from_a_state_as_if_nothing_had_been(batch: Any, gan: float, loss: str) -> None:
     trainer = replicas(recipe(**{"training.gan": gan, "training.loss": loss}))
