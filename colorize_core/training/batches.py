@@ -10,7 +10,7 @@ import numpy as np
 from colorize_core.color import Floats
 from colorize_core.models import classes
 from colorize_core.recipes import Recipe
-from colorize_core.training import pairs
+from colorize_core.training import augmentation, pairs
 
 if TYPE_CHECKING:
     import ray.data
@@ -38,7 +38,7 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
             local_shuffle_seed=int(rng.integers(2**31)),
         )
         for inputs, targets in batches:
-            yield pairs.augment(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
+            yield augmentation.augment(inputs, targets, rng, data)
 
     shape = (batch_size, data.crop, data.crop)
     signature = tuple(

@@ -1,4 +1,4 @@
-"""rgb -> (input, target) as the network sees them, and back. Pure functions; a random one receives its generator."""
+"""rgb -> (input, target) as the network sees them, and back. Pure functions."""
 
 from __future__ import annotations
 
@@ -92,36 +92,6 @@ def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") 
     # yellow the nearest that has the very same lightness is far away.
     rgb: NDArray[np.uint8] = np.rint(color.lab_to_rgb(lab) * np.float32(255.0)).astype(np.uint8)
     return rgb
-
-
-def augment(
-    inputs: Floats, targets: Floats, rng: np.random.Generator, *, crop: int, min_scale: float, flip: bool
-) -> tuple[Floats, Floats]:
-    """A random square of each image of a batch, at ``crop`` x ``crop``, mirrored half of the time.
-
-    Args:
-        inputs: [n, S, S, 1]; targets: [n, S, S, 2 or 3].
-        rng: says which squares, and which are mirrored.
-        crop: side of the result in pixels.
-        min_scale: the square's side is between this part of S and S.
-    """
-    size = inputs.shape[1]
-    both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)  # [n, S, S, 3 or 4]: cut alike
-    if crop == size and min_scale == 1:  # nothing to cut: no image needs a call of its own
-        if flip:
-            mirrored = rng.random(len(both)) < 0.5
-            both[mirrored] = both[mirrored, :, ::-1]
-        return both[..., :1], both[..., 1:]
-    parts = []
-    for image in both:
-        side = int(rng.integers(max(1, round(size * min_scale)), size + 1))
-        top, left = rng.integers(0, size - side + 1, 2)
-        part = image[top : top + side, left : left + side]
-        if flip and rng.random() < 0.5:
-            part = part[:, ::-1]
-        parts.append(square.resize(np.ascontiguousarray(part), (crop, crop)))
-    out = np.stack(parts)
-    return out[..., :1], out[..., 1:]
 
 
 def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:

@@ -167,7 +167,7 @@ def test_wrong_calls_end_in_one_line_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frechet_distance_ranks_the_truth_before_the_gray_copy(color_dir: Path, tmp_path: Path, ray_here: None) -> None:
+def test_frechet_distances(color_dir: Path, tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]) -> None:
     """With random weights: what is tested is the way of the features; their worth comes with the weights."""
     import keras
 

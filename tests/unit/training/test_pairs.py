@@ -56,60 +56,6 @@ def test_pairs_of_a_batch_are_those_of_its_images(photographs: Photographs) -> N
         np.testing.assert_allclose(targets[i], one[1], atol=1e-6)
 
 
-def test_augment_without_freedom_changes_nothing() -> None:
-    inputs, targets = _numbered(3, 8)
-    got = pairs.augment(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=False)
-    np.testing.assert_array_equal(got[0], inputs)
-    np.testing.assert_array_equal(got[1], targets)
-
-
-def test_augment_flips_half_of_the_images() -> None:
-    inputs, targets = _numbered(400, 8)
-    got, _ = pairs.augment(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=True)
-    kept = (got == inputs).all(axis=(1, 2, 3))
-    flipped = (got == inputs[:, :, ::-1]).all(axis=(1, 2, 3))
-    assert (kept ^ flipped).all()
-    assert 160 < flipped.sum() < 240  # four standard deviations of 400 throws
-
-
-@pytest.mark.parametrize(("crop", "min_scale"), [(8, 0.5), (12, 0.5), (16, 0.5), (24, 0.25), (8, 0.01)])
-def test_augment_cuts_input_and_target_alike(crop: int, min_scale: float) -> None:
-    inputs, targets = _numbered(60, 16)
-    got_in, got_out = pairs.augment(
-        inputs, targets, np.random.default_rng(3), crop=crop, min_scale=min_scale, flip=True
-    )
-    assert (got_in.shape, got_out.shape) == ((60, crop, crop, 1), (60, crop, crop, 2))
-    np.testing.assert_allclose(got_out[..., :1] - got_in, 1, atol=0.01)
-    np.testing.assert_allclose(got_out[..., 1:] - got_in, 2, atol=0.01)
-
-
-def test_augment_shows_squares_of_every_size_and_place() -> None:
-    """What a crop shows is read off a ramp: its mean is its middle, its step the scale."""
-    rows, columns = np.mgrid[:64, :64].astype(np.float32)
-    ramp = np.repeat(np.stack([rows, columns], axis=-1)[None], 300, axis=0)
-    inputs = np.zeros((300, 64, 64, 1), np.float32)
-    _, got = pairs.augment(inputs, ramp, np.random.default_rng(9), crop=16, min_scale=0.5, flip=False)
-    steps = (got[:, 12, 8] - got[:, 4, 8])[:, 0] / 8 * 16  # rows that the crop shows
-    middles = got.mean(axis=(1, 2))
-    np.testing.assert_allclose(steps, (got[:, 8, 12] - got[:, 8, 4])[:, 1] / 8 * 16, atol=0.01)  # squares
-    assert steps.min() >= 31.9
-    assert steps.max() <= 64.1
-    assert steps.min() < 34
-    assert steps.max() > 62
-    assert np.abs(middles - 31.5).max() < 16.1
-    assert (middles.std(axis=0) > 3).all()
-
-
-def test_augment_is_decided_by_its_generator() -> None:
-    inputs, targets = _numbered(20, 16)
-    one, again, other = (
-        pairs.augment(inputs, targets, np.random.default_rng(seed), crop=8, min_scale=0.5, flip=True)[0]
-        for seed in (1, 1, 2)
-    )
-    np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(one, other)
-
-
 def test_resize_halves_by_area() -> None:
     inputs, targets = _numbered(2, 8)
     small_in, small_out = pairs.resize(inputs, targets, 4)
