@@ -79,8 +79,8 @@ class Bundle:
         data, model, training = self.recipe.data, self.recipe.model, self.recipe.training
         settings = [
             data.model_dump(mode="json", exclude_defaults=True),
-            # Where the encoder's weights came from decides nothing any more.
-            model.model_dump(mode="json", exclude_defaults=True, exclude={"encoder_weights"}),
+            # Where weights came from decides nothing any more.
+            model.model_dump(mode="json", exclude_defaults=True, exclude={"encoder_weights", "start"}),
         ]
         if training.loss == "ab-classification":
             settings.append(training.model_dump(mode="json", include={"loss", "ab_step", "temperature"}))
@@ -186,6 +186,15 @@ def _shipped() -> list[str]:
 
 def _place(name: str) -> str:
     return str(_SHIPPED / name) if name in _shipped() else name
+
+
+def start_from(model: keras.Model, name: str) -> None:
+    """Gives a model the weights of a bundle. Raises BundleError where the bundle's model is another one."""
+    trained = load_bundle(name).model()
+    shapes = [[tuple(weight.shape) for weight in each.weights] for each in (model, trained)]
+    if shapes[0] != shapes[1]:
+        raise BundleError(f"model.start {name} is another model than the recipe's: give it the same model and settings")
+    model.set_weights(trained.get_weights())
 
 
 def _card(made: Bundle) -> str:

@@ -50,11 +50,14 @@ class ModelSettings(_Settings):
     square: bool = Field(default=False, description="it takes squares of data.inference_side alone")
     encoder: str | None = Field(default=None, description="of keras.applications, in place of the model's own")
     encoder_weights: str = Field(default="none", description="where training starts: none, imagenet, or a file of them")
+    start: str = Field(default="none", description="a bundle of the same model, with whose weights training starts")
 
     @model_validator(mode="after")
     def _encoder_is_known(self) -> ModelSettings:
         if self.encoder is not None and self.encoder not in ENCODERS:
             raise ValueError(f"encoder is {self.encoder!r}; choose from {', '.join(ENCODERS)}")
+        if self.start != "none" and self.encoder_weights != "none":
+            raise ValueError(f"start {self.start} has the weights of the encoder too: set encoder_weights to none")
         if self.encoder is None and self.encoder_weights != "none":
             raise ValueError(f"encoder_weights {self.encoder_weights} need an encoder")
         if self.encoder_weights not in ("none", "imagenet") and not self.encoder_weights.endswith((".h5", ".keras")):

@@ -67,8 +67,8 @@ def age(inputs: Floats, rng: np.random.Generator, part: float, color_space: Colo
         color_space: says in which range the inputs are.
     """
     n, (low, span) = len(inputs), _range(color_space)
-    contrast = rng.uniform(_LEAST_CONTRAST, 1, n)
-    settings = np.exp(rng.uniform(-_GAMMA, _GAMMA, n)), contrast, rng.uniform(0, 1, n) * (1 - contrast)
+    kept = rng.uniform(_LEAST_CONTRAST, 1, n)
+    settings = np.exp(rng.uniform(-_GAMMA, _GAMMA, n)), kept, rng.uniform(0, 1, n) * (1 - kept)
     gamma, contrast, black = (values.astype(np.float32)[:, None, None, None] for values in settings)
     aged = low + span * (black + contrast * np.clip((inputs - low) / span, 0, 1) ** gamma)
     return np.where((rng.random(n) < part)[:, None, None, None], aged, inputs)

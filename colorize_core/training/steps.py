@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import models
+from colorize_core import bundle, models
 from colorize_core.color import Floats
 from colorize_core.recipes import Recipe
 from colorize_core.training.batches import Batch
@@ -58,6 +58,9 @@ class Replicas:
             encoder: list[Any] = []
             if recipe.model.encoder:
                 models.load_encoder(self.model, recipe.model.encoder, recipe.model.encoder_weights)
+            if recipe.model.start != "none":
+                bundle.start_from(self.model, recipe.model.start)
+            if recipe.model.encoder:
                 encoder = models.encoder_variables(self.model, frozen=settings.encoder_rate == 0)
             known = {id(variable) for variable in encoder}
             others = [variable for variable in self.model.trainable_variables if id(variable) not in known]

@@ -12,7 +12,7 @@ import numpy as np
 
 from colorize_core import bundle, cluster, datasets, models, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, one_line
+from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line
 from colorize_core.evaluation import pictures
 from colorize_core.evaluation.judge import choose_samples, judge
 from colorize_core.evaluation.score import PICTURES, Contestant, Match, mean_chroma
@@ -230,7 +230,9 @@ def check_model(recipe: Recipe) -> None:
         try:
             if recipe.model.encoder:
                 models.load_encoder(model, recipe.model.encoder, recipe.model.encoder_weights)
-        except RecipeError as error:
+            if recipe.model.start != "none":
+                bundle.start_from(model, recipe.model.start)
+        except UserError as error:
             return str(error)
         return ""
 

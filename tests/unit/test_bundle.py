@@ -103,6 +103,19 @@ def test_the_default_bundle_colors_what_it_never_saw(gray_photographs: dict[str,
     assert sky[2] > sky[0] + 5  # bluer than red
 
 
+def test_a_model_starts_with_the_weights_of_a_bundle_of_its_kind() -> None:
+    from colorize_core import models
+
+    made = load_bundle("default")
+    model = models.of_recipe(made.recipe)
+    bundle.start_from(model, "default")
+    for got, expected in zip(model.get_weights(), made.model().get_weights(), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    other = models.of_recipe(changed(made, model__settings={"widths": [8, 8], "convolutions": [1, 1]}).recipe)
+    with pytest.raises(BundleError, match=r"model\.start default is another model than the recipe's"):
+        bundle.start_from(other, "default")
+
+
 def test_saved_and_loaded_is_equal(tmp_path: Path) -> None:
     first = load_bundle("default")
     first.save(str(tmp_path), {"history.csv": b"epoch\n"})

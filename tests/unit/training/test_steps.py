@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from small_recipe import SETTINGS
 
+from colorize_core.bundle import load_bundle
 from colorize_core.models import classes
 from colorize_core.recipes import Recipe, load_recipe
 from colorize_core.training import adversarial, loop
@@ -48,6 +49,14 @@ def replicas(made: Recipe) -> Replicas:
 
 def times(batch: Any, count: int) -> Iterator[Any]:
     return iter([batch] * count)
+
+
+def test_training_starts_with_the_weights_of_a_bundle() -> None:
+    made = load_bundle("default")
+    start = made.recipe.model_copy(update={"model": made.recipe.model.model_copy(update={"start": "default"})})
+    got = replicas(start).model.get_weights()
+    for one, other in zip(got, made.model().get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.1, 1.0])
