@@ -32,18 +32,17 @@ class Metric:
 
 METRICS = (
     Metric("psnr", "PSNR (dB)", 2, 1),
-    Metric("mse", "MSE", 4, -1),
-    Metric("mae", "MAE", 4, -1),
     Metric("ssim", "SSIM", 3, 1),
-    Metric("rmse_ab", "RMSE of ab", 2, -1),
     Metric("ciede2000", "CIEDE2000", 2, -1),
-    Metric("nazeri_2", "accuracy, 2 %", 3, 1),
-    Metric("nazeri_5", "accuracy, 5 %", 3, 1),
     Metric("colorfulness", "colorfulness", 1, 0),
     Metric("colorfulness_difference", "… less the truth's", 1, 0),
     Metric("colorfulness_distance", "… off the truth's", 1, -1),
+    Metric("mse", "MSE", 4, -1),
+    Metric("mae", "MAE", 4, -1),
+    Metric("rmse_ab", "RMSE of ab", 2, -1),
+    Metric("nazeri_2", "accuracy, 2 %", 3, 1),
+    Metric("nazeri_5", "accuracy, 5 %", 3, 1),
 )
-NAMES = tuple(metric.name for metric in METRICS)
 
 
 class Truth:

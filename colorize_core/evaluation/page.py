@@ -57,6 +57,7 @@ def render(
         {
             "split": split,
             "facts": facts["splits"][split],
+            "best": {scale: _best(rows) for scale, rows in facts["splits"][split]["tables"].items()},
             "histograms": _data_url(files[f"histograms-{split}.png"], "png"),
             "groups": {
                 group: [
@@ -77,6 +78,17 @@ def render(
         sections=sections,
         curves={label: _data_url(content, "png") for label, content in curves.items()},
     )
+
+
+def _best(rows: Mapping[str, Any]) -> dict[str, str]:
+    """The row with the best mean, by metric, where one is better than another."""
+    made = {}
+    for metric in METRICS:
+        means = {row: figures[metric.name]["mean"] for row, figures in rows.items()}
+        known = {row: metric.better * mean for row, mean in means.items() if mean is not None}
+        if metric.better and known:
+            made[metric.name] = max(known, key=lambda row: known[row])
+    return made
 
 
 def _small(content: bytes) -> dict[str, Any]:
