@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.errors import InputError, OutputError
+from colorize_core.errors import OutputError
 from colorize_core.evaluation import charts, fid, page, pictures, table
 from colorize_core.evaluation.judge import Judgement, extremes, judge
-from colorize_core.evaluation.score import PICTURES, Contestant, Match, mean_chroma
+from colorize_core.evaluation.score import PICTURES, Contestant, Match
+from colorize_core.evaluation.survey import survey
 
 if TYPE_CHECKING:
     import ray.data
@@ -72,11 +73,12 @@ def evaluate(
         if network:
             fid.check_network(network)
         for split, images in parts.items():
-            count, left_out[split] = _look(images, split)
+            found = survey(images, split)
+            left_out[split] = found.left_out
             if network:
-                fid.check_images(count, fid_anyway)
-            on_split(split, count)
-            match = Match(contestants, mean_chroma(images))
+                fid.check_images(len(found.ids), fid_anyway)
+            on_split(split, len(found.ids))
+            match = Match(contestants, found.mean_ab)
             judged = judge(images, match, network=network, on_images=on_images)
             judgements[split] = judged
             shown[split] = _show(images, match, judged)
@@ -108,15 +110,6 @@ def _check_output(output: str, source: str) -> None:
     if not storage.exists(storage.join(output, METRICS_JSON)) and not storage.is_empty(output):
         raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
     storage.check_writable(output)
-
-
-def _look(images: ray.data.Dataset, split: str) -> tuple[int, list[str]]:
-    """How many images can be read, and why the others cannot. Raises InputError where none can."""
-    states = images.select_columns(["id", "reason", "message"]).to_pandas()
-    bad = states[states["reason"] != ""].sort_values("id")
-    if len(bad) == len(states):
-        raise InputError(f"split {split} of DATA has no image that can be read ({len(states)} cannot)")
-    return len(states) - len(bad), [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
 
 
 def _show(images: ray.data.Dataset, match: Match, judged: Judgement) -> dict[str, list[page.Picture]]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import ray.data
 
 _PICTURE = "png/"
-_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -131,20 +130,6 @@ def extremes(columns: Mapping[str, NDArray[Any]], row: str, count: int) -> dict[
         "worst": order[max(middle + take, len(order) - take) :],
     }
     return {name: [str(columns["id"][i]) for i in at] for name, at in places.items()}
-
-
-def choose_samples(images: ray.data.Dataset) -> set[str]:
-    """Ids of a few readable images of a data set; reads no further than it must.
-
-    Raises:
-        InputError: no image is readable.
-    """
-    from ray.data.expressions import col
-
-    rows = images.select_columns(["id", "reason"]).filter(expr=col("reason") == "").limit(_SAMPLES).take_all()
-    if not rows:
-        raise InputError("none of the images to measure on can be read: look at the test split of DATA")
-    return {row["id"] for row in rows}
 
 
 def _gains(columns: Mapping[str, NDArray[Any]], match: Match) -> dict[str, dict[str, dict[str, Interval]]]:

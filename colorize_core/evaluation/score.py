@@ -25,7 +25,6 @@ FULL = "full"
 TRUTH = "truth"
 PICTURES = ("gray", TRUTH)
 FEATURES = "features/"
-_EVERY = 2  # row and column of an image whose chroma counts
 
 
 @dataclass(frozen=True)
@@ -137,13 +136,6 @@ def score(
     )
 
 
-def mean_chroma(images: ray.data.Dataset) -> tuple[float, float]:
-    """Mean a and b of every second pixel of every second row of all images {rgb}; 0, 0 where none is readable."""
-    sums = images.map_batches(_sum_chroma, batch_size=32).to_pandas()[["a", "b", "pixels"]].sum()
-    pixels = max(1.0, float(sums["pixels"]))
-    return float(sums["a"]) / pixels, float(sums["b"]) / pixels
-
-
 def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
     """What the colorizer gets [H, W]: the gray photograph that the data set has, else by the formula."""
     if "gray" in row:
@@ -249,15 +241,6 @@ def _tint(gray: NDArray[np.uint8], ab: tuple[float, float]) -> NDArray[np.uint8]
     """One chroma for every pixel."""
     plane: Floats = np.broadcast_to(np.array(ab, np.float32), (1, 1, 2))
     return np.asarray(merge(gray, plane))
-
-
-def _sum_chroma(batch: dict[str, Any]) -> dict[str, Any]:
-    sums, pixels = np.zeros(2), 0
-    for rgb in batch["rgb"]:
-        ab = color.rgb_to_lab(rgb[::_EVERY, ::_EVERY])[..., 1:]
-        sums += ab.sum(axis=(0, 1), dtype=np.float64)
-        pixels += ab.shape[0] * ab.shape[1]
-    return {"a": np.array([sums[0]]), "b": np.array([sums[1]]), "pixels": np.array([pixels])}
 
 
 def _rows(batch: Mapping[str, Any]) -> list[dict[str, Any]]:

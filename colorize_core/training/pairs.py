@@ -147,9 +147,3 @@ def load_pairs(data: str, split: str) -> ray.data.Dataset:
 def _squares(images: Iterable[NDArray[np.uint8]], size: int, black: tuple[int, ...]) -> NDArray[np.uint8]:
     readable = (image if image.size else np.zeros(black, np.uint8) for image in images)
     return np.stack([square.to_square(image, size, "center") for image in readable])
-
-
-def fingerprint(pairs: ray.data.Dataset) -> str:
-    """Stands for the ids and pixels of all pairs, in any order: ``statistics.fingerprint``, as 64 digits."""
-    rows = pairs.select_columns(["id", "checksum"]).take_all()
-    return f"{statistics.fingerprint([row['id'] for row in rows], [row['checksum'] for row in rows]):064x}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from colorize_core import bundle, cluster, datasets, models, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line
 from colorize_core.evaluation import pictures
-from colorize_core.evaluation.judge import choose_samples, judge
-from colorize_core.evaluation.score import PICTURES, Contestant, Match, mean_chroma
+from colorize_core.evaluation.judge import judge
+from colorize_core.evaluation.score import PICTURES, Contestant, Match
+from colorize_core.evaluation.survey import Survey, survey
+from colorize_core.preparation import statistics
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches, checkpoints, curves, loop, pairs
 from colorize_core.training.checkpoints import History
@@ -48,10 +50,14 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out."""
+    """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out.
+
+    The fingerprint stands for ids and pixels of the pairs, in any order: ``statistics.fingerprint``, as 64 digits.
+    """
 
     pairs: ray.data.Dataset
     images: int
+    fingerprint: str
     rejected: list[str]
 
 
@@ -94,9 +100,9 @@ def train(
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
         check_model(recipe)
-        sample_ids = choose_samples(rows["test"])
+        tested = survey(rows["test"], "test")
         splits = {split: load_split(rows[split], recipe) for split in ("train", "val")}
-        fingerprint = pairs.fingerprint(splits["train"].pairs)
+        fingerprint = splits["train"].fingerprint
         identity = hashlib.sha256(f"{recipe.model_dump_json()}\n{fingerprint}".encode()).hexdigest()
         try:
             history = _fit(recipe, splits, scratch, identity, scaling, on_epoch)
@@ -113,7 +119,7 @@ def train(
             "gpu": scaling.use_gpu,
         }
         weights = storage.read(storage.join(scratch, loop.MODEL))
-        made = leave_bundle(recipe, weights, history, facts, rows["test"], sample_ids, output)
+        made = leave_bundle(recipe, weights, history, facts, rows["test"], tested, output)
         storage.remove(scratch)
     return TrainingRun(made, output, rejected_of(splits))
 
@@ -134,7 +140,7 @@ def leave_bundle(
     history: History,
     facts: Mapping[str, Any],
     test: ray.data.Dataset,
-    sample_ids: Collection[str],
+    tested: Survey,
     output: str,
     extras: Mapping[str, bytes] | None = None,
 ) -> bundle.Bundle:
@@ -148,8 +154,8 @@ def leave_bundle(
     vivid_gain = history[best - 1]["vivid_gain"]
     made = bundle.Bundle.create(recipe, weights, vivid_gain, {**facts, **done})
     contestant = Contestant(made.name, made, made.saturation)
-    match = Match([contestant], mean_chroma(test), own_scales=False)
-    judged = judge(test, match, keep_pictures=sample_ids)
+    match = Match([contestant], tested.mean_ab, own_scales=False)
+    judged = judge(test, match, keep_pictures=tested.samples())
     made = made.with_metrics(judged.facts())
     names = [*PICTURES, *contestant.rows]
     samples = [[shown[name] for name in names] for _, shown in sorted(judged.pictures.items())]
@@ -246,13 +252,17 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     made = rows.map_batches(pairs.pair_batch, batch_size=32, fn_kwargs=settings).materialize()
-    bad = made.select_columns(["id", "reason", "message"]).filter(expr=col("reason") != "").take_all()
-    rejected = [f"{row['id']}: {row['reason']}: {row['message']}" for row in bad]
+    # One look at all rows, here: each question to Ray Data would start processes of its own.
+    looked = made.select_columns(["id", "reason", "message", "checksum", "chroma"]).to_pandas()
+    good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
+    rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
     readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
-    images = readable.count()
-    if images and (readable.max("chroma") or 0) < _GRAY:
-        raise InputError(f"none of the {images} images of DATA has a color: a colorizer learns from color photographs")
-    return Split(readable, images, rejected)
+    if len(good) and good["chroma"].max() < _GRAY:
+        raise InputError(
+            f"none of the {len(good)} images of DATA has a color: a colorizer learns from color photographs"
+        )
+    fingerprint = statistics.fingerprint(good["id"].tolist(), good["checksum"].tolist())
+    return Split(readable, len(good), f"{fingerprint:064x}", rejected)
 
 
 def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> int:

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line
-from colorize_core.evaluation.judge import choose_samples
+from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
-from colorize_core.training import batches, checkpoints, curves, loop, pairs, trainer
+from colorize_core.training import batches, checkpoints, curves, loop, trainer
 from colorize_core.training.checkpoints import History
 from colorize_core.training.progress import Listener
 from colorize_core.training.space import Space
@@ -113,10 +113,10 @@ def tune(
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
         trainer.check_output(output, datasets.source_of(data), SCRATCH, resume)
         trainer.check_model(recipe)
-        sample_ids = choose_samples(rows["test"])
+        tested = survey(rows["test"], "test")
         splits = {split: trainer.load_split(rows[split], recipe) for split in ("train", "val")}
         trainer.count_steps(recipe, splits, 1)
-        fingerprint = pairs.fingerprint(splits["train"].pairs)
+        fingerprint = splits["train"].fingerprint
         gpu = resources.gpus >= 1 if use_gpu is None else use_gpu
         plan = _Plan(recipe.model_dump(), drawn, scratch, fingerprint)
         plan.check()
@@ -138,7 +138,7 @@ def tune(
         }
         weights = ray.get(ray.remote(loop.best_weights).remote(state, tuned))  # TensorFlow stays out of this process
         extras = {"trials.csv": _table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
-        made = trainer.leave_bundle(tuned, weights, state.history, facts, rows["test"], sample_ids, output, extras)
+        made = trainer.leave_bundle(tuned, weights, state.history, facts, rows["test"], tested, output, extras)
         storage.remove(scratch)
     return TuningRun(done, made, output)
 
