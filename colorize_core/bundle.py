@@ -45,8 +45,8 @@ class Bundle:
 
     Attributes:
         weights: content of ``model.keras``.
-        saturation: gains of ab by name: ``faithful`` is what the network said, with ``vivid`` the validation images are
-            as colorful as the truth.
+        saturation: gains of ab by name: ``faithful`` is what the network said, with ``vivid`` a sample of the
+            validation images is as colorful as the truth.
         training: data, fingerprint, images per split, epochs, minutes.
         metrics: measured on the test split, with those of the gray copy and the mean chroma: ``Judgement.facts``.
     """
@@ -112,6 +112,11 @@ class Bundle:
             BundleError: the file does not hold the weights of this recipe's model.
         """
         model = models.of_recipe(self.recipe)
+        self.fill(model)
+        return model
+
+    def fill(self, model: keras.Model) -> None:
+        """Gives a model of this recipe the weights. Raises BundleError as ``model``."""
         with tempfile.NamedTemporaryFile(suffix=".keras") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
             file.write(self.weights)
@@ -120,7 +125,6 @@ class Bundle:
                 model.load_weights(file.name)
             except Exception as error:  # keras raises whatever its parsers do
                 raise BundleError(f"model.keras of {self.name} cannot be loaded: {one_line(error)}") from error
-        return model
 
     def save(self, path: str, extras: Mapping[str, bytes]) -> None:
         """Writes the bundle. An old ``bundle.json`` goes first, the new one comes last: half a bundle is none.
@@ -152,7 +156,7 @@ def load_bundle(name: str) -> Bundle:
     Raises:
         BundleError: no such bundle, a file of it is missing or damaged, or the weights are not those it was saved with.
     """
-    path = _place(name)
+    path = place(name)
     try:
         facts = json.loads(storage.read(storage.join(path, FACTS)))
         weights = storage.read(storage.join(path, "model.keras"))
@@ -176,7 +180,7 @@ def load_bundle(name: str) -> Bundle:
 
 def read_curves(name: str) -> bytes | None:
     """``curves.png`` of a bundle, PNG; None where there is none."""
-    path = storage.join(_place(name), CURVES)
+    path = storage.join(place(name), CURVES)
     return storage.read(path) if storage.exists(path) else None
 
 
@@ -184,24 +188,26 @@ def _shipped() -> list[str]:
     return sorted(folder.name for folder in _SHIPPED.iterdir() if (folder / FACTS).is_file())
 
 
-def _place(name: str) -> str:
-    return str(_SHIPPED / name) if name in _shipped() else name
+def place(name: str) -> str:
+    """The folder of a bundle, which need not be there: of a shipped one, else ``name`` made absolute."""
+    return str(_SHIPPED / name) if name in _shipped() else storage.absolute(name)
 
 
 def start_from(model: keras.Model, name: str) -> None:
     """Gives a model the weights of a bundle. Raises BundleError where the bundle's model is another one."""
-    trained = load_bundle(name).model()
-    shapes = [[tuple(weight.shape) for weight in each.weights] for each in (model, trained)]
+    made = load_bundle(name)
+    shapes = [[tuple(weight.shape) for weight in each.weights] for each in (model, models.of_recipe(made.recipe))]
     if shapes[0] != shapes[1]:
         raise BundleError(f"model.start {name} is another model than the recipe's: give it the same model and settings")
-    model.set_weights(trained.get_weights())
+    made.fill(model)  # not by set_weights: layers that compute with copies of their weights would keep the old ones
 
 
 def _card(made: Bundle) -> str:
     training, metrics = made.training, made.metrics
     card = io.StringIO()
     card.write(f"# {made.name}\n\n")
-    card.write("Colorizes grayscale photographs: predicts CIE ab from L. The colors are plausible, not true.\n\n")
+    what = "CIE ab from L" if made.recipe.data.color_space == "lab" else "RGB from gray"
+    card.write(f"Colorizes grayscale photographs: predicts {what}. The colors are plausible, not true.\n\n")
     card.write("## Trained on\n\n")
     card.write(f"`{training['data']}`: {training['images']['train']} images to learn from, {training['images']['val']}")
     card.write(f" to choose the epoch, {training['rejected']} unreadable. {training['note']}\n\n")
@@ -215,16 +221,17 @@ def _card(made: Bundle) -> str:
     card.write("| | PSNR (dB) | MSE, RGB in [0, 1] | SSIM | CIEDE2000 | colorfulness |\n|---|---|---|---|---|---|\n")
     for label, row in metrics["tables"]["full"].items():
         psnr = "{mean:.2f} ({low:.2f} to {high:.2f})".format(**row["psnr"])
-        others = " | ".join(f"{row[name]['mean'] or 0:{form}}" for name, form in _CARD)
+        means = [(row[name]["mean"], form) for name, form in _CARD]
+        others = " | ".join("" if mean is None else f"{mean:{form}}" for mean, form in means)
         card.write(f"| {label} | {psnr} | {others} |\n")
     card.write(f"| truth | | | | | {metrics['truth']['colorfulness']['mean']:.1f} |\n\n")
     for label, names in metrics["not_beaten"]["full"].items():
         if names:
             card.write(f"**{label} does not beat the {' and the '.join(names)}.**\n\n")
     vivid = made.saturation[VIVID]
+    card.write(f"`faithful` is what the network said, `vivid` has {vivid:g} times its chroma: so a sample of the ")
     card.write(
-        f"`faithful` is what the network said, `vivid` has {vivid:g} times its chroma: so the validation images "
+        "validation images is as colorful as the truth. Colorfulness after Hasler and Süsstrunk (2003), signed. "
     )
-    card.write("are as colorful as the truth. Colorfulness after Hasler and Süsstrunk (2003), signed. ")
     card.write("See `samples.png` and `curves.png`.\n")
     return card.getvalue()

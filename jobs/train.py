@@ -50,8 +50,8 @@ def command(
 ) -> int:
     """Trains RECIPE on DATA and leaves a model bundle in OUTPUT.
 
-    RECIPE is a shipped name (celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense, cifar10-dense, unet-lab) or a
-    YAML file. DATA is a folder that colorize prepare made, or DATASET:SOURCE,
+    RECIPE is a shipped name (celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense, cifar10-dense, unet-lab,
+    unet-lab-32) or a YAML file. DATA is a folder that colorize prepare made, or DATASET:SOURCE,
     as in folder:/photos or cifar10:/data/cifar-10-batches-py.
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}

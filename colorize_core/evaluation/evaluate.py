@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.errors import OutputError
+from colorize_core.errors import OutputError, printable
 from colorize_core.evaluation import charts, fid, page, pictures, table
 from colorize_core.evaluation.judge import Judgement, extremes, judge
 from colorize_core.evaluation.score import PICTURES, Contestant, Match
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 METRICS_JSON = "metrics.json"
 METRICS_CSV = "metrics.csv"
 REPORT = "report.html"
+_OURS = re.compile(r"metrics\.csv|report\.html|(histograms|samples)-(train|val|test)\.png")
 _SHOWN = 4  # of the best, the median and the worst images each
 
 
@@ -72,33 +74,34 @@ def evaluate(
         parts = {split: datasets.read(data, SplitRule(wanted=[split])) for split in splits}
         if network:
             fid.check_network(network)
-        for split, images in parts.items():
-            found = survey(images, split)
-            left_out[split] = found.left_out
-            if network:
-                fid.check_images(len(found.ids), fid_anyway)
-            on_split(split, len(found.ids))
-            match = Match(contestants, found.mean_ab)
-            judged = judge(images, match, network=network, on_images=on_images)
-            judgements[split] = judged
-            shown[split] = _show(images, match, judged)
-    report = _write(output, data, contestants, judgements, left_out, shown, curves)
+        found = {split: survey(images, split) for split, images in parts.items()}
+        for each in found.values() if network else ():
+            fid.check_images(len(each.ids), fid_anyway)
+        for split, looked in found.items():
+            on_split(split, len(looked.ids))
+            images = looked.measurable(parts[split])
+            match = Match(contestants, looked.mean_ab)
+            judgements[split] = judge(images, match, network=network, on_images=on_images)
+            shown[split] = _show(images, match, judgements[split])
+            left_out[split] = looked.left_out
+    report = _write(output, data, names, contestants, judgements, left_out, shown, curves)
     return Evaluation(data, judgements, left_out, report)
 
 
 def _contestants(names: Sequence[str]) -> tuple[list[Contestant], dict[str, bytes]]:
-    """Each with a label of its own: the bundle's name, with a number where several share it; and their curves."""
-    made: list[Contestant] = []
-    curves: dict[str, bytes] = {}
-    for name in names:
-        loaded = bundle.load_bundle(name)
-        taken = {each.label for each in made}
-        labels = [loaded.name, *(f"{loaded.name} {number}" for number in range(2, len(names) + 2))]
-        label = next(label for label in labels if label not in taken)
-        made.append(Contestant(label, loaded, loaded.saturation))
-        if picture := bundle.read_curves(name):
-            curves[label] = picture
-    return made, curves
+    """Each with a label of its own, and their curves.
+
+    Labels are the names of the recipes, of the folders where recipes are alike, numbered where folders are too.
+    """
+    loaded = [bundle.load_bundle(name) for name in names]
+    labels = [each.name for each in loaded]
+    if len(set(labels)) < len(labels):
+        labels = [printable(name.rstrip("/").rpartition("/")[2]) for name in names]
+    if len(set(labels)) < len(labels):
+        labels = [f"{number} {label}" for number, label in enumerate(labels, 1)]
+    made = [Contestant(label, each, each.saturation) for label, each in zip(labels, loaded, strict=True)]
+    curves = {label: bundle.read_curves(name) for label, name in zip(labels, names, strict=True)}
+    return made, {label: picture for label, picture in curves.items() if picture}
 
 
 def _check_output(output: str, source: str) -> None:
@@ -107,7 +110,7 @@ def _check_output(output: str, source: str) -> None:
             f"OUTPUT {output} lies inside DATA {source}: its pictures would be taken for photographs; choose a place "
             "beside it"
         )
-    if not storage.exists(storage.join(output, METRICS_JSON)) and not storage.is_empty(output):
+    if not storage.is_empty(output) and not storage.exists(storage.join(output, METRICS_JSON)):
         raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
     storage.check_writable(output)
 
@@ -130,18 +133,21 @@ def _show(images: ray.data.Dataset, match: Match, judged: Judgement) -> dict[str
 def _write(
     output: str,
     data: str,
+    names: Sequence[str],
     contestants: Sequence[Contestant],
     judgements: dict[str, Judgement],
     left_out: dict[str, list[str]],
     shown: dict[str, dict[str, list[page.Picture]]],
     curves: dict[str, bytes],
 ) -> str:
-    """All files; ``metrics.json`` comes last."""
-    facts = {
-        "data": data,
+    """All files; ``metrics.json`` says ``writing`` until all are there."""
+    facts: dict[str, Any] = {
+        "status": "done",
+        "data": printable(data),
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "bundles": [
-            {"label": each.label, "digest": each.bundle.digest, "saturation": dict(each.gains)} for each in contestants
+            {"label": each.label, "name": printable(name), "digest": each.bundle.digest, "saturation": dict(each.gains)}
+            for name, each in zip(names, contestants, strict=True)
         ],
         "splits": {split: judged.facts() | {"left_out": left_out[split]} for split, judged in judgements.items()},
     }
@@ -149,11 +155,20 @@ def _write(
     files = {METRICS_CSV: table.write_csv(columns)}
     for split, judged in judgements.items():
         files[f"histograms-{split}.png"] = charts.histograms(judged)
-        names = [*PICTURES, *(row for each in contestants for row in each.rows)]
-        rows = [[picture.files[name] for name in names] for group in shown[split].values() for picture in group]
-        files[f"samples-{split}.png"] = pictures.grid(rows, names)
+        columns_shown = [*PICTURES, *(row for each in contestants for row in each.rows)]
+        rows = [[each.files[name] for name in columns_shown] for group in shown[split].values() for each in group]
+        files[f"samples-{split}.png"] = pictures.grid(rows, columns_shown)
     files[REPORT] = page.render(facts, judgements, shown, files, curves).encode()
-    files[METRICS_JSON] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape")
+    target = storage.join(output, METRICS_JSON)
+    storage.write(target, _json({"status": "writing"}))
+    for entry in storage.children(output):
+        if _OURS.fullmatch(entry.name):  # of an earlier report, perhaps of other splits
+            storage.remove(entry.path)
     for name, content in files.items():
         storage.write(storage.join(output, name), content)
+    storage.write(target, _json(facts))
     return storage.join(output, REPORT)
+
+
+def _json(facts: Mapping[str, Any]) -> bytes:
+    return (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()

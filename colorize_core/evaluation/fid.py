@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,8 @@ def frechet_distance(one: Moments, other: Moments) -> float:
 
 
 def check_images(images: int, force: bool) -> None:
-    """Raises UserError where so few images give no FID to rely on."""
-    if images < MIN_IMAGES and not force:
+    """Raises UserError where so few images give no FID to rely on; of one alone there is none."""
+    if images < 2 or (images < MIN_IMAGES and not force):
         raise UserError(
             f"FID of {images} images says nothing: need {MIN_IMAGES}, or force it with --fid-anyway to compare bundles "
             "on these very images"
@@ -110,7 +111,7 @@ class Features:
 
         from colorize_core.models import encoders
 
-        if not hasattr(keras.applications, network.name):
+        if not isinstance(getattr(keras.applications, network.name, None), FunctionType):
             raise RecipeError(f"--fid-network {network.name} is not in keras.applications")
         body = encoders.application_with(network.name, network.weights)
         pooled = keras.layers.GlobalAveragePooling2D()(body.output)

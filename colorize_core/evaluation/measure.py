@@ -60,7 +60,6 @@ class Truth:
     def compare(self, image: NDArray[np.uint8]) -> dict[str, float]:
         """Value by name of ``METRICS`` of an image of the same size; the PSNR of an equal one is 100."""
         lab = color.rgb_to_lab(image)
-        colorfulness = metrics.colorfulness(image)
         return {
             "psnr": min(metrics.psnr(self.rgb, image), _PSNR_OF_EQUAL),
             "mse": metrics.mse(self.rgb, image),
@@ -70,7 +69,7 @@ class Truth:
             "ciede2000": metrics.ciede2000(self._lab, lab),
             "nazeri_2": metrics.nazeri_accuracy(self._lab, lab, 2),
             "nazeri_5": metrics.nazeri_accuracy(self._lab, lab, 5),
-            "colorfulness": colorfulness,
-            "colorfulness_difference": colorfulness - self.colorfulness,
-            "colorfulness_distance": abs(colorfulness - self.colorfulness),
+            "colorfulness": metrics.colorfulness(image),
+            "colorfulness_difference": metrics.colorfulness_difference(self.rgb, image),
+            "colorfulness_distance": metrics.colorfulness_distance(self.rgb, image),
         }

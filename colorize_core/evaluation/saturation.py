@@ -9,12 +9,12 @@ from colorize_core import color
 from colorize_core.color import Floats
 from colorize_core.evaluation import metrics
 
-_LARGEST = 4.0  # a network that says nothing needs an infinite gain
-_BISECTIONS = 7  # to 0.02
+_RANGE = (0.25, 4.0)  # a network that says nothing needs an infinite gain
+_BISECTIONS = 8  # to 0.02
 
 
 def vivid_gain(lightness: Floats, ab: Floats, truth: Floats) -> float:
-    """The factor of ab, in [1, 4], at which the mean colorfulness of the images is that of the true ones.
+    """The factor of ab, in [1/4, 4], at which the mean colorfulness of the images is that of the true ones.
 
     Args:
         lightness: L [n, H, W] of all.
@@ -29,9 +29,7 @@ def vivid_gain(lightness: Floats, ab: Floats, truth: Floats) -> float:
         return float(np.mean([metrics.colorfulness(image) for image in images]))
 
     wanted = colorfulness(truth)
-    if colorfulness(full) >= wanted:
-        return 1.0
-    low, high = 1.0, _LARGEST
+    low, high = _RANGE
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if colorfulness(np.float32(middle) * full) < wanted else (low, middle)

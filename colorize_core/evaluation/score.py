@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from colorize_core import color
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats, GrayFormula
+from colorize_core.errors import BundleError
 from colorize_core.evaluation import fid, measure
 from colorize_core.images import encode, square
 from colorize_core.inference import Colorizer, merge, network_size
@@ -25,6 +26,7 @@ FULL = "full"
 TRUTH = "truth"
 PICTURES = ("gray", TRUTH)
 FEATURES = "features/"
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def score(
     keep_pictures: Collection[str] = (),
     network: fid.FeatureNetwork | None = None,
 ) -> ray.data.Dataset:
-    """A lazy Ray data set with a row of figures per readable image {id, split, rgb, reason}.
+    """A lazy Ray data set with a row of figures per image {id, split, rgb}, all readable: ``Survey.measurable``.
 
     Columns are ``id``, ``split``, ``width``, ``height``, ``truth/colorfulness``, and one per ``column``.
 
@@ -113,13 +115,14 @@ def score(
         network: adds ``features/NAME`` float32 [d] for ``TRUTH``, and for each row of the table at full resolution.
     """
     from ray.data import ActorPoolStrategy
-    from ray.data.expressions import col
 
     bundles = [each.bundle for each in match.contestants]
-    predicted = images.filter(expr=col("reason") == "").map_batches(
+    # Rows stay in the readers' blocks, which are bounded in bytes; small ones, since each is one task's work.
+    images.context.target_max_block_size = _BLOCK_BYTES
+    predicted = images.map_batches(
         _Predictor,
         fn_constructor_args=(bundles,),
-        batch_size=16,
+        batch_size=None,
         num_cpus=0,  # as in the archive: it takes what the measuring tasks leave
         compute=ActorPoolStrategy(size=1),
     )
@@ -127,12 +130,12 @@ def score(
         predicted = predicted.map_batches(
             _Extractor,
             fn_constructor_args=(match, network),
-            batch_size=16,
+            batch_size=None,
             num_cpus=0,
             compute=ActorPoolStrategy(size=1),
         )
     return predicted.map_batches(
-        _measure_batch, batch_size=16, fn_kwargs={"match": match, "keep_pictures": frozenset(keep_pictures)}
+        _measure_batch, batch_size=None, fn_kwargs={"match": match, "keep_pictures": frozenset(keep_pictures)}
     )
 
 
@@ -149,9 +152,15 @@ class _Predictor:
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
         self._recipes = [bundle.recipe for bundle in bundles]
-        self._colorizers = [Colorizer(bundle) for bundle in bundles]
+        self._failure: BundleError | None = None
+        try:
+            self._colorizers = [Colorizer(bundle) for bundle in bundles]
+        except BundleError as error:
+            self._failure = error  # raised here, it would start the actor again and again
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        if self._failure:
+            raise self._failure
         made: dict[str, Any] = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
         rows = _rows(made)
         for i, (recipe, colorizer) in enumerate(zip(self._recipes, self._colorizers, strict=True)):
@@ -171,8 +180,12 @@ class _Extractor:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         rows = _rows(batch)
-        images = [{TRUTH: row["rgb"], **_full(row, self._match)} for row in rows]
-        return batch | {f"{FEATURES}{name}": self._features([each[name] for each in images]) for name in images[0]}
+        found: dict[str, list[NDArray[np.float32]]] = {}
+        for row in rows:
+            images = {TRUTH: row["rgb"], **_full(row, self._match)}
+            for name, features in zip(images, self._features(list(images.values())), strict=True):
+                found.setdefault(f"{FEATURES}{name}", []).append(features)
+        return batch | {name: np.stack(features) for name, features in found.items()}
 
 
 def _measure_batch(batch: dict[str, Any], *, match: Match, keep_pictures: Collection[str]) -> dict[str, Any]:

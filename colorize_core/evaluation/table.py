@@ -18,7 +18,7 @@ from colorize_core.evaluation.score import column
 _RESAMPLES = 1000
 _LEVEL = 95.0  # per cent of the resampled means that an interval holds
 _CHUNK = 1 << 22  # drawn numbers at a time: 32 MB
-_IDENTITY = ("id", "split", "width", "height", "truth/colorfulness")
+_IDENTITY = ("id", "split", "width", "height")
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,10 @@ class Figures:
     def add(self, batch: Mapping[str, NDArray[Any]]) -> None:
         """A batch of ``score``; pictures are left aside."""
         for name, values in batch.items():
-            if values.dtype != object or name in _IDENTITY:
+            if name in _IDENTITY:
                 self._parts.setdefault(name, []).append(values)
+            elif values.dtype != object:
+                self._parts.setdefault(name, []).append(values.astype(np.float32))
 
     def columns(self) -> dict[str, NDArray[Any]]:
         """All rows, in the order of their ids."""

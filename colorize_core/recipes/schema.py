@@ -30,7 +30,7 @@ class DataSettings(_Settings):
     crop: int = Field(ge=8, description="pixels on a side of a training crop")
     min_scale: float = Field(default=1.0, gt=0, le=1, description="smallest part of the square that a crop may show")
     flip: bool = True
-    aged: float = Field(default=0.0, ge=0, le=1, description="part of the inputs with another gamma and less contrast")
+    aged: float = Field(default=0.0, ge=0, le=1, description="part of the inputs with another gamma and contrast")
     framed: float = Field(default=0.0, ge=0, le=1, description="part of the images inside a flat, colorless frame")
     inference_side: int = Field(ge=8, description="a photograph is shown to the network with this many pixels, squared")
 

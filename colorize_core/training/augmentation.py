@@ -13,7 +13,7 @@ from colorize_core.images import square
 from colorize_core.recipes import DataSettings
 
 _GAMMA = 0.7  # of the natural logarithm of the steepest gamma: between 1/2 and 2
-_LEAST_CONTRAST = 0.35  # of what the photograph had
+_CONTRAST = (0.35, 1.6)  # of what the photograph had; above 1 the darkest and lightest tones are lost
 _WIDEST_FRAME = 0.25  # of a side
 
 
@@ -58,7 +58,7 @@ def cut(
 
 
 def age(inputs: Floats, rng: np.random.Generator, part: float, color_space: ColorSpace) -> Floats:
-    """This part of the images with another gamma, and less contrast somewhere between black and white.
+    """This part of the images with another gamma and another contrast: faded, pale, dark or harsh.
 
     Args:
         inputs: [n, h, w, 1] as the network sees them.
@@ -67,10 +67,11 @@ def age(inputs: Floats, rng: np.random.Generator, part: float, color_space: Colo
         color_space: says in which range the inputs are.
     """
     n, (low, span) = len(inputs), _range(color_space)
-    kept = rng.uniform(_LEAST_CONTRAST, 1, n)
+    kept = rng.uniform(*_CONTRAST, n)
     settings = np.exp(rng.uniform(-_GAMMA, _GAMMA, n)), kept, rng.uniform(0, 1, n) * (1 - kept)
     gamma, contrast, black = (values.astype(np.float32)[:, None, None, None] for values in settings)
-    aged = low + span * (black + contrast * np.clip((inputs - low) / span, 0, 1) ** gamma)
+    tones = np.clip((inputs - low) / span, 0, 1) ** gamma
+    aged = low + span * np.clip(black + contrast * tones, 0, 1)
     return np.where((rng.random(n) < part)[:, None, None, None], aged, inputs)
 
 

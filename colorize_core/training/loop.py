@@ -49,9 +49,9 @@ def train_worker(config: dict[str, Any]) -> None:
     mend goes through ``progress`` as an error, since Ray Train would try again what it takes for a fault.
 
     Args:
-        config: ``recipe`` as a dict; ``steps`` of an epoch; ``folder`` for checkpoints; ``identity`` of the run;
-            ``class_weights`` of ``batches.class_weights``; ``progress``, a queue that takes history rows, pictures as
-            PNG, and the error that ends the training.
+        config: ``recipe`` as a dict; ``use_gpu``; ``steps`` of an epoch; ``folder`` for checkpoints; ``identity`` of
+            the run; ``class_weights`` of ``batches.class_weights``; ``progress``, a queue that takes history rows,
+            pictures as PNG, and the error that ends the training.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -60,6 +60,8 @@ def train_worker(config: dict[str, Any]) -> None:
     import ray.train.collective
     import tensorflow as tf
 
+    if not config["use_gpu"]:
+        tf.config.set_visible_devices([], "GPU")  # Ray leaves all in sight of a worker that asked for none
     # Ray sets OMP_NUM_THREADS only, which TensorFlow's own pools do not read.
     cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
     tf.config.threading.set_intra_op_parallelism_threads(max(1, int(cpus)))
@@ -134,10 +136,9 @@ def epochs(
             few = list(islice(validation, math.ceil(_CALIBRATED / recipe.training.batch_size)))
             figures = trainer.validate(chain(few, validation))
         except FloatingPointError:
-            raise FloatingPointError(
-                f"the loss is no number any more in epoch {epoch}: lower training.learning_rate "
-                f"({recipe.training.learning_rate:g})"
-            ) from None
+            rate = f"training.learning_rate ({recipe.training.learning_rate:g})"
+            mend = f"go on from epoch {epoch - 1} with --resume and a lower {rate}" if history else f"lower {rate}"
+            raise FloatingPointError(f"the loss is no number any more in epoch {epoch}: {mend}") from None
         images = steps * recipe.training.batch_size
         row = {"epoch": epoch, "loss": loss, **figures, "vivid_gain": _vivid_gain(trainer, few, recipe)}
         row["learning_rate"] = trainer.rate()
@@ -156,7 +157,7 @@ def use_gpus() -> bool:
     import keras
     import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+    gpus = tf.config.get_visible_devices("GPU")
     found = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
     keras.mixed_precision.set_dtype_policy(precision_for(found))
     return bool(gpus)

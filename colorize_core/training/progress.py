@@ -12,6 +12,7 @@ from colorize_core import storage
 from colorize_core.training import curves, loop
 from colorize_core.training.checkpoints import History
 
+_LAST_WORDS = 60.0  # seconds: a slow store is asked for half a minute
 OnEpoch = Callable[[dict[str, float]], None]
 
 
@@ -23,9 +24,13 @@ class Listener:
     """
 
     def __init__(self, take: Callable[[Any], None]) -> None:
+        import ray
         from ray.util.queue import Queue
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        self.queue = Queue(actor_options={"num_cpus": 0})
+        # On this machine: on another one it would be lost with that.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self.queue = Queue(actor_options={"num_cpus": 0, "scheduling_strategy": here})
         self._take = take
         self._thread = threading.Thread(target=self._listen, daemon=True)
 
@@ -37,12 +42,13 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.queue.put(None)
-        self._thread.join(timeout=10)
+        self._thread.join(timeout=_LAST_WORDS)
         self.queue.shutdown()
 
     def _listen(self) -> None:
         while (told := self.queue.get()) is not None:
-            self._take(told)
+            with suppress(Exception):  # a closed screen or a full disk: what the next one says may matter more
+                self._take(told)
 
 
 class Progress:

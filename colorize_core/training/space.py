@@ -13,7 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, m
 from colorize_core import storage
 from colorize_core.errors import RecipeError, one_line
 
-_OF_THE_DATA = ("data.size", "data.gray", "data.color_space")  # trials share the pairs, and are compared on them
+# Trials share the pairs, and are compared on them at one resolution.
+_OF_THE_DATA = (
+    *("data.size", "data.gray", "data.color_space", "data.inference_side"),
+    *("model.name", "model.encoder", "model.settings.first_stride"),
+)
 DEFAULT: dict[str, Any] = {
     "training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True},
     "training.batch_size": [32, 64, 128],
@@ -85,4 +89,4 @@ def load_space(path: str | None) -> Space:
 
 def _check(choices: Mapping[str, Any], path: str | None) -> None:
     if shared := sorted(set(choices) & set(_OF_THE_DATA)):
-        raise RecipeError(f"space {path}: {', '.join(shared)} changes the images, which all trials share: fix it")
+        raise RecipeError(f"space {path}: {', '.join(shared)} changes what trials are compared on: fix it")

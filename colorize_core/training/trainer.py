@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from colorize_core import bundle, cluster, datasets, models, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line
+from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line, printable
 from colorize_core.evaluation import pictures
 from colorize_core.evaluation.judge import judge
 from colorize_core.evaluation.score import PICTURES, Contestant, Match
@@ -103,16 +104,18 @@ def train(
         tested = survey(rows["test"], "test")
         splits = {split: load_split(rows[split], recipe) for split in ("train", "val")}
         fingerprint = splits["train"].fingerprint
-        identity = hashlib.sha256(f"{recipe.model_dump_json()}\n{fingerprint}".encode()).hexdigest()
+        # The rate may change between two runs: what diverged goes on with a lower one.
+        settings = recipe.model_dump_json(exclude={"training": {"learning_rate"}})
+        identity = hashlib.sha256(f"{settings}\n{fingerprint}".encode()).hexdigest()
         try:
             history = _fit(recipe, splits, scratch, identity, scaling, on_epoch)
-        except BaseException as error:
-            if isinstance(error.__cause__, FloatingPointError) or not checkpoints.load_newest(scratch):
+        except BaseException:
+            if not checkpoints.load_newest(scratch):
                 storage.remove_if_there(scratch)  # nothing to go on from
             raise
         facts = {
-            "data": data,
-            "note": note,
+            "data": printable(data),
+            "note": printable(note),
             **facts_of(splits),
             "fingerprint": fingerprint,
             "workers": workers.number,
@@ -151,11 +154,11 @@ def leave_bundle(
         "best_epoch": best,
         "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
     }
-    vivid_gain = history[best - 1]["vivid_gain"]
+    [vivid_gain] = [row["vivid_gain"] for row in history if row["epoch"] == best]
     made = bundle.Bundle.create(recipe, weights, vivid_gain, {**facts, **done})
     contestant = Contestant(made.name, made, made.saturation)
     match = Match([contestant], tested.mean_ab, own_scales=False)
-    judged = judge(test, match, keep_pictures=tested.samples())
+    judged = judge(tested.measurable(test), match, keep_pictures=tested.samples())
     made = made.with_metrics(judged.facts())
     names = [*PICTURES, *contestant.rows]
     samples = [[shown[name] for name in names] for _, shown in sorted(judged.pictures.items())]
@@ -224,6 +227,7 @@ def check_model(recipe: Recipe) -> None:
     import ray
 
     def attempt(recipe: Recipe) -> str:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of a task that asked for none
         sides = {recipe.data.crop, recipe.data.inference_side}
         if not recipe.model.square:  # photographs of other shapes are seen at any multiple
             sides |= {recipe.model.multiple * steps for steps in (1, 3, 5)}
@@ -242,8 +246,19 @@ def check_model(recipe: Recipe) -> None:
             return str(error)
         return ""
 
-    if wrong := ray.get(ray.remote(attempt).remote(recipe)):
+    if wrong := ray.get(ray.remote(attempt).remote(reachable(recipe))):
         raise RecipeError(wrong)
+
+
+def reachable(recipe: Recipe) -> Recipe:
+    """The same recipe with paths that a worker finds too: Ray Train and Ray Tune change its folder."""
+    model = recipe.model
+    paths = {}
+    if model.encoder_weights not in ("none", "imagenet"):
+        paths["encoder_weights"] = storage.absolute(model.encoder_weights)
+    if model.start != "none":
+        paths["start"] = bundle.place(model.start)
+    return recipe.model_copy(update={"model": model.model_copy(update=paths)})
 
 
 def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
@@ -251,9 +266,11 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
     from ray.data.expressions import col
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
-    made = rows.map_batches(pairs.pair_batch, batch_size=32, fn_kwargs=settings).materialize()
+    # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
+    made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings).materialize()
     # One look at all rows, here: each question to Ray Data would start processes of its own.
-    looked = made.select_columns(["id", "reason", "message", "checksum", "chroma"]).to_pandas()
+    columns = ["id", "reason", "message", "checksum", "chroma"]
+    looked = made.select_columns(columns).to_pandas().reindex(columns=columns)  # which a split without rows has not
     good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
     rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
     readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
@@ -295,7 +312,8 @@ def _fit(
     progress = Progress(scratch, state.history if state else [], on_epoch)
     with Listener(progress.take) as listener, tempfile.TemporaryDirectory() as own:
         config = {
-            "recipe": recipe.model_dump(),
+            "recipe": reachable(recipe).model_dump(),
+            "use_gpu": scaling.use_gpu,
             "steps": steps,
             "folder": scratch,
             "identity": identity,
@@ -316,4 +334,7 @@ def _fit(
             trainer.fit()
     if progress.trouble:
         raise ColorizeError(one_line(progress.trouble)) from progress.trouble
-    return progress.history
+    state = checkpoints.load_newest(scratch)  # what was told on the way may have been lost with a worker
+    if state is None:
+        raise ColorizeError(f"the workers ended without a checkpoint in {scratch}")
+    return state.history

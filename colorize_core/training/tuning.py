@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line
+from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line, printable
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import batches, checkpoints, curves, loop, trainer
@@ -54,8 +54,9 @@ class Trial:
 
     @property
     def val_mse(self) -> float:
-        """Mean squared error on the validation images in its best epoch: what trials are compared by."""
-        return min((row["val_mse"] for row in self.history), default=float("inf"))
+        """Mean squared error on the validation images in the epoch that is kept: what trials are compared by."""
+        kept = loop.best_epoch(self.history) if self.history else None
+        return next((row["val_mse"] for row in self.history if row["epoch"] == kept), float("inf"))
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def tune(
         trainer.count_steps(recipe, splits, 1)
         fingerprint = splits["train"].fingerprint
         gpu = resources.gpus >= 1 if use_gpu is None else use_gpu
-        plan = _Plan(recipe.model_dump(), drawn, scratch, fingerprint)
+        plan = _Plan(trainer.reachable(recipe).model_dump(), drawn, scratch, fingerprint, gpu)
         plan.check()
         _search(plan, {name: split.pairs for name, split in splits.items()}, splits["train"].images, gpu, on_epoch)
         done = sorted((plan.trial(number) for number in range(trials)), key=lambda trial: trial.val_mse)
@@ -128,8 +129,8 @@ def tune(
             raise ColorizeError(f"none of {trials} trials could be trained: {best.failure}")
         tuned = with_settings(recipe, best.settings)
         facts = {
-            "data": data,
-            "note": note,
+            "data": printable(data),
+            "note": printable(note),
             **trainer.facts_of(splits),
             "fingerprint": fingerprint,
             "workers": 1,
@@ -151,6 +152,7 @@ class _Plan:
     drawn: list[dict[str, Any]]
     scratch: str
     fingerprint: str
+    use_gpu: bool
 
     @property
     def identity(self) -> str:
@@ -218,6 +220,8 @@ def _run_trial(
     import tensorflow as tf
     from ray import tune as ray_tune
 
+    if not plan.use_gpu:
+        tf.config.set_visible_devices([], "GPU")  # Ray leaves all in sight of a trial that asked for none
     tf.config.threading.set_intra_op_parallelism_threads(1)
     number = config["number"]
     folder = plan.folder(number)

@@ -100,7 +100,22 @@ def test_the_slider_uncovers_the_colors(opened: Any, tmp_path: Path) -> None:
     assert chroma(halves[:, 8 : middle - 8]) < 0.5
     assert chroma(halves[:, middle + 8 : -8]) > 5
     opened.save_screenshot(str(tmp_path / "report.png"))
-    assert Image.open(tmp_path / "report.png").width in (PHONE[0], DESK[0])
+    with Image.open(tmp_path / "report.png") as screen:
+        assert chroma(np.asarray(screen.convert("RGB")).astype(int)) > 1
+
+
+def test_the_picture_itself_can_be_dragged(opened: Any) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    stage = opened.find_element(By.CSS_SELECTOR, "figure .stage")
+    slider = opened.find_element(By.CSS_SELECTOR, "figure input[type=range]")
+    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", stage)
+    width = stage.size["width"]
+    ActionChains(opened).move_to_element(stage).click_and_hold().move_by_offset(-width // 4, 0).release().perform()
+    assert 20 <= int(slider.get_attribute("value")) <= 30
+    ActionChains(opened).move_by_offset(width // 4, 0).perform()  # the button is up: nothing moves
+    assert 20 <= int(slider.get_attribute("value")) <= 30
 
 
 def test_either_side_shows_what_is_chosen(opened: Any) -> None:
@@ -116,6 +131,8 @@ def test_either_side_shows_what_is_chosen(opened: Any) -> None:
     middle = halves.shape[1] // 2
     assert chroma(halves[:, 8 : middle - 8]) > 5
     assert chroma(halves[:, middle + 8 : -8]) < 0.5
+    right.select_by_visible_text("truth")  # on both sides: the whole picture
+    assert chroma(picture_of(opened, "figure .stage")[:, 8 : middle - 8]) > 5
 
 
 def test_the_keyboard_reaches_every_slider(opened: Any) -> None:

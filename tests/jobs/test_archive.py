@@ -20,6 +20,7 @@ from PIL import Image
 from processes import hear_signals
 from skimage.color import rgb2lab
 
+from colorize_core import load_bundle
 from colorize_core.archive import ledger
 from colorize_core.errors import printable
 from jobs.archive import command
@@ -131,6 +132,21 @@ def test_a_model_or_setting_that_changed_is_a_new_result(
     assert len(outputs(out)) == 2
 
 
+@pytest.mark.usefixtures("ray_here")
+def test_saturation_is_the_factor_of_the_chroma(archive_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    chroma = {}
+    for value in ("0", "faithful", "1", "vivid"):
+        assert archive(archive_dir / "album", out, f"--saturation={value}") == DONE
+        ab = rgb2lab(np.asarray(load(out / "chelsea.png")))[..., 1:]
+        chroma[value] = float(np.hypot(ab[..., 0], ab[..., 1]).mean())
+    assert [run["ok"] for run in runs(out)] == [2, 2, 0, 2]  # 1 is faithful
+    gain = load_bundle("default").saturation["vivid"]
+    assert [run["saturation"] for run in runs(out)] == [0, 1, 1, gain]
+    assert chroma["0"] == pytest.approx(0, abs=0.1)
+    assert chroma["vivid"] == pytest.approx(gain * chroma["faithful"], rel=0.05)
+
+
 @pytest.fixture
 def zoo(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
     """What lies in real archives: three files that nobody can colorize, and seven that only look so."""
@@ -203,6 +219,9 @@ def test_what_is_wrong_is_said_in_one_line(
         ([archive_dir, tmp_path / "file" / "out"], "cannot be written"),
         ([archive_dir, "/proc/out"], "cannot be written"),
         ([archive_dir, tmp_path / "out", "--format", "gif"], "gif"),
+        ([archive_dir, tmp_path / "out", "--saturation", "nan"], "not a finite number. Or write faithful or vivid."),
+        ([archive_dir, tmp_path / "out", "--saturation", "-1"], "Or write faithful or vivid."),
+        ([archive_dir, tmp_path / "out", "--saturation", "lively"], "Or write faithful or vivid."),
     ):
         assert archive(*arguments) == USAGE, arguments
         printed = capsys.readouterr()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
-from colorize_core import Colorizer, load_bundle
+from colorize_core import Colorizer, color, load_bundle
 from colorize_core.datasets.splits import SplitRule
+from colorize_core.images import square
+from colorize_core.inference import network_size
 from jobs.cli import group
 from jobs.exits import DONE, USAGE, status_of
 
@@ -42,6 +47,7 @@ def color_test_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[s
     for name, rgb in photographs.items():
         Image.fromarray(rgb).save(folder / _in_test(f"{name}, <b>large<b>, {{}}.png"))
     (folder / _in_test("broken-{}.jpg")).write_bytes(b"not a photograph")
+    Image.fromarray(photographs["coffee"]).convert("L").convert("RGB").save(folder / _in_test("gray-{}.png"))
     return folder
 
 
@@ -53,7 +59,9 @@ def _in_test(name: str) -> str:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory, color_dir: Path, ray_here: None) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
-    assert evaluate("default", "default", f"folder:{color_dir}", folder, "--split=test", "--split=val") == DONE
+    copy = tmp_path_factory.mktemp("bundles") / "mine"
+    load_bundle("default").save(str(copy), {})
+    assert evaluate("default", copy, f"folder:{color_dir}", folder, "--split=test", "--split=val") == DONE
     return folder
 
 
@@ -68,17 +76,26 @@ def test_figures_are_those_of_an_outside_script(report: Path, color_dir: Path) -
     rows = read_csv(report)
     bundle = load_bundle("default")
     colorizer = Colorizer(bundle, saturation=bundle.saturation["vivid"])
-    for name, row in list(rows.items())[:3]:
+    for name, row in rows.items():
         truth = np.asarray(Image.open(color_dir / name))
-        gray = np.asarray(Image.fromarray(truth).convert("L"))
-        image = np.asarray(colorizer.colorize(gray))
-        assert row["full/gray copy/psnr"] == pytest.approx(
-            peak_signal_noise_ratio(truth, np.stack([gray] * 3, axis=-1)),
-            abs=5e-3,  # Pillow's luma rounds downwards
+        gray = np.rint(truth @ [0.299, 0.587, 0.114]).astype(np.uint8)
+        copy, image = np.stack([gray] * 3, axis=-1), np.asarray(colorizer.colorize(gray))
+        assert row["full/gray copy/psnr"] == pytest.approx(peak_signal_noise_ratio(truth, copy), abs=1e-3)
+        # ab is handed from the network to the measurement in float16, which rounds single pixels otherwise.
+        assert row["full/default vivid/psnr"] == pytest.approx(peak_signal_noise_ratio(truth, image), abs=1e-2)
+        lab, made = rgb2lab(truth), rgb2lab(image)
+        assert row["full/default vivid/ciede2000"] == pytest.approx(deltaE_ciede2000(lab, made).mean(), rel=1e-3)
+        assert row["full/default vivid/rmse_ab"] == pytest.approx(
+            np.sqrt(((lab - made)[..., 1:] ** 2).mean()), rel=1e-3
         )
-        assert row["full/unet-lab vivid/psnr"] == pytest.approx(peak_signal_noise_ratio(truth, image), abs=2e-2)
-        difference = deltaE_ciede2000(rgb2lab(truth), rgb2lab(image)).mean()
-        assert row["full/unet-lab vivid/ciede2000"] == pytest.approx(difference, rel=5e-3)
+        assert row["full/default vivid/mae"] == pytest.approx(np.abs(truth / 255 - image / 255).mean(), rel=1e-3)
+        signed = [each.astype(float) for each in (truth, image)]
+        rg, yb = zip(*((i[..., 0] - i[..., 1], (i[..., 0] + i[..., 1]) / 2 - i[..., 2]) for i in signed), strict=True)
+        colorful = [
+            np.hypot(r.std(), y.std()) + 0.3 * np.hypot(r.mean(), y.mean()) for r, y in zip(rg, yb, strict=True)
+        ]
+        assert row["truth/colorfulness"] == pytest.approx(colorful[0], rel=1e-3)
+        assert row["full/default vivid/colorfulness_difference"] == pytest.approx(colorful[1] - colorful[0], abs=2e-2)
 
 
 def test_means_are_those_of_the_rows_and_every_table_has_the_baselines(report: Path) -> None:
@@ -86,11 +103,11 @@ def test_means_are_those_of_the_rows_and_every_table_has_the_baselines(report: P
     with open(report / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(facts["splits"]) == ["test", "val"]
-    assert [each["label"] for each in facts["bundles"]] == ["unet-lab", "unet-lab 2"]
+    assert [each["label"] for each in facts["bundles"]] == ["default", "mine"]  # both have one recipe's name
     for split, judged in facts["splits"].items():
         mine = [row for row in rows if row["split"] == split]
         assert judged["images"] == len(mine) > 0
-        assert list(judged["tables"]) == ["full", "as unet-lab sees it", "as unet-lab 2 sees it"]
+        assert list(judged["tables"]) == ["full", "as default sees it", "as mine sees it"]
         for scale, table in judged["tables"].items():
             assert list(table)[:2] == ["gray copy", "mean chroma"]
             for row, figures in table.items():
@@ -99,16 +116,20 @@ def test_means_are_those_of_the_rows_and_every_table_has_the_baselines(report: P
                     assert bounds["mean"] == pytest.approx(np.nanmean(values), rel=1e-5, abs=1e-9)
                     assert bounds["low"] <= bounds["mean"] + 1e-9
                     assert bounds["mean"] <= bounds["high"] + 1e-9
-        assert judged["tables"]["full"]["unet-lab faithful"] == judged["tables"]["full"]["unet-lab 2 faithful"]
+        assert judged["tables"]["full"]["default faithful"] == judged["tables"]["full"]["mine faithful"]
         assert judged["tables"]["full"]["gray copy"]["colorfulness"]["mean"] == 0
 
 
-def test_own_resolution_is_that_of_the_network(report: Path) -> None:
-    """Chroma that is reduced to half and brought back loses something: the small image is nearer to its truth."""
-    tables = json.loads((report / "metrics.json").read_text())["splits"]["test"]["tables"]
-    own, full = tables["as unet-lab sees it"], tables["full"]
-    assert own["gray copy"]["psnr"] != full["gray copy"]["psnr"]
-    assert own["unet-lab faithful"]["ssim"] != full["unet-lab faithful"]["ssim"]
+def test_own_resolution_is_that_of_the_network(report: Path, color_dir: Path) -> None:
+    rows, recipe = read_csv(report), load_bundle("default").recipe
+    for name, row in list(rows.items())[:3]:
+        truth = np.asarray(Image.open(color_dir / name))
+        width, height = network_size(recipe, truth.shape[1], truth.shape[0])
+        assert (width, height) == (112, 80)
+        gray = square.resize(np.rint(255 * color.gray(truth, "luminance")).astype(np.uint8), (width, height))
+        copy = np.stack([gray] * 3, axis=-1)
+        expected = peak_signal_noise_ratio(square.resize(truth, (width, height)), copy)
+        assert row["as default sees it/gray copy/psnr"] == pytest.approx(expected, abs=1e-3)
 
 
 def test_unreadable_images_are_named_and_names_are_shown_as_they_are(
@@ -118,12 +139,15 @@ def test_unreadable_images_are_named_and_names_are_shown_as_they_are(
     assert evaluate("default", data, tmp_path / "r") == DONE
     screen = capsys.readouterr().out
     assert re.search(r"left out: broken-\d+\.jpg: not_an_image", screen)
+    assert re.search(r"left out: gray-\d+\.png: gray: has no color to compare with", screen)
     facts = json.loads((tmp_path / "r" / "metrics.json").read_text())
-    assert (facts["splits"]["test"]["images"], len(facts["splits"]["test"]["left_out"])) == (4, 1)
+    assert (facts["splits"]["test"]["images"], len(facts["splits"]["test"]["left_out"])) == (4, 2)
     page = (tmp_path / "r" / "report.html").read_text()
     assert "coffee, &lt;b&gt;large&lt;b&gt;, " in page
     assert "<b>large" not in page
+    (tmp_path / "r" / "histograms-val.png").write_bytes(b"of an earlier report")
     assert evaluate("default", data, tmp_path / "r") == DONE  # its own report is replaced
+    assert not (tmp_path / "r" / "histograms-val.png").exists()
 
 
 def test_a_bundle_that_colors_at_random_is_called_that(
@@ -149,6 +173,11 @@ def test_a_bundle_that_colors_at_random_is_called_that(
         (["default", "folder:{tmp}/nowhere", "{tmp}/r"], "nowhere"),
         (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5"], "w.h5 cannot be read"),
         (["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5", "--fid-network=Vgg"], "Vgg is not in keras"),
+        (
+            ["default", "folder:{colors}", "{tmp}/r", "--fid-weights=w.h5", "--fid-network=resnet"],
+            "resnet is not in keras",
+        ),
+        (["default", "parquet:{colors}/../trained.parquet", "{tmp}/r"], "split test of DATA has no color image"),
         (["default", "folder:{colors}", "{tmp}/r", "--split=all"], "'all' is not one of"),
     ],
 )
@@ -160,6 +189,10 @@ def test_wrong_calls_end_in_one_line_and_write_nothing(
     ray_here: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
+    one = io.BytesIO()
+    Image.fromarray(np.full((8, 8, 3), (200, 30, 30), np.uint8)).save(one, "PNG")
+    table = {"image": [one.getvalue()] * 3, "split": ["train"] * 3}
+    pq.write_table(pa.table(table), color_dir.parent / "trained.parquet")
     assert evaluate(*(each.format(colors=color_dir, tmp=tmp_path) for each in arguments)) == USAGE
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("colorize: ")
@@ -181,5 +214,5 @@ def test_frechet_distances(color_dir: Path, tmp_path: Path, ray_here: None, caps
     assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == DONE
     distances = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]["feature_distances"]
     assert set(distances) == {"gray copy", "mean chroma", "unet-lab faithful", "unet-lab vivid"}
-    assert distances["gray copy"] > 0
+    assert distances["gray copy"] > distances["unet-lab faithful"] > 0  # random features see colors, too
     assert "Fréchet distance" in (tmp_path / "r" / "report.html").read_text()

@@ -13,6 +13,8 @@ from colorize_core import color
 from colorize_core.evaluation.metrics import (
     ciede2000,
     colorfulness,
+    colorfulness_difference,
+    colorfulness_distance,
     mae,
     mse,
     nazeri_accuracy,
@@ -88,6 +90,15 @@ def test_colorfulness_falls_with_saturation(photographs: Photographs, name: str)
     half = np.rint((rgb.astype(float) + gray) / 2).astype(np.uint8)
     assert colorfulness(gray) == 0
     assert colorfulness(half) == pytest.approx(colorfulness(rgb) / 2, rel=0.02)
+
+
+def test_differences_of_colorfulness_by_hand() -> None:
+    gray, red = _flat(77, 77, 77), _flat(255, 0, 0)
+    expected = 0.3 * math.hypot(255, 127.5)
+    assert colorfulness_difference(gray, red) == pytest.approx(expected)
+    assert colorfulness_difference(red, gray) == pytest.approx(-expected)
+    assert colorfulness_distance(red, gray) == colorfulness_distance(gray, red) == pytest.approx(expected)
+    assert colorfulness_distance(red, red) == 0
 
 
 def test_colorfulness_of_photographs_is_of_the_published_size(photographs: Photographs) -> None:

@@ -59,6 +59,8 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "crop": 32,
             "min_scale": 1.0,
             "flip": True,
+            "aged": 0.0,
+            "framed": 0.0,
             "inference_side": 64,
         },
         "model": {
@@ -68,6 +70,7 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "square": False,
             "encoder": None,
             "encoder_weights": "none",
+            "start": "none",
         },
         "training": {
             "loss": "l1",
@@ -81,6 +84,7 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "schedule": "cosine",
             "weight_decay": 0.0,
             "gan": 0.0,
+            "encoder_rate": 1.0,
             "patience": None,
             "keep": 2,
             "samples_every": 5,

@@ -62,7 +62,8 @@ def test_the_default_fits_every_recipe() -> None:
         ("training.learning_rate: {min: 0, max: 1, log: true}", "above 0 where log is true"),
         ("training.learning_rate: {min: 0}", "training.learning_rate"),
         ("training.learning_rate: 3", "training.learning_rate"),
-        ("data.gray: [luminance, average]", "data.gray changes the images, which all trials share"),
+        ("data.gray: [luminance, average]", "data.gray changes what trials are compared on"),
+        ("model.settings.first_stride: [1, 2]", "model.settings.first_stride changes what trials are compared on"),
         ("a: [", "cannot be read"),
     ],
 )

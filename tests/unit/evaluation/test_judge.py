@@ -1,0 +1,87 @@
+"""Who is shown and what is compared; the figures themselves are tested in tests/jobs/test_evaluate.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from colorize_core import load_bundle
+from colorize_core.evaluation import score
+from colorize_core.evaluation.judge import extremes
+from colorize_core.evaluation.score import Contestant, Match
+
+
+@pytest.mark.parametrize(
+    ("images", "best", "median", "worst"),
+    [
+        (1, [0], [], []),
+        (2, [0], [], [1]),
+        (3, [0], [1], [2]),
+        (4, [0], [1], [3]),
+        (7, [0, 1], [2, 3], [5, 6]),
+        (12, [0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]),
+        (101, [0, 1, 2, 3], [48, 49, 50, 51], [97, 98, 99, 100]),
+    ],
+)
+def test_extremes(images: int, best: list[int], median: list[int], worst: list[int]) -> None:
+    """The image of rank 0 is the best; they come in any order."""
+    ranks = np.random.default_rng(0).permutation(images)
+    columns = {"id": np.array([f"{rank}" for rank in ranks], object), "full/mine/psnr": 50.0 - ranks}
+    found = extremes(columns, "mine", 4)
+    assert [[int(name) for name in found[group]] for group in ("best", "median", "worst")] == [best, median, worst]
+
+
+@pytest.fixture(scope="module")
+def match() -> Match:
+    """Two bundles that see different grays."""
+    one = load_bundle("default")
+    recipe = one.recipe.model_copy(update={"data": one.recipe.data.model_copy(update={"gray": "average"})})
+    gains = {"faithful": 1.0, "vivid": 2.0}
+    return Match([Contestant("one", one, gains), Contestant("two", replace(one, recipe=recipe), gains)], (3.0, 8.0))
+
+
+def _row(photographs: dict[str, NDArray[np.uint8]], **more: NDArray[np.uint8]) -> dict[str, object]:
+    ab = np.full((40, 56, 2), (5, -5), np.float16)
+    return {"id": "c", "split": "test", "rgb": photographs["coffee"][:200, :300], "ab/0": ab, "ab/1": ab, **more}
+
+
+def test_each_gray_has_its_baselines(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    made = score._measure(_row(photographs), match, ())
+    tables = match.tables()
+    grays = [f"{name} ({formula})" for formula in ("luminance", "average") for name in ("gray copy", "mean chroma")]
+    assert tables["full"] == [*grays, "one faithful", "one vivid", "two faithful", "two vivid"]
+    for scale, rows in tables.items():
+        for row in rows:
+            assert f"{scale}/{row}/psnr" in made
+    for formula in ("luminance", "average"):
+        gray = {"luminance": [0.299, 0.587, 0.114], "average": [1 / 3] * 3}[formula]
+        truth = photographs["coffee"][:200, :300]
+        copy = np.rint(truth @ gray)[..., None]
+        error = np.mean(((truth - copy) / 255) ** 2)
+        assert made[f"full/gray copy ({formula})/mse"] == pytest.approx(error, rel=1e-3)
+    assert match.baselines_of(match.contestants[1], "full") == grays[2:]
+    assert match.baselines_of(match.contestants[1], "as two sees it") == ["gray copy", "mean chroma"]
+
+
+def test_a_gain_multiplies_the_chroma(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    made = score._measure(_row(photographs), match, ())
+    faithful, vivid = (made[f"full/one {name}/colorfulness"] for name in ("faithful", "vivid"))
+    assert vivid == pytest.approx(2 * faithful, rel=0.1)
+
+
+def test_a_gray_of_its_own_is_used(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    made = score._measure(_row(photographs, gray=np.zeros((200, 300), np.uint8)), match, ())
+    error = np.mean((photographs["coffee"][:200, :300] / 255.0) ** 2)
+    assert made["full/gray copy (luminance)/mse"] == pytest.approx(error, rel=1e-5)
+
+
+def test_pictures_are_of_those_that_were_asked_for(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    shown = score._measure(_row(photographs), match, {"c"})
+    hidden = score._measure(_row(photographs), match, {"other"})
+    names = {"png/gray", "png/truth", "png/one faithful", "png/one vivid", "png/two faithful", "png/two vivid"}
+    assert {name for name in shown if name.startswith("png/")} == names
+    assert all(shown[name].startswith(b"\x89PNG") for name in names)
+    assert all(hidden[name] == b"" for name in names)
