@@ -267,6 +267,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
+    rows.context.execution_options.preserve_order = True  # one seed, one order, whichever task ends first
     made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings).materialize()
     # One look at all rows, here: each question to Ray Data would start processes of its own.
     columns = ["id", "reason", "message", "checksum", "chroma"]

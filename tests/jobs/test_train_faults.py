@@ -127,7 +127,7 @@ def test_data_without_a_color_are_refused(tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "bundle"
     assert status_of(command, ["unet-lab", f"folder:{tmp_path}/gray", str(out), *ARGUMENTS]) == USAGE
     [line] = capsys.readouterr().err.splitlines()
-    assert "images of DATA has a color" in line
+    assert "no color image" in line
     assert not out.exists()
 
 
