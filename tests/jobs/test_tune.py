@@ -91,7 +91,7 @@ def test_what_is_wrong_is_said_in_one_line(call: list[str], tmp_path: Path, caps
     for content, words in (
         ("training.speed: [1]", "training.speed"),
         ("training.learning_rate: [-1]", "training.learning_rate"),
-        ("data.size: [32, 64]", "changes the images"),
+        ("data.size: [32, 64]", "changes what trials are compared on"),
     ):
         space.write_text(content)
         assert status_of(command, [recipe, data, str(tmp_path / "out"), f"--space={space}"]) == USAGE
