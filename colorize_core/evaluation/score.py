@@ -148,7 +148,7 @@ def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
 
 
 class _Predictor:
-    """An actor: adds the column ``ab/N`` of each bundle, float16 [h, w, 2]."""
+    """An actor: adds the column ``ab/N`` of each bundle, float32 [h, w, 2]."""
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
         self._recipes = [bundle.recipe for bundle in bundles]
@@ -167,7 +167,7 @@ class _Predictor:
             grays = [gray_of(row, recipe.data.gray) for row in rows]
             sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
             small = [square.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
-            made[f"ab/{i}"] = _column([ab.astype(np.float16) for ab in colorizer.predict(small)])
+            made[f"ab/{i}"] = _column(colorizer.predict(small))
         return made
 
 
@@ -240,9 +240,8 @@ def _own(row: Mapping[str, Any], place: int, match: Match) -> tuple[measure.Trut
     return measure.Truth(square.resize(row["rgb"], size)), baselines | _colorized(contestant, small, row[f"ab/{place}"])
 
 
-def _colorized(contestant: Contestant, gray: NDArray[np.uint8], ab: NDArray[Any]) -> dict[str, NDArray[np.uint8]]:
-    chroma = ab.astype(np.float32)
-    return {name: np.asarray(merge(gray, np.float32(gain) * chroma)) for name, gain in contestant.rows.items()}
+def _colorized(contestant: Contestant, gray: NDArray[np.uint8], ab: Floats) -> dict[str, NDArray[np.uint8]]:
+    return {name: np.asarray(merge(gray, np.float32(gain) * ab)) for name, gain in contestant.rows.items()}
 
 
 def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -44,7 +44,7 @@ def match() -> Match:
 
 
 def _row(photographs: dict[str, NDArray[np.uint8]], **more: NDArray[np.uint8]) -> dict[str, object]:
-    ab = np.full((40, 56, 2), (5, -5), np.float16)
+    ab = np.full((40, 56, 2), (5, -5), np.float32)
     return {"id": "c", "split": "test", "rgb": photographs["coffee"][:200, :300], "ab/0": ab, "ab/1": ab, **more}
 
 

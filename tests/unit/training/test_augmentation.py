@@ -2,28 +2,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numbered_pairs import numbered
 
 from colorize_core.color import ColorSpace, Floats
 from colorize_core.training.augmentation import age, cut, frame
 
 
-def _numbered(count: int, size: int) -> tuple[Floats, Floats]:
-    """Inputs whose values tell row and column apart, targets that are the same plus one and plus two."""
-    rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    image = (rows * 64 + columns)[..., None]
-    inputs = np.stack([image + 100 * i for i in range(count)])
-    return inputs, np.concatenate([inputs + 1, inputs + 2], axis=-1)
-
-
 def test_cut_without_freedom_changes_nothing() -> None:
-    inputs, targets = _numbered(3, 8)
+    inputs, targets = numbered(3, 8)
     got = cut(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=False)
     np.testing.assert_array_equal(got[0], inputs)
     np.testing.assert_array_equal(got[1], targets)
 
 
 def test_cut_flips_half_of_the_images() -> None:
-    inputs, targets = _numbered(400, 8)
+    inputs, targets = numbered(400, 8)
     got, _ = cut(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=True)
     kept = (got == inputs).all(axis=(1, 2, 3))
     flipped = (got == inputs[:, :, ::-1]).all(axis=(1, 2, 3))
@@ -33,7 +26,7 @@ def test_cut_flips_half_of_the_images() -> None:
 
 @pytest.mark.parametrize(("crop", "min_scale"), [(8, 0.5), (12, 0.5), (16, 0.5), (24, 0.25), (8, 0.01)])
 def test_cut_cuts_input_and_target_alike(crop: int, min_scale: float) -> None:
-    inputs, targets = _numbered(60, 16)
+    inputs, targets = numbered(60, 16)
     got_in, got_out = cut(inputs, targets, np.random.default_rng(3), crop=crop, min_scale=min_scale, flip=True)
     assert (got_in.shape, got_out.shape) == ((60, crop, crop, 1), (60, crop, crop, 2))
     np.testing.assert_allclose(got_out[..., :1] - got_in, 1, atol=0.01)
@@ -58,7 +51,7 @@ def test_cut_shows_squares_of_every_size_and_place() -> None:
 
 
 def test_cut_is_decided_by_its_generator() -> None:
-    inputs, targets = _numbered(20, 16)
+    inputs, targets = numbered(20, 16)
     one, again, other = (
         cut(inputs, targets, np.random.default_rng(seed), crop=8, min_scale=0.5, flip=True)[0] for seed in (1, 1, 2)
     )
@@ -121,7 +114,7 @@ def test_frames_are_flat_and_colorless_and_what_is_inside_stays(color_space: Col
 
 
 def test_a_frame_is_not_needed() -> None:
-    inputs, targets = _numbered(5, 16)
+    inputs, targets = numbered(5, 16)
     for got, expected in zip(
         frame(inputs, targets, np.random.default_rng(0), 0.0, "lab"), (inputs, targets), strict=True
     ):

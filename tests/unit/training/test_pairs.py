@@ -6,22 +6,15 @@ import zlib
 
 import numpy as np
 import pytest
+from numbered_pairs import numbered
 from numpy.typing import NDArray
 from skimage import color as reference
 
-from colorize_core.color import Floats, GrayFormula
+from colorize_core.color import GrayFormula
 from colorize_core.images.square import to_square
 from colorize_core.training import pairs
 
 Photographs = dict[str, NDArray[np.uint8]]
-
-
-def _numbered(count: int, size: int) -> tuple[Floats, Floats]:
-    """Inputs whose values tell row and column apart, targets that are the same plus one and plus two."""
-    rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    image = (rows * 64 + columns)[..., None]
-    inputs = np.stack([image + 100 * i for i in range(count)])
-    return inputs, np.concatenate([inputs + 1, inputs + 2], axis=-1)
 
 
 def test_normalization_reaches_from_minus_one_to_one_and_back() -> None:
@@ -57,7 +50,7 @@ def test_pairs_of_a_batch_are_those_of_its_images(photographs: Photographs) -> N
 
 
 def test_resize_halves_by_area() -> None:
-    inputs, targets = _numbered(2, 8)
+    inputs, targets = numbered(2, 8)
     small_in, small_out = pairs.resize(inputs, targets, 4)
     np.testing.assert_allclose(small_in, inputs.reshape(2, 4, 2, 4, 2, 1).mean(axis=(2, 4)))
     np.testing.assert_allclose(small_out, targets.reshape(2, 4, 2, 4, 2, 2).mean(axis=(2, 4)))

@@ -1,0 +1,15 @@
+"""Pairs of which each value says where it came from."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from colorize_core.color import Floats
+
+
+def numbered(count: int, size: int) -> tuple[Floats, Floats]:
+    """Inputs whose values tell row and column apart, targets that are the same plus one and plus two."""
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    image = (rows * 64 + columns)[..., None]
+    inputs = np.stack([image + 100 * i for i in range(count)])
+    return inputs, np.concatenate([inputs + 1, inputs + 2], axis=-1)
