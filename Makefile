@@ -1,5 +1,6 @@
 # make demo [INPUT=dir] [OUTPUT=dir]   colorize real photographs, or your own
 # make test                            all tests
+# make test-cluster                    of these, those on clusters: submitted jobs, several nodes, lost ones
 # make check                           lint and types
 # make constraints                     pin the newest versions (needs uv)
 
@@ -9,13 +10,16 @@ BIN := $(VENV)/bin
 OUTPUT ?= demo-output
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check constraints
+.PHONY: demo test test-cluster check constraints
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m jobs.demo "$(OUTPUT)" $(if $(INPUT),--input "$(INPUT)")
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test-cluster: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest tests/cluster
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
@@ -35,5 +39,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP_INSTALL) --editable '.[dev,export]'
+	$(PIP_INSTALL) --editable '.[dev,encoders,export,heic]'
 	@touch $@

@@ -15,6 +15,7 @@ import platform
 import tempfile
 import warnings
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors
 VIVID = "vivid"
 FACTS = "bundle.json"
 CURVES = "curves.png"
+_ASIDE = "_saving"  # folder in a bundle, while it is written
 _CARD = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulness", ".1f"))  # columns of the card's table
 _SHIPPED = Path(__file__).parent / "pretrained"
 _VERSIONS = ("keras", "numpy", "ray", "tensorflow")
@@ -127,7 +129,7 @@ class Bundle:
                 raise BundleError(f"model.keras of {self.name} cannot be loaded: {one_line(error)}") from error
 
     def save(self, path: str, extras: Mapping[str, bytes]) -> None:
-        """Writes the bundle. An old ``bundle.json`` goes first, the new one comes last: half a bundle is none.
+        """Writes the bundle in place of an old one, which stays as it is where the new one cannot be written.
 
         Raises OSError.
         """
@@ -142,12 +144,27 @@ class Bundle:
             "metrics": self.metrics,
             "versions": self.versions,
         }
-        files = {"model.keras": self.weights, **extras, "MODEL_CARD.md": _card(self).encode()}
+        files = {**extras, "MODEL_CARD.md": _card(self).encode(), "model.keras": self.weights}
         files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
-        if storage.exists(storage.join(path, FACTS)):
-            storage.remove(storage.join(path, FACTS))
-        for name, content in files.items():
-            storage.write(storage.join(path, name), content)
+        _replace(path, files)
+
+
+def _replace(folder: str, files: Mapping[str, bytes]) -> None:
+    """Writes all files aside, then puts them in place in their order. Raises OSError."""
+    if storage.is_local(folder):
+        with ExitStack() as places:
+            for name, content in reversed(list(files.items())):  # what is entered last is put in place first
+                file = places.enter_context(storage.replacing(storage.join(folder, name)))
+                file.write(content)
+                file.flush()  # a full disk shows here
+        return
+    aside = storage.join(folder, _ASIDE)
+    try:
+        for place in (aside, folder):  # stores cannot rename: what they took once they will take again
+            for name, content in files.items():
+                storage.write(storage.join(place, name), content)
+    finally:
+        storage.remove_if_there(aside)
 
 
 def load_bundle(name: str) -> Bundle:
@@ -188,9 +205,14 @@ def _shipped() -> list[str]:
     return sorted(folder.name for folder in _SHIPPED.iterdir() if (folder / FACTS).is_file())
 
 
+def is_shipped(name: str) -> bool:
+    """Whether colorize has a bundle of this name."""
+    return name in _shipped()
+
+
 def place(name: str) -> str:
     """The folder of a bundle, which need not be there: of a shipped one, else ``name`` made absolute."""
-    return str(_SHIPPED / name) if name in _shipped() else storage.absolute(name)
+    return str(_SHIPPED / name) if is_shipped(name) else storage.absolute(name)
 
 
 def start_from(model: keras.Model, name: str) -> None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
+import re
 import signal
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from colorize_core import storage
-from colorize_core.errors import ColorizeError, OutputError, UserError, one_line
+from colorize_core import errors, storage
+from colorize_core.errors import ColorizeError, OutputError, UserError, one_line, printable
 
 if TYPE_CHECKING:
     import ray.data
@@ -25,10 +28,17 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Resources:
-    """What the cluster had when the job began."""
+    """What the cluster had when the job began.
+
+    Attributes:
+        cpus: of all machines.
+        gpus: likewise.
+        machines: likewise, the head among them.
+    """
 
     cpus: float
     gpus: float
+    machines: int
 
 
 @contextmanager
@@ -41,31 +51,74 @@ def connected() -> Iterator[Resources]:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Its C++ part prints matters of its own inside (ray#53727) on the screen of the user, as errors.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    address = os.environ.get("RAY_ADDRESS")
+    if not address:
+        # Ray's switch for systems with a firewall of their own: it listens on loopback, on Linux else everywhere.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     mine = not ray.is_initialized()
     if mine:
-        address = os.environ.get("RAY_ADDRESS")
         options = {} if address else {"include_dashboard": False}
+        check_arguments()
         _check_listening(address or "")
         try:
-            with native_stderr_silenced(), own_signals():
+            with native_stderr_silenced(), _signals_held():
                 # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
                 ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
             raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
-    _silence_ray_data()
+    _silence_libraries()
     try:
-        found = ray.cluster_resources()
-        yield Resources(cpus=found.get("CPU", 0.0), gpus=found.get("GPU", 0.0))
+        yield _resources()
+    except BaseException as error:
+        if mine:
+            _let_go(error)
+        raise
     finally:
         if mine:
             ray.shutdown()
 
 
+def _resources() -> Resources:
+    import ray
+
+    found = ray.cluster_resources()
+    return Resources(found.get("CPU", 0.0), found.get("GPU", 0.0), len(nodes()))
+
+
+def _let_go(error: BaseException) -> None:
+    """Clears the frames that an error came through: an iterator of Ray Data in them would end itself after Ray.
+
+    That would start Ray anew, and print a traceback.
+    """
+    raised: BaseException | None = error
+    while raised:
+        traceback.clear_frames(raised.__traceback__)
+        raised = raised.__context__
+    gc.collect()
+
+
+def check_arguments() -> None:
+    """Refuses a command line that Ray, which notes it, would end over.
+
+    Raises:
+        UserError: something in it is no UTF-8.
+    """
+    for each in sys.argv:
+        try:
+            each.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(
+                f"Ray takes only UTF-8 on the command line, unlike {printable(each)}: give a symbolic link to it "
+                "(ln -s), or the files in a list (.txt)"
+            ) from error
+
+
 def _check_listening(address: str) -> None:
     """Refuses an address where nothing listens at once: Ray itself would try for minutes."""
+    storage.refuse_secrets(address)
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if not host or not port.isdecimal():
         return
@@ -84,15 +137,20 @@ def nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
+def attempt() -> int:
+    """How many processes that ran the current task died before; 0 outside of tasks."""
+    from ray._private.worker import global_worker  # no public name says it
+
+    return int(global_worker.core_worker.get_current_task_attempt_number()) if global_worker.connected else 0
+
+
 def check_tries(what: str) -> None:
     """Ends a task that kills each process which tries it: Ray Data itself would go on for ever.
 
     Raises:
         ColorizeError: the task was begun three times before.
     """
-    from ray._private.worker import global_worker  # no public name says how often a task was tried
-
-    if global_worker.core_worker.get_current_task_attempt_number() >= _TRIES:
+    if attempt() >= _TRIES:
         raise ColorizeError(f"{_TRIES} processes died over {what}: for want of memory, or by a fault of a decoder")
 
 
@@ -126,6 +184,30 @@ def own_signals() -> Iterator[None]:
 
 
 @contextmanager
+def _signals_held() -> Iterator[None]:
+    """Holds SIGTERM and SIGINT back: they become a KeyboardInterrupt at the end, a second one becomes one at once.
+
+    Ray, while it starts, calls Python from compiled code that loses what is raised there: one signal in twenty.
+    """
+    held = threading.Event()
+
+    def hold(number: int, frame: object) -> None:
+        if held.is_set():
+            raise KeyboardInterrupt
+        held.set()
+
+    try:
+        with own_signals():
+            if threading.current_thread() is threading.main_thread():
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    signal.signal(number, hold)
+            yield
+    finally:
+        if held.is_set():
+            raise KeyboardInterrupt
+
+
+@contextmanager
 def explained(what: str) -> Iterator[None]:
     """Turns what Ray raises into one line: a UserError of ours as it is, all else a ColorizeError of ``what``."""
     try:
@@ -136,11 +218,21 @@ def explained(what: str) -> Iterator[None]:
         ):  # Ray's copies of ours are traced, and have
             raise
         cause = root_cause(error)
-        words = str(cause).partition("\nFailed to apply UDF")[0]  # which Ray Data appends, with advice on its settings
-        line = " ".join(words.split()) or type(cause).__name__
-        if isinstance(cause, UserError):
-            raise type(cause)(line) from error
-        raise ColorizeError(line if isinstance(cause, ColorizeError) else f"{what}: {line}") from error
+        kind, words = _in_traceback(error) or (type(cause), str(cause))
+        line = " ".join(words.split()) or kind.__name__
+        if issubclass(kind, UserError):
+            raise kind(line) from error
+        raise ColorizeError(line if issubclass(kind, ColorizeError) else f"{what}: {line}") from error
+
+
+def _in_traceback(error: BaseException) -> tuple[type[BaseException], str] | None:
+    """What a function that Ray Data called raised: of that only the printed traceback comes back."""
+    before, _, after = str(error).rpartition("UserCodeException: ")
+    found = re.findall(r"^([\w.]+): (.+)$", before, re.MULTILINE) if after else []
+    if not found:
+        return None
+    name, words = found[-1]
+    return getattr(errors, name.rpartition(".")[2], Exception), words
 
 
 def check_lasting(path: str) -> None:
@@ -171,12 +263,15 @@ def native_stderr_silenced() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _silence_ray_data() -> None:
-    """Ray Data's own bars and plans off the screen: the jobs show their progress themselves."""
+def _silence_libraries() -> None:
+    """What Ray's libraries show of themselves off the screen: the jobs show their progress themselves."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    for name in ("ray.data", "ray.train"):
+    for name in ("ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors reach us as exceptions
+    # A process or a machine that is lost is a page of Ray's inside on the screen, for which it has no setting. Its work
+    # is done again, or the job says that it was not; Ray's own log has the page.
+    setattr(ray._private.worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010 - no public name

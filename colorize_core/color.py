@@ -33,6 +33,7 @@ _CHUNK = 1 << 16  # pixels joined at a time: 2 MB of floats stay in cache, four 
 _LUMINANCE_STEPS = 65535  # of the table from luminance to L
 _BISECTIONS = 10  # chroma to 1/1024 of what was asked for
 _ROUNDING = np.float32(2e-5)  # by which float32 misses the edge of the gamut, in linear light
+_FINE_ROUNDING = np.float32(2e-6)  # near black more would be seen in 16 bits
 
 
 def srgb_to_linear(rgb: NDArray[Any]) -> Floats:
@@ -68,10 +69,13 @@ def lightness(pixels: NDArray[Any]) -> Floats:
     return _lightness_of_luminance(srgb_to_linear(pixels))
 
 
-def rgb_lightness(rgb: NDArray[np.uint8]) -> Floats:
-    """L float32 [...] in [0, 100] of sRGB uint8 [..., 3], without the cost of a and b; exact to 0.01."""
-    red, green, blue = (weight * _linear_table(255) for weight in _RELATIVE_XYZ_FROM_RGB[1])
+def rgb_lightness(rgb: NDArray[Any]) -> Floats:
+    """L float32 [...] in [0, 100] of sRGB [..., 3], uint8 or uint16, without the cost of a and b; to 0.01 of 8 bits."""
+    table = _linear_table(int(np.iinfo(rgb.dtype).max))
+    red, green, blue = (weight * table for weight in _RELATIVE_XYZ_FROM_RGB[1])
     y = red[rgb[..., 0]] + green[rgb[..., 1]] + blue[rgb[..., 2]]
+    if rgb.dtype == np.uint16:
+        return _lightness_of_luminance(y)
     steps = (y * np.float32(_LUMINANCE_STEPS) + np.float32(0.5)).astype(np.uint16)
     lightness: Floats = np.take(_luminance_table(), steps)
     return lightness
@@ -92,17 +96,18 @@ def gray(rgb: NDArray[np.uint8], formula: GrayFormula) -> Floats:
     return linear_to_srgb(srgb_to_linear(rgb) @ _RELATIVE_XYZ_FROM_RGB[1])
 
 
-def join(lightness: Floats, ab: Floats) -> NDArray[np.uint8]:
-    """sRGB uint8 [..., 3] of L float32 [...] and ab float32 [..., 2].
+def join(lightness: Floats, ab: Floats, dtype: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
+    """sRGB [..., 3], of ``dtype``, of L float32 [...] and ab float32 [..., 2].
 
     A color outside the gamut keeps its lightness and hue and loses chroma until it fits, so that the L of the result
-    is the given L to the rounding of 8 bits.
+    is the given L to the rounding of 8 or 16 bits.
     """
     flat_l, flat_ab = lightness.reshape(-1), ab.reshape(-1, 2)
-    out = np.empty((flat_l.size, 3), np.uint8)
+    out = np.empty((flat_l.size, 3), dtype)
     for start in range(0, flat_l.size, _CHUNK):
         part = slice(start, start + _CHUNK)
-        out[part] = _join_chunk(flat_l[part], flat_ab[part])
+        join_chunk = _join_chunk if dtype == np.uint8 else _join_chunk_exactly
+        out[part] = join_chunk(flat_l[part], flat_ab[part])
     return out.reshape(*lightness.shape, 3)
 
 
@@ -114,11 +119,22 @@ def _join_chunk(lightness: Floats, ab: Floats) -> NDArray[np.uint8]:
     low, high = _extremes(*np.moveaxis(rgb, -1, 0))
     clipped = (low <= 0.0) | (high >= 1.0)
     if clipped.any():
-        rgb[clipped] = linear_to_srgb(_fit_gamut(lightness[clipped], ab[clipped]))
+        rgb[clipped] = linear_to_srgb(_fit_gamut(lightness[clipped], ab[clipped], _ROUNDING))
     return (rgb * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
 
 
-def _fit_gamut(lightness: Floats, ab: Floats) -> Floats:
+def _join_chunk_exactly(lightness: Floats, ab: Floats) -> NDArray[np.uint16]:
+    """The same to 16 bits, for which OpenCV's tables are too coarse (0.05 in L)."""
+    linear = _linear_rgb(lightness, ab)
+    low, high = _extremes(*np.moveaxis(linear, -1, 0))
+    outside = (low < 0.0) | (high > 1.0)
+    if outside.any():
+        linear[outside] = _fit_gamut(lightness[outside], ab[outside], _FINE_ROUNDING)
+    rgb: NDArray[np.uint16] = np.rint(linear_to_srgb(linear) * np.float32(65535.0)).astype(np.uint16)
+    return rgb
+
+
+def _fit_gamut(lightness: Floats, ab: Floats, slack: np.float32) -> Floats:
     """Linear RGB float32 [n, 3] of the largest multiple of ab [n, 2] inside the gamut at L [n], by bisection."""
     fy, fa, fb = (lightness + 16.0) / 116.0, ab[:, 0] / 500.0, ab[:, 1] / 200.0
     inside = np.zeros_like(fy)
@@ -128,7 +144,7 @@ def _fit_gamut(lightness: Floats, ab: Floats) -> Floats:
         step /= 2
         planes = _linear_planes(fy + fa * tried, fy, fy - fb * tried)
         low, high = _extremes(*planes)
-        inside = np.where((low >= -_ROUNDING) & (high <= 1.0 + _ROUNDING), tried, inside)
+        inside = np.where((low >= -slack) & (high <= 1.0 + slack), tried, inside)
     return np.stack(_linear_planes(fy + fa * inside, fy, fy - fb * inside), axis=-1)
 
 

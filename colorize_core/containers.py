@@ -5,36 +5,51 @@ from __future__ import annotations
 import posixpath
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from colorize_core import storage
-from colorize_core.errors import ImageError, InputError, one_line, printable
+from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line, printable
 
 ZIP_SUFFIXES, TAR_SUFFIXES = (".zip",), (".tar",)
-PACKED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+PACKED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 PACKED = "compressed as a whole, its files cannot be read one by one: unpack it to a .tar"
 MAX_BYTES = 1 << 30  # of one member, unpacked: a zip member can claim a thousand times what it takes
 _BLOCK = 1 << 14  # as much is unpacked at once: what a zip member claims to be and what it becomes may differ
-_IN_PIECES = -1
+_IN_PIECES, _NO_TARGET = -1, -2
+_HEADER = 512  # bytes before the content of a member of a tar file
+_NAME = 100  # of them for its name
+_CHANGED = "its container has changed since it was listed"
 
 
 @dataclass(frozen=True)
 class Member:
     """A file in a container.
 
-    ``place`` is where its bytes begin in a tar file, below 0 where they are in pieces. In a zip file it is the number
-    of its entry, as several may have one name.
+    ``place`` is where its bytes begin in a tar file, below 0 where they are in pieces or missing. In a zip file it is
+    the number of its entry, as several may have one name. ``stamp`` changes when the content does: a CRC, or the time
+    at which the file was changed that went into a tar file. ``stored_as`` is the name under which its bytes stand,
+    where it is a hard link: tar files hold a file of two names once.
     """
 
     container: str
     name: str
     size: int
     place: int
+    stamp: str = ""
+    stored_as: str = ""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The files of a container, sorted by name; and how many symbolic links, pipes and devices are beside them."""
+
+    members: list[Member]
+    others: int = 0
 
 
 def is_container_name(name: str) -> bool:
@@ -42,26 +57,62 @@ def is_container_name(name: str) -> bool:
     return name.lower().endswith((*ZIP_SUFFIXES, *TAR_SUFFIXES))
 
 
+def is_packed_name(name: str) -> bool:
+    """Whether a file of this name is a tar file that is compressed as a whole: its members cannot be looked into."""
+    return name.lower().endswith(PACKED_TAR_SUFFIXES)
+
+
 def list_members(path: str) -> list[Member]:
-    """Every file in a tar or zip file, sorted by name; no folders, links or devices.
+    """Every file in a tar or zip file, sorted by name. Raises InputError as ``look_into`` does."""
+    return look_into(path).members
+
+
+def look_into(path: str) -> Contents:
+    """What is in a tar or zip file, folders left out.
 
     Raises:
         InputError: the file is damaged or cannot be read, or a tar file as a whole is compressed.
     """
-    if path.lower().endswith(PACKED_TAR_SUFFIXES):
+    if is_packed_name(path):
         raise InputError(f"{printable(path)} is {PACKED}")
     if path.lower().endswith(ZIP_SUFFIXES):
         _open_zip.cache_clear()  # the file may be another one by now
         with _explained(path), storage.open_file(path) as file, zipfile.ZipFile(file) as archive:
             infos = enumerate(archive.infolist())
-            members = [Member(path, info.filename, info.file_size, i) for i, info in infos if not info.is_dir()]
-    else:
-        with _open_tar(path, "r:") as tar:
             members = [
-                Member(path, info.name, info.size, _IN_PIECES if info.issparse() else info.offset_data)
-                for info in _files(tar)
+                Member(path, info.filename, info.file_size, i, f"{info.file_size}-{info.CRC:08x}")
+                for i, info in infos
+                if not info.is_dir()
             ]
+        return Contents(_by_name(members))
+    before: dict[str, Member | None] = {}
+    members, others = [], 0
+    with _open_tar(path, "r:") as tar:
+        for info in _infos(tar):
+            if not info.isdir():
+                member = _member(path, info, before)
+                before[posixpath.normpath(info.name)] = member
+                members += [member] if member else []
+                others += member is None
+    return Contents(_by_name(members), others)
+
+
+def _by_name(members: list[Member]) -> list[Member]:
     return sorted(members, key=lambda member: member.name)
+
+
+def _member(path: str, info: tarfile.TarInfo, before: Mapping[str, Member | None]) -> Member | None:
+    """A file, or a further name of one that came ``before``; None where it is neither."""
+    stamp = f"{info.size}-{float(info.mtime)!r}"
+    if info.isreg():
+        return Member(path, info.name, info.size, _IN_PIECES if info.issparse() else info.offset_data, stamp)
+    if not info.islnk():
+        return None
+    target = posixpath.normpath(info.linkname)
+    if target not in before:
+        return Member(path, info.name, 0, _NO_TARGET, stamp, info.linkname)
+    first = before[target]
+    return first and replace(first, name=info.name, stored_as=first.stored_as or first.name)
 
 
 def leads_outside(name: str) -> bool:
@@ -82,10 +133,29 @@ def read_member(member: Member) -> bytes:
         return _read_zipped(member)
     if member.place == _IN_PIECES:
         raise ImageError("unsupported", "the tar file holds it in pieces, as --sparse makes them")
-    content = storage.read_range(member.container, member.place, member.size)
-    if len(content) != member.size:
-        raise ImageError("damaged", f"the tar file ends {member.size - len(content)} bytes too early")
-    return content
+    if member.place == _NO_TARGET:
+        words = "which does not come before it in the tar file"
+        raise ImageError("damaged", f"a hard link to {printable(member.stored_as or member.name)}, {words}")
+    content = storage.read_range(member.container, member.place - _HEADER, _HEADER + member.size)
+    if len(content) != _HEADER + member.size:
+        raise ImageError("damaged", f"the tar file ends {_HEADER + member.size - len(content)} bytes too early")
+    _check_header(content[:_HEADER], member)
+    return content[_HEADER:]
+
+
+def _check_header(header: bytes, member: Member) -> None:
+    """The tar file may be another one than when it was listed."""
+    try:
+        info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
+    except tarfile.HeaderError as error:
+        raise ImageError("unreadable", f"{_CHANGED} ({one_line(error)})") from error
+    listed = float(member.stamp.partition("-")[2] or info.mtime)
+    # What does not fit into these fields stands before them, and they are cut or 0.
+    name = member.stored_as or member.name
+    other_name = name.isascii() and len(name) <= _NAME and info.name != name
+    other_size = info.size and info.size != member.size
+    if other_name or other_size or (info.mtime and abs(info.mtime - listed) > 1):  # it is rounded there
+        raise ImageError("unreadable", _CHANGED)
 
 
 def tar_names(path: str) -> list[str]:
@@ -116,21 +186,30 @@ def read_from_tar(path: str, name: str) -> bytes:
 
 def _read_zipped(member: Member) -> bytes:
     try:
-        archive = _open_zip(member.container)
-        info = archive.infolist()[member.place]
+        archive = _open_zip(member.container, _local_stamp(member.container))
+        infos = archive.infolist()
+        info = infos[member.place] if member.place < len(infos) else None
+        if info is None or info.filename != member.name or member.stamp not in ("", f"{info.file_size}-{info.CRC:08x}"):
+            raise ImageError("unreadable", _CHANGED)
         with archive.open(info) as file:
             # Its CRC is checked as the last byte is read; a member that goes on past its declared size fails there.
             return b"".join(iter(partial(file.read, _BLOCK), b""))
-    except OSError:
+    except (OSError, ImageError):
         raise
     except Exception as error:  # zipfile and its decompressors raise a dozen types on damaged data
         raise ImageError("damaged", f"the zip member cannot be unpacked: {one_line(error)}") from error
 
 
 @lru_cache(maxsize=4)
-def _open_zip(path: str) -> zipfile.ZipFile:
+def _open_zip(path: str, stamp: str) -> zipfile.ZipFile:
     """Kept open: a process reads many members, and the directory of a large file takes seconds to read."""
     return zipfile.ZipFile(storage.open_file(path))
+
+
+def _local_stamp(path: str) -> str:
+    """Changes when a file on this machine does; of a store that would be one more question for each member."""
+    entry = storage.look(path) if storage.is_local(path) else None
+    return entry.stamp if entry else ""
 
 
 class _Header(tarfile.TarInfo):
@@ -157,9 +236,11 @@ def _open_tar(path: str, mode: Literal["r:", "r:*"]) -> Iterator[tarfile.TarFile
 
 
 def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    for info in tar:
-        if info.isreg():
-            yield info
+    return (info for info in _infos(tar) if info.isreg())
+
+
+def _infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    yield from tar
     while tar.fileobj and (block := tar.fileobj.read(_BLOCK)):  # to the end: only there a .gz file has its checksum
         if block.strip(b"\0"):
             raise tarfile.ReadError("something follows after its end mark")
@@ -171,6 +252,9 @@ def _explained(path: str) -> Iterator[None]:
         yield
     except InputError:
         raise
+    except PermissionError as error:
+        words = one_line(error).removeprefix(f"{path}: ")
+        raise InputError(f"{printable(path)} cannot be read ({words}): {NEED_READABLE}") from error
     except Exception as error:  # each kind of archive and of compression has its own exceptions for damage
         raise InputError(
             f"{printable(path)} cannot be read or is damaged ({one_line(error)}): fetch it again"

@@ -15,6 +15,8 @@ Each message is one line that says what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+NEED_READABLE = "put a regular file there that you may read, or leave it out"  # what to do
+
 
 class ColorizeError(Exception):
     """Base class of every error that this library raises on purpose."""
@@ -48,7 +50,19 @@ class ImageError(ColorizeError):
         message: one line for a person.
     """
 
-    REASONS = ("empty", "not_an_image", "damaged", "too_large", "unsupported", "mismatch", "storage", "internal")
+    REASONS = (
+        "empty",
+        "not_an_image",
+        "damaged",
+        "too_large",
+        "unsupported",
+        "in_color",
+        "mismatch",
+        "storage",
+        "internal",
+        "unreadable",
+        "taken",
+    )
 
     def __init__(self, reason: str, message: str) -> None:
         if reason not in self.REASONS:
@@ -70,5 +84,6 @@ def printable(path: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The words of any exception on one line; its type where it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """The words of any exception on one line, bytes of paths that are no UTF-8 escaped; its type where it has none."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

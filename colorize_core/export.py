@@ -39,7 +39,7 @@ TOLERANCE = 1e-4  # greatest absolute difference, in units of the network's outp
 _SUFFIX = ".onnx"
 _MAIN = {"onnx": "model.onnx", "savedmodel": "saved_model.pb"}  # the JSON file is named after it
 _LIBRARIES = {"onnx": ("onnx", "onnxruntime", "tf2onnx"), "savedmodel": ()}  # beside keras and tensorflow
-_COMPARED = ((1, 1, 1), (3, 10, 1), (2, 1, 10))  # images, and width : height of the photograph they stand for
+_COMPARED = ((1, 1, 1), (3, 3, 1), (2, 1, 3))  # images, and width : height of the photograph they stand for
 _INPUTS: dict[ColorSpace, dict[str, Any]] = {
     "lab": {
         "range": [-1.0, 1.0],
@@ -264,6 +264,10 @@ def _facts(bundle: Bundle, loaded: _Loaded, compared: _Compared, file_format: Ex
             **_INPUTS[data.color_space],
             "sides_multiple": model.multiple,
             "pixels": f"about {data.inference_side} x {data.inference_side}, in the photograph's shape",
+            "strips": "beyond 3:1, the picture of 3:1 that the photograph makes with its mirror image beside it",
+            "mirrored": "the colors are the mean of what it says of the photograph and of its mirror image"
+            if data.mirrored
+            else "",
             "resize": "mean of the covered area where it shrinks the photograph, else bicubic",
         },
         "output": {

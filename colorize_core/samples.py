@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from colorize_core import color, storage
-from colorize_core.images import encode
+from colorize_core.images import png
 
 # scikit-image's, all in its wheel, free to use (skimage/data/README.txt). The camera man never had colors.
 _NAMES = ("astronaut", "chelsea", "coffee", "rocket", "camera")
@@ -24,7 +24,7 @@ def write_gray_samples(folder: str) -> dict[str, bytes]:
         gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, "luminance")).astype(np.uint8)
         path = storage.join(folder, file_name)
         if not storage.exists(path):
-            storage.write(path, encode.png(gray))
+            storage.write(path, png.encode(gray))
         if pixels.ndim == 3:
-            truths[file_name] = encode.png(pixels)
+            truths[file_name] = png.encode(pixels)
     return truths

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from colorize_core.archive import screen
-from colorize_core.archive.pipeline import OUTPUT_FORMATS, Archive, ArchiveConfig, OutputFormat
+from colorize_core.archive.finish import OUTPUT_FORMATS
+from colorize_core.archive.log_lines import LogLines
+from colorize_core.archive.pipeline import Archive, ArchiveConfig
+from colorize_core.archive.screen import Screen, Terminal
+from colorize_core.archive.summary import RunSummary
 from colorize_core.bundle import FAITHFUL, VIVID
+from colorize_core.images.tiff import COMPRESSIONS, Compression
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import FRACTION, saturation_of
+from jobs.options import FRACTION, encoding_of, saturation_of
 
 
 @click.command("archive")
@@ -24,6 +30,9 @@ from jobs.options import FRACTION, saturation_of
     show_default=True,
     help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
 )
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
+@click.option("--png-level", type=click.IntRange(0, 9), help="Of deflate: 9 packs best, 1 is fastest.  [default: 1]")
+@click.option("--tiff-compression", type=click.Choice(COMPRESSIONS), help="[default: lzw]")
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
@@ -34,33 +43,47 @@ from jobs.options import FRACTION, saturation_of
     show_default=True,
     help="Exit with status 3 when more than this part of the photographs failed.",
 )
+@click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
+@click.option("--dedupe", is_flag=True, help="Colorize equal files once, and copy the result.")
+@click.option("--report/--no-report", default=True, help="Make a page that shows the results.  [default: report]")
+@click.option("--log-json", is_flag=True, help="A JSON object per line, for programs.")
 def command(
-    input: str,
-    output: str,
-    model: str,
-    file_format: OutputFormat,
-    saturation: str | float,
     dry_run: bool,
-    retry_failed: bool,
-    limit: int | None,
     max_failed: float,
+    log_json: bool,
+    quality: int | None,
+    png_level: int | None,
+    tiff_compression: Compression | None,
+    **settings: Any,
 ) -> int:
     """Colorizes the photographs of INPUT at full resolution into OUTPUT.
 
-    INPUT is a folder (with all below it), a glob or an image file. A second run does what the first left undone.
+    INPUT is a folder (with all below it), a glob, an image, a .tar or .zip file, a .parquet file with a column of
+    images, or a .txt file with a path or URL per line. A second run does what the first left undone.
     """
-    archive = Archive(ArchiveConfig(input, output, model, file_format, retry_failed, limit, saturation))
-    screen.show_plan(archive)
+    shown: Screen = LogLines() if log_json else Terminal()
+    encoding = encoding_of(settings["file_format"], quality, png_level, tiff_compression)
+    archive = Archive(ArchiveConfig(encoding=encoding, **settings))
     if dry_run:
+        shown.plan(archive, archive.plan())
         return DONE
     try:
-        with screen.ArchiveBoard(len(archive.plan.todo)) as board:
-            summary = archive.run(board.row)
+        summary = colorize(archive, shown)
     except KeyboardInterrupt:
         click.echo("what was finished is kept: the same command goes on from there", err=True)
         raise
-    screen.show_summary(summary, output)
     return DONE if summary.is_within(max_failed) else TOO_MANY_FAILED
+
+
+def colorize(archive: Archive, shown: Screen) -> RunSummary:
+    """Makes a plan, carries it out, and shows both."""
+    with archive.locked(shown.say) as lock:
+        plan = archive.plan()
+        shown.plan(archive, plan)
+        with shown.board(plan.todo.num_rows) as on_row:
+            summary = archive.run(plan, lock, on_row)
+    shown.summary(summary, archive.config.output)
+    return summary
 
 
 if __name__ == "__main__":

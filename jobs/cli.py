@@ -10,7 +10,9 @@ import click
 from colorize_core import __version__
 from jobs.exits import run
 
-_JOBS = {name: f"jobs.{name}" for name in ("archive", "demo", "evaluate", "export", "prepare", "train", "tune")}
+_JOBS = {
+    name: f"jobs.{name}" for name in ("archive", "demo", "evaluate", "export", "prepare", "submit", "train", "tune")
+}
 
 
 class _Jobs(click.Group):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import click
 
 from colorize_core import samples, storage
-from colorize_core.archive import gallery, screen
 from colorize_core.archive.pipeline import Archive, ArchiveConfig
+from colorize_core.archive.screen import Terminal
+from colorize_core.archive.side_by_side import write_side_by_side
+from jobs.archive import colorize
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 
 _SHOWN = 12  # rows of the picture
@@ -22,12 +24,9 @@ def command(output: str, input: str | None) -> int:
     if photographs is None:
         photographs, results = storage.join(output, "gray"), storage.join(output, "colorized")
         truths = samples.write_gray_samples(storage.absolute(photographs))
-    archive = Archive(ArchiveConfig(photographs, results))
-    screen.show_plan(archive)
-    with screen.ArchiveBoard(len(archive.plan.todo)) as board:
-        summary = archive.run(board.row)
-    screen.show_summary(summary, results)
-    picture = gallery.write_side_by_side(archive.listing.sources[:_SHOWN], storage.absolute(results), truths)
+    archive = Archive(ArchiveConfig(photographs, results, recolor=True))  # also photographs in color, to try it
+    summary = colorize(archive, Terminal())
+    picture = write_side_by_side(archive.listing.sources, storage.absolute(results), truths, _SHOWN)
     click.echo(f"side by side: {picture}")
     return TOO_MANY_FAILED if summary.failed else DONE
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from colorize_core import storage
 from colorize_core.errors import ColorizeError, UserError
 
 DONE, FAILED, USAGE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
@@ -23,6 +24,8 @@ def run(command: click.Command) -> NoReturn:
 def status_of(command: click.Command, arguments: Sequence[str] | None = None) -> int:
     """Runs a command; gives its exit status. One line per error, no traceback for what a user can cause."""
     try:
+        for argument in sys.argv[1:] if arguments is None else arguments:
+            storage.refuse_secrets(argument)  # before anything could note it, a cluster that gets a job among it
         status = command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"colorize: {error.format_message()}", err=True)

@@ -1,15 +1,21 @@
-"""Types of options that more than one job has."""
+"""What stands on a command line, to values."""
 
 from __future__ import annotations
 
 import math
+import re
+from datetime import timedelta
 from typing import Any
 
 import click
 
+from colorize_core.archive.finish import OutputFormat
 from colorize_core.bundle import FAITHFUL, VIVID
+from colorize_core.images.encode import FORMATS_WITH, Encoding, FileFormat
+from colorize_core.images.tiff import Compression
 
 _MAX_SATURATION = 10
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 class Number(click.FloatRange):
@@ -26,6 +32,21 @@ class Number(click.FloatRange):
         return number
 
 
+class Period(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
+    """A length of time: ``15m``, ``1h`` or ``1d``."""
+
+    name = "period"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Of at least a minute."""
+        if isinstance(value, timedelta):
+            return value
+        found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", value)
+        if not found:
+            self.fail(f"{value!r} is no period: write 15m, 1h or 1d.", param, ctx)
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
 def saturation_of(ctx: click.Context, option: click.Parameter, value: str) -> str | float:
     """Callback of an option that takes the name of a bundle's gain, or a factor of at least 0."""
     if value in (FAITHFUL, VIVID):
@@ -37,3 +58,21 @@ def saturation_of(ctx: click.Context, option: click.Parameter, value: str) -> st
 
 
 FRACTION = Number(1)
+
+
+def encoding_of(
+    file_format: OutputFormat, quality: int | None, png_level: int | None, tiff_compression: Compression | None
+) -> Encoding:
+    """Of the images that ``file_format`` has. Raises UsageError where an option is for another format."""
+    inner: FileFormat = "png" if file_format == "parquet" or file_format == "tar" else file_format
+    given = {"quality": quality, "png_level": png_level, "tiff_compression": tiff_compression}
+    for name, formats in FORMATS_WITH.items():
+        if given[name] is not None and inner not in formats:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"{option} is for {' and '.join(formats)}: --format is {file_format}")
+    return Encoding(
+        inner,
+        quality or Encoding.quality,
+        Encoding.png_level if png_level is None else png_level,
+        tiff_compression or Encoding.tiff_compression,
+    )

@@ -51,15 +51,25 @@ def command(
     """Trains RECIPE on DATA and leaves a model bundle in OUTPUT.
 
     RECIPE is a shipped name (celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense, cifar10-dense, unet-lab,
-    unet-lab-32) or a YAML file. DATA is a folder that colorize prepare made, or DATASET:SOURCE,
-    as in folder:/photos or cifar10:/data/cifar-10-batches-py.
+    unet-lab-32, unet-lite, unet-lite-32) or a YAML file. DATA is a folder that colorize prepare made, or
+    DATASET:SOURCE, as in folder:/photos or cifar10:/data/cifar-10-batches-py.
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})
     board = screen.EpochBoard(loaded.training.epochs)
     workers = Workers(num_workers, gpu)
     with board:
-        board.close(train(loaded, data, output, workers=workers, resume=resume, note=note, on_epoch=board.epoch))
+        done = train(
+            loaded,
+            data,
+            output,
+            workers=workers,
+            resume=resume,
+            note=note,
+            on_epoch=board.epoch,
+            on_moment=board.moment,
+        )
+        board.close(done)
     return DONE
 
 

@@ -48,7 +48,7 @@ def command(
             use_gpu=gpu,
             resume=resume,
             note=note,
-            on_epoch=board.epoch,
+            on_trial=board.take,
         )
         board.close(done)
     return DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-pytest_plugins = ["s3_server"]
+# Ray's workers are nice to all else by default, and would stand still while another test computes.
+os.environ.setdefault("RAY_worker_niceness", "0")
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on loopback
+pytest_plugins = ["container_files", "locked_folder", "ray_cluster", "s3_server"]
 
 
 @pytest.fixture(scope="session")

@@ -1,33 +1,119 @@
-"""A look at what a run did."""
+"""A page that shows what runs did: ``OUTPUT/_report/index.html``, with its data in scripts beside it.
+
+A page that is opened from a disk may load scripts, but no other files. So each task leaves its small pictures in one,
+and the end of a run a list of the photographs in another; the page loads the pictures that it shows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from colorize_core import storage
 from colorize_core.archive import ledger
-from colorize_core.archive.source import Source
-from colorize_core.evaluation import pictures
+from colorize_core.archive.summary import RunSummary
+from colorize_core.images.look import Look
 
 FOLDER = "_report"
+PAGE = f"{FOLDER}/index.html"
+_PICTURES = f"{FOLDER}/pictures"
+_TASKS = 3125  # of a larger run, of up to 32 photographs each
+_MOST = 32 * _TASKS  # photographs: a gigabyte of small pictures, and a list that a browser takes in a second
+_COLUMNS = ("source", "output", "status", "reason", "message", "width", "height", "pages", "colorfulness", "content")
+_WHERE = ("pictures", "finished_at")
 
 
-def write_side_by_side(sources: Sequence[Source], output: str, truths: Mapping[str, bytes]) -> str:
-    """Writes a picture of photographs before and after; gives its path.
+def tasks_with_pictures(planned: int) -> float:
+    """How many of a run's tasks, from the first on, may keep small pictures, of so many photographs."""
+    return math.inf if planned <= _MOST else _TASKS
+
+
+class Album:
+    """The small pictures of one task, by the digest of their photographs' files.
 
     Args:
-        sources: what to show; those that failed are left out.
-        output: of the run, with results in files.
-        truths: the true colors of some, image files by name; shown where all have one.
+        output: of the run.
+        name: of the task, among all that ever wrote here.
     """
-    done = ledger.read(output)
-    rows = []
-    for source in sources:
-        row = done.latest.get(source.uri)
-        if row and row.status == "ok":
-            before, after = storage.read(source.path), storage.read(storage.join(output, row.output))
-            rows.append((before, after, truths.get(source.name)))
-    headings = ("before", "after", "truth") if truths else ("before", "after")
-    path = storage.join(output, FOLDER, "side-by-side.png")
-    storage.write(path, pictures.grid([row[: len(headings)] for row in rows], headings))
-    return path
+
+    def __init__(self, output: str, name: str) -> None:
+        self._output, self.name = output, name
+        self._pictures: dict[str, list[str]] = {}
+
+    def add(self, content: str, look: Look) -> None:
+        """Takes a photograph."""
+        self._pictures[_key(content)] = [base64.b64encode(file).decode() for file in look.files()]
+
+    def close(self) -> None:
+        """Writes them. Raises OSError."""
+        if self._pictures:
+            script = f"pictures({json.dumps(self.name)}, {json.dumps(self._pictures)});\n"
+            storage.write(storage.join(self._output, _PICTURES, f"{self.name}.js"), script.encode())
+
+
+def is_there(output: str) -> bool:
+    """Whether there is a page, of this run or an earlier one. Raises OSError."""
+    return storage.exists(storage.join(output, PAGE))
+
+
+def write(output: str, run: RunSummary) -> None:
+    """Makes the page of the photographs that were finished last, and removes pictures that it does not show.
+
+    Raises:
+        OutputError: the ledger is damaged.
+        OSError: the page cannot be written.
+    """
+    rows = _last(ledger.scan(output, (*_COLUMNS, *_WHERE)))
+    names = rows["pictures"].to_pylist()
+    scripts = {name: number for number, name in enumerate(dict.fromkeys(filter(None, names)))}
+    photographs = [
+        [*(row | {"content": _key(row["content"])}).values(), scripts.get(name)]
+        for row, name in zip(rows.select(_COLUMNS).to_pylist(), names, strict=True)
+    ]
+    data = {"columns": [*_COLUMNS, "script"], "photographs": photographs, "scripts": list(scripts)}
+    storage.write(storage.join(output, FOLDER, "photographs.js"), f"start({json.dumps(data)});\n".encode())
+    storage.write(storage.join(output, PAGE), _page(run).encode())
+    for entry in storage.children(storage.join(output, _PICTURES)):
+        if entry.name.removesuffix(".js") not in scripts:
+            storage.remove_if_there(entry.path)
+
+
+def _last(tables: Iterator[pa.Table]) -> pa.Table:
+    """The last row of each source, by source: of those that have pictures or none to have, what was finished last."""
+    kept: pa.Table | None = None
+    for table in tables:
+        whole = pc.or_(pc.not_equal(table["pictures"], ""), pc.not_equal(table["status"], "ok"))
+        table = table.append_column("whole", pc.cast(whole, pa.int8()))
+        both = pa.concat_tables([kept, table]) if kept else table
+        kept = both.sort_by([("whole", "descending"), ("finished_at", "descending")]).slice(0, 2 * _MOST)
+    if kept is None:
+        return pa.table({name: [] for name in (*_COLUMNS, *_WHERE)})
+    kept = kept.sort_by([("finished_at", "descending")])
+    firsts = pc.index_in(pc.unique(kept["source"]), value_set=kept["source"])
+    last = kept.take(firsts).sort_by([("whole", "descending"), ("finished_at", "descending")])
+    return last.slice(0, _MOST).sort_by("source")
+
+
+def _page(run: RunSummary) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("colorize_core.archive", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    facts: dict[str, Any] = asdict(run)
+    return environment.get_template("gallery.html").render(run=facts, root=storage.absolute(run.input), most=_MOST)
+
+
+def _key(content: str) -> str:
+    return content[:16]

@@ -3,35 +3,69 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from colorize_core.color import Floats
-from colorize_core.images import decode, encode
-from colorize_core.inference import merge
+from colorize_core.images import look, profiles
+from colorize_core.images.decode import Photograph
+from colorize_core.images.encode import Encoded, Encoding, encode
+from colorize_core.images.look import Look
+from colorize_core.images.provenance import Provenance, marked
+from colorize_core.images.rows import Rows
+from colorize_core.inference import merge, merged
 
 
 @dataclass(frozen=True)
-class Encoded:
-    """A finished image file and its size in pixels."""
+class Colorized(Encoded):
+    """The same, and what it looks like."""
 
-    content: bytes
-    width: int
-    height: int
+    look: Look
 
 
-def colorize_file(content: bytes, ab: Floats, file_format: encode.FileFormat, provenance: bytes) -> Encoded:
-    """Decodes a photograph, joins it with ab [h, w, 2] and encodes it; alpha and metadata are kept.
+def colorize(photograph: Photograph, ab: Floats | None, how: Encoding, provenance: Provenance) -> Colorized:
+    """Joins a photograph with ab [h, w, 2] and encodes it; alpha and metadata are kept.
+
+    Args:
+        photograph: the only one in memory, with its file let go, where it is large.
+        ab: of the network; None where the photograph, read as stored, keeps its own colors.
+        how: to encode it.
+        provenance: for the mark in it.
 
     Raises:
-        ImageError: the pixels are damaged, or the format cannot hold them.
+        ImageError: the format cannot hold the pixels.
     """
     cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
-    photograph = decode.read_photograph(content)
-    width, height = photograph.size
-    image = merge(photograph.pixels, ab)
-    return Encoded(
-        encode.encode(image, file_format, alpha=photograph.alpha, metadata=photograph.metadata, xmp=provenance),
-        width,
-        height,
-    )
+    size, alpha, metadata = photograph.size, photograph.alpha, photograph.metadata
+    dtype, before = how.dtype(photograph.depth), look.small(photograph.pixels)
+    # Through a profile of their own 8 bits would lose dark tones: they are made of 16.
+    icc = metadata.icc if metadata.icc and not profiles.is_srgb(metadata.icc) else None
+    if ab is None:
+        pixels = _as_it_is(photograph.pixels, dtype)
+        after = before = (profiles.to_srgb(before, icc) >> 8).astype(np.uint8) if icc else before
+    else:
+        pixels, after = merged(photograph.pixels, ab, np.uint16 if icc else dtype), merge(before, ab)
+        pixels = _in_profile(pixels, icc, dtype) if icc else pixels
+    xmp = marked(provenance, metadata.xmp, kept=ab is None)
+    if not how.holds(xmp):
+        xmp = marked(provenance, kept=ab is None)
+    content = encode(pixels, how, alpha=alpha, metadata=metadata, xmp=xmp)
+    return Colorized(content, *size, Look(before, after))
+
+
+def _in_profile(pixels: Rows, icc: bytes, dtype: type[np.uint8 | np.uint16]) -> Rows:
+    return Rows(pixels.shape, dtype, lambda top, bottom: profiles.from_srgb(pixels[top:bottom], icc, dtype))
+
+
+def _as_it_is(pixels: NDArray[Any], dtype: type[np.uint8 | np.uint16]) -> Rows:
+    def compute(top: int, bottom: int) -> NDArray[Any]:
+        band = pixels[top:bottom]
+        rgb = band if band.ndim == 3 else np.stack([band] * 3, axis=-1)
+        if rgb.dtype == dtype:
+            return rgb
+        return np.rint(rgb / 257).astype(np.uint8) if dtype == np.uint8 else rgb.astype(np.uint16) * 257
+
+    return Rows((*pixels.shape[:2], 3), dtype, compute)

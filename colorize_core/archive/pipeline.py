@@ -1,32 +1,38 @@
-"""The chain on one screen: source -> plan -> predict -> merge -> sink, on Ray Data."""
+"""The chain on one screen: source -> plan -> predict -> finish (merge, sink, ledger), on Ray Data."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+import uuid
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from itertools import count, islice
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from colorize_core import bundle as bundles
 from colorize_core import cluster, storage
-from colorize_core.archive import ledger, plan, sink, source
+from colorize_core.archive import dedupe, gallery, ledger, lock, plan, sink, source, summary, troubles
+from colorize_core.archive.finish import STAGES, Finish, OutputFormat
 from colorize_core.archive.ledger import LedgerRow
-from colorize_core.archive.merge import colorize_file
-from colorize_core.archive.predict import Predictor, chroma_of, read_small
-from colorize_core.archive.summary import FOLDER as RUNS_FOLDER
-from colorize_core.archive.summary import Run, RunSummary
-from colorize_core.errors import ColorizeError, ImageError, OutputError, one_line
-from colorize_core.images import encode, metadata
+from colorize_core.archive.lock import Holder, Lock
+from colorize_core.archive.plan import Plan, Request
+from colorize_core.archive.predict import Predictor, read_small
+from colorize_core.archive.spool import Spool
+from colorize_core.archive.summary import Run, RunSummary, StageSeconds
+from colorize_core.errors import ColorizeError, OutputError, UserError
+from colorize_core.images.encode import FILE_FORMATS, SUFFIXES, Encoding
 
 if TYPE_CHECKING:
     import ray.data
 
-OutputFormat = Literal["png", "jpeg", "webp", "parquet"]
-OUTPUT_FORMATS: tuple[OutputFormat, ...] = (*encode.FILE_FORMATS, "parquet")
+_TASKS_PER_WAVE = 1 << 13  # at most 262,144 photographs, whose names are in Ray's memory at a time
+_CPUS_A_NETWORK = 4
+_MOST_NETWORKS = 16
+_NETWORK_BYTES = 1 << 30
+_STORAGE_FAILURES = 256  # photographs in a row: then the store is away, and so will be the rest
 
 
 @dataclass(frozen=True)
@@ -37,13 +43,17 @@ class ArchiveConfig:
     output: str
     model: str = bundles.DEFAULT
     file_format: OutputFormat = "png"
+    encoding: Encoding = field(default_factory=Encoding)  # of the images, which in shards are PNG
     retry_failed: bool = False
     limit: int | None = None
     saturation: str | float = bundles.FAITHFUL  # a gain of the bundle by name, or a number
+    dedupe: bool = False
+    recolor: bool = False  # also what is in color already
+    report: bool = True  # a page that shows the results
 
 
 class Archive:
-    """A checked call: what it would do is known, and nothing was written yet.
+    """A checked call: what is there is known, and nothing was written yet.
 
     Raises:
         UserError: INPUT, OUTPUT or the model is wrong.
@@ -54,26 +64,57 @@ class Archive:
         self.bundle = bundles.load_bundle(config.model)
         self.gain = self.bundle.gain(config.saturation)
         self.output = storage.absolute(config.output)
+        self.run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
         self.listing = source.list_sources(config.input)
         source.check_apart(config.input, config.output)
         cluster.check_lasting(config.output)
+        cluster.check_arguments()
         self._check_ours()
-        self._done = ledger.read(self.output)
-        in_files = config.file_format
-        suffix = "" if in_files == "parquet" else encode.SUFFIXES[in_files]
-        self.plan = plan.make_plan(
-            self.listing.sources,
-            self._done,
+        if config.dedupe and config.file_format not in FILE_FORMATS:
+            raise UserError(f"--dedupe makes copies of files: --format is {config.file_format}, not one of files")
+
+    def plan(self) -> Plan:
+        """What is left to do now. Raises OutputError where the ledger is damaged."""
+        return plan.make_plan(self.listing.sources, ledger.scan(self.output, plan.LEDGER_COLUMNS), self._request)
+
+    @property
+    def _request(self) -> Request:
+        return Request(
             bundle=self.bundle.digest,
             settings=self._settings,
-            suffix=suffix,
-            retry_failed=config.retry_failed,
-            limit=config.limit,
+            suffix=SUFFIXES[self.config.encoding.file_format],
+            in_shards=self.config.file_format not in FILE_FORMATS,
+            retry_failed=self.config.retry_failed,
+            recolor=self.config.recolor,
+            limit=self.config.limit,
         )
+
+    def estimate(self, planned: Plan) -> float | None:
+        """Seconds that a run will take, at the pace of one of the last ones here; None where none did anything."""
+        pace = summary.last_pace(self.output) if planned.todo.num_rows else None
+        return planned.todo.num_rows / pace if pace else None
+
+    @contextmanager
+    def locked(self, say: Callable[[str], None]) -> Iterator[Lock]:
+        """Keeps other runs out of OUTPUT as long as the block runs: what is planned in it stays true.
+
+        Args:
+            say: called with a line for the user when there is something to know or to wait for.
+
+        Raises:
+            OutputError: OUTPUT cannot be written.
+            ColorizeError: another run writes there.
+        """
+        storage.check_writable(self.output)
+        held = Lock(self.output, Holder.me(self.run_id))
+        with held.held(say):
+            if not held.is_exclusive:
+                say(f"the store of OUTPUT {self.output} does not keep two runs apart: see to it that only one writes")
+            yield held
 
     def _check_ours(self) -> None:
         """Files that no run has made could have the name of a result, and would be overwritten."""
-        marks = (ledger.FOLDER, RUNS_FOLDER)
+        marks = (ledger.FOLDER, lock.FOLDER, summary.FOLDER)
         try:
             if storage.is_empty(self.output) or any(storage.is_folder(storage.join(self.output, m)) for m in marks):
                 return
@@ -85,141 +126,151 @@ class Archive:
 
     @property
     def _settings(self) -> str:
-        return f"format={self.config.file_format} saturation={self.gain:g}"
+        return f"format={self.config.file_format} saturation={self.gain:g}{self.config.encoding}"
 
-    def run(self, on_progress: Callable[[LedgerRow], None] = lambda row: None) -> RunSummary:
+    def run(self, planned: Plan, held: Lock, on_progress: Callable[[LedgerRow], None] = lambda row: None) -> RunSummary:
         """Colorizes what is left to do, on the cluster that ``cluster.connected`` finds.
 
         Interrupted by any exception, the summary of what was done is written before it goes on upwards.
-        """
-        storage.check_writable(self.output)
-        sink.sweep(self.output, self._done.outputs)
-        run = Run(self.config, self.bundle, self.listing, self.plan)
-        run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
-        try:
-            with closing(self._rows(run.id)) as rows:
-                for row in rows:
-                    run.add(row)
-                    on_progress(row)
-        except BaseException as error:
-            run.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(self.output)
-            raise
-        summary = run.end("done")
-        summary.write(self.output)
-        return summary
 
-    def _rows(self, run_id: str) -> Generator[LedgerRow, None, None]:
-        if not self.plan.todo:
+        Args:
+            planned: made under the lock.
+            held: the lock.
+            on_progress: called with each row.
+
+        Raises:
+            ColorizeError: a stage failed, or another run has taken over.
+        """
+        sink.sweep(self.output)
+        storage.remove_if_there(storage.join(self.output, troubles.FOLDER))
+        run = Run(self.run_id, self.config, self.bundle, self.listing, planned)
+        run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
+        failures = 0
+        try:
+            with closing(self._rows(planned, held)) as rows:
+                for row, seconds in rows:
+                    run.add(row, seconds)
+                    on_progress(row)
+                    failures = failures + 1 if row.reason == "storage" else 0
+                    if failures >= _STORAGE_FAILURES:
+                        raise ColorizeError(
+                            f"{failures} photographs in a row could not be read or written ({row.message}): see to the "
+                            "store; the same command goes on"
+                        )
+        except BaseException as error:
+            with suppress(OSError):  # of a full disk, say, of which the error speaks already
+                run.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(self.output)
+            raise
+        if planned.todo.num_rows:
+            with suppress(OSError):  # all is done: what could not be tidied now is tidied by a later run
+                storage.remove_if_there(storage.join(self.output, troubles.FOLDER))
+                ledger.compact(self.output)
+        done = run.end("done")
+        done.write(self.output)
+        if self.config.report:
+            with suppress(OSError):  # as above
+                if planned.todo.num_rows or not gallery.is_there(self.output):
+                    gallery.write(self.output, done)
+        return done
+
+    def _rows(self, planned: Plan, held: Lock) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:
+        if not planned.todo.num_rows:
             return
         lost = "a stage failed; what was finished is kept, the same command goes on"
         with cluster.connected() as resources, cluster.explained(lost):
-            results = self._chain(run_id, resources)
-            batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
-            try:
-                for batch in batches:
-                    yield from (LedgerRow(**row) for row in batch.to_pylist())
-            finally:
-                batches.close()  # ends the stages, which could not be ended after Ray
+            finish = self._finish(held, planned)
+            copies = Spool(dedupe.SCHEMA)
+            if self.config.dedupe:
+                planned, copies = dedupe.without_copies(planned, self.output, self._request, _hashed)
+            numbers = count()
+            tasks = (task for task, _ in zip(planned.tasks(), numbers, strict=False))
+            yield from self._results(tasks, lambda wave: self._chain(wave, finish, resources), held)
+            if copies.num_rows:
+                wanted = {source for table in copies for source in table["original"].to_pylist()}
+                copy = dedupe.Copy(finish, ledger.latest(self.output, wanted))
+                more = dedupe.copy_tasks(copies, next(numbers))
+                yield from self._results(more, lambda wave: _map(wave, copy), held)
 
-    def _chain(self, run_id: str, resources: cluster.Resources) -> ray.data.Dataset:
+    def _results(
+        self, tasks: Iterator[pa.Table], chain: Callable[[list[pa.Table]], ray.data.Dataset], held: Lock
+    ) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:
+        while wave := list(islice(tasks, _TASKS_PER_WAVE)):
+            for batch in _batches(chain(wave)):
+                held.check()
+                for row in batch.to_pylist():
+                    seconds = {stage: row.pop(stage) for stage in STAGES}
+                    yield LedgerRow(**row), seconds
+
+    def _finish(self, held: Lock, planned: Plan) -> Finish:
+        return Finish(
+            self.output,
+            self.config.file_format,
+            self.config.encoding,
+            self.bundle.name,
+            self.bundle.digest,
+            self._settings,
+            self.run_id,
+            gallery.tasks_with_pictures(planned.todo.num_rows) if self.config.report else 0,
+            held.fence,
+            not_before=planned.newest + timedelta(milliseconds=1),
+        )
+
+    def _chain(self, tasks: list[pa.Table], finish: Finish, resources: cluster.Resources) -> ray.data.Dataset:
         """The stages; blocks go through whole, since the plan has made them the size of a task."""
         import ray
         from ray.data import ActorPoolStrategy
 
-        actors = max(1, int(resources.gpus) or int(resources.cpus) // 4)
-        threads = None if resources.gpus else max(1, int(resources.cpus) // actors)
-        finish = _Finish(
-            self.output, self.config.file_format, self.bundle.name, self.bundle.digest, self._settings, run_id
-        )
-        small = ray.data.from_arrow(list(self.plan.tasks())).map_batches(
+        gpus, cpus = int(resources.gpus), int(resources.cpus)
+        comes_later = not gpus and not cpus  # machines on demand, of which Ray does not say how many there may be
+        reserved = not gpus and (comes_later or (resources.machines > 1 and cpus > 1))
+        actors = max(1, gpus or cpus // _CPUS_A_NETWORK)
+        threads = None if gpus else max(1, (cpus or _CPUS_A_NETWORK) // actors)
+        small = ray.data.from_arrow(tasks).map_batches(
             read_small,
             batch_size=None,
             batch_format="pyarrow",
-            fn_kwargs={"recipe": self.bundle.recipe},
+            fn_kwargs={
+                "recipe": self.bundle.recipe,
+                "recolor": self.config.recolor,
+                "output": self.output,
+                "run_id": self.run_id,
+            },
         )
         predicted = small.map_batches(
             Predictor,
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(self.bundle, threads, self.gain),
-            compute=ActorPoolStrategy(size=actors),
-            num_gpus=1 if resources.gpus else 0,
+            compute=ActorPoolStrategy(min_size=actors, max_size=_MOST_NETWORKS if comes_later else actors),
+            num_gpus=1 if gpus else 0,
             # On CPU the network takes what the other stages leave. An actor that reserved a CPU would idle on it while
-            # large scans are encoded, and on a machine with one CPU no other stage could run.
-            num_cpus=0,
+            # large scans are encoded, and on a machine with one CPU no other stage could run. Among several machines
+            # that would put all of them on the head, which may have no CPUs to work with.
+            num_cpus=1 if reserved else 0,
+            # Also unlike what the stage before asks for: Ray would join the two, and one process read for all.
+            memory=_NETWORK_BYTES if reserved else None,
         )
         return predicted.map_batches(finish, batch_size=None, batch_format="pyarrow")
 
 
-@dataclass(frozen=True)
-class _Finish:
-    """Stage 3: merge, write, enter into the ledger, one photograph at a time; gives the ledger's rows."""
+def _map(tasks: Iterable[pa.Table], stage: Callable[[pa.Table], pa.Table]) -> ray.data.Dataset:
+    """A chain of one stage."""
+    import ray
 
-    output: str
-    file_format: OutputFormat
-    bundle: str
-    digest: str
-    settings: str
-    run_id: str
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        target: sink.Sink = (
-            sink.ParquetSink(self.output) if self.file_format == "parquet" else sink.FileSink(self.output)
-        )
-        rows = list(self._finish(batch, target))
-        try:
-            target.close()
-        except OSError as error:
-            raise ColorizeError(f"OUTPUT {self.output} cannot be written: {one_line(error)}") from error
-        return pa.Table.from_pylist([vars(row) for row in rows], ledger.SCHEMA)
-
-    def _finish(self, batch: pa.Table, target: sink.Sink) -> Iterable[LedgerRow]:
-        in_file: encode.FileFormat = "png" if self.file_format == "parquet" else self.file_format
-        for record in batch.to_pylist():
-            started = time.perf_counter()
-            row = LedgerRow(
-                source=record["source"],
-                fingerprint=record["fingerprint"],
-                status="failed",
-                reason=record["reason"],
-                message=record["message"],
-                output="",
-                width=0,
-                height=0,
-                bytes=0,
-                bundle=self.digest,
-                settings=self.settings,
-                run_id=self.run_id,
-                seconds=record["seconds"],
-                finished_at=_now(),
-            )
-            content = b""
-            if not row.reason:
-                try:
-                    xmp = metadata.provenance(row.source, self.bundle, self.digest)
-                    made = colorize_file(record["content"], chroma_of(record), in_file, xmp)
-                    content = made.content
-                    row = replace(
-                        row,
-                        status="ok",
-                        output=record["output"],
-                        width=made.width,
-                        height=made.height,
-                        bytes=len(content),
-                    )
-                except Exception as error:  # one photograph must not take the others with it
-                    reason = error.reason if isinstance(error, ImageError) else "internal"
-                    row = replace(row, reason=reason, message=one_line(error))
-            row = replace(row, seconds=row.seconds + time.perf_counter() - started, finished_at=_now())
-            try:
-                target.add(row, content)
-            except OSError as error:
-                row = replace(
-                    row, status="failed", reason="storage", message=f"cannot be written: {one_line(error)}", output=""
-                )
-                target.add(row, b"")
-            yield row
+    made = ray.data.from_arrow(list(tasks)).map_batches(stage, batch_size=None, batch_format="pyarrow")
+    cluster.give_all_cpus(made)
+    return made
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc)
+def _hashed(tasks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    tasks = iter(tasks)
+    while wave := list(islice(tasks, _TASKS_PER_WAVE)):
+        yield from _batches(_map(wave, dedupe.hash_contents))
+
+
+def _batches(dataset: ray.data.Dataset) -> Iterator[pa.Table]:
+    batches = iter(dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    try:
+        yield from batches
+    finally:
+        batches.close()  # ends the stages, which could not be ended after Ray

@@ -1,127 +1,204 @@
-"""What is left to do: the photographs minus those that the ledger has finished, each with the name of its output."""
+"""What is left to do: the photographs minus those that the ledger has finished, each with the name of its output.
+
+Both may be longer than memory: they are cut into buckets in which everything that concerns one another meets, and
+compared bucket by bucket.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from datetime import datetime, timezone
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from colorize_core.archive.ledger import Ledger
-from colorize_core.archive.source import Source
+from colorize_core.archive import names, parts
+from colorize_core.archive.spool import Spool, bucket_of, partition
 
 _FILES_PER_TASK = 32
 _BYTES_PER_TASK = 32 << 20  # of source files: a task of large scans holds few of them
-SCHEMA = pa.schema(
+_ROWS_PER_BUCKET = 200_000  # of one side, about: what is in memory at a time
+_NEVER = datetime.min.replace(tzinfo=timezone.utc)
+SCHEMA = pa.schema([*parts.SCHEMA, ("output", pa.string())])  # output: its name below OUTPUT, or in a shard
+TASK_SCHEMA = pa.schema([*SCHEMA, ("task", pa.int64())])  # number of the task, the same for all its rows
+LEDGER_COLUMNS = ("source", "fingerprint", "status", "reason", "output", "bundle", "settings", "finished_at")
+_DONE = pa.schema(
     [
-        ("path", pa.binary()),  # as the file system has it: a name need not be UTF-8
         ("source", pa.string()),
         ("fingerprint", pa.string()),
+        ("failed", pa.bool_()),
+        ("skipped", pa.bool_()),  # it was in color
+        ("for_storage", pa.bool_()),  # failed through no fault of the photograph itself
+        ("current", pa.bool_()),  # by this model and these settings
         ("output", pa.string()),
+        ("finished_at", pa.timestamp("ms", "UTC")),
     ]
 )
 
 
 @dataclass(frozen=True)
+class Request:
+    """What decides which photographs are done.
+
+    Attributes:
+        bundle: digest of the model.
+        settings: all that decides how an output looks, beside the model.
+        suffix: of outputs, as '.png'.
+        in_shards: they are no files of their own.
+        retry_failed: do again what failed before.
+        recolor: do what was skipped before, since it was in color.
+        limit: do at most so many.
+    """
+
+    bundle: str
+    settings: str
+    suffix: str
+    in_shards: bool = False
+    retry_failed: bool = False
+    recolor: bool = False
+    limit: int | None = None
+
+
+@dataclass
 class Plan:
     """What a run will do.
 
     Attributes:
-        todo: photographs to colorize, and the outputs of each, relative to OUTPUT ('' where rows go into shards).
+        photographs: how many there are; one that INPUT names twice counts once.
+        todo: those to colorize, rows of ``SCHEMA``.
+        size: of their files together, in bytes.
         finished: how many the ledger has with this model and these settings: ok, skipped.
         failed_before: how many failed in an earlier run and are left alone.
         outdated: how many of ``todo`` were done by another model or other settings, or changed since.
+        newest: the last time in the ledger.
     """
 
-    todo: list[tuple[Source, str]]
-    finished: int
-    failed_before: int
-    outdated: int
+    todo: Spool
+    photographs: int = 0
+    size: int = 0
+    finished: int = 0
+    failed_before: int = 0
+    outdated: int = 0
+    newest: datetime = _NEVER
 
     def tasks(self) -> Iterator[pa.Table]:
-        """Tables of ``SCHEMA``, each the work of one task: bounded in files and in bytes."""
-        part: list[tuple[Source, str]] = []
-        size = 0
-        for source, output in self.todo:
-            if part and (len(part) == _FILES_PER_TASK or size + source.size > _BYTES_PER_TASK):
-                yield _table(part)
-                part, size = [], 0
-            part.append((source, output))
-            size += source.size
-        if part:
-            yield _table(part)
+        """Tables of ``TASK_SCHEMA``, each the work of one task: bounded in files and in bytes."""
+        for number, rows in enumerate(self._parts()):
+            yield rows.append_column("task", pa.array([number] * rows.num_rows, pa.int64()))
+
+    def _parts(self) -> Iterator[pa.Table]:
+        held = SCHEMA.empty_table()
+        for table in self.todo:
+            rows = pa.concat_tables([held, table]).combine_chunks()
+            ends = _ends(rows["size"].to_pylist())
+            for start, end in zip([0, *ends], ends, strict=False):
+                yield rows.slice(start, end - start)
+            held = rows.slice(ends[-1] if ends else 0)
+        if held.num_rows:
+            yield held
 
 
-def make_plan(
-    sources: Sequence[Source],
-    done: Ledger,
-    *,
-    bundle: str,
-    settings: str,
-    suffix: str,
-    retry_failed: bool = False,
-    limit: int | None = None,
-) -> Plan:
+def _ends(sizes: Sequence[int]) -> list[int]:
+    """Where tasks end, but for the last, which may go on."""
+    ends, files, total = [], 0, 0
+    for place, size in enumerate(sizes):
+        if files and (files == _FILES_PER_TASK or total + size > _BYTES_PER_TASK):
+            ends.append(place)
+            files = total = 0
+        files += 1
+        total += size
+    return ends
+
+
+def make_plan(sources: Spool, done: Iterable[pa.Table], request: Request) -> Plan:
     """Compares the photographs with the ledger.
 
     Args:
-        sources: sorted by name.
-        done: the ledger.
-        bundle: digest of the model.
-        settings: all that decides how an output looks, beside the model.
-        suffix: of outputs, as '.png'; '' where outputs are rows of shards.
-        retry_failed: do again what failed before.
-        limit: do at most so many.
+        sources: rows of ``parts.SCHEMA``, in any order.
+        done: the ledger's rows, with ``LEDGER_COLUMNS``.
+        request: what is wanted.
     """
-    names = _assign_names(sources, done, suffix) if suffix else {}
-    todo: list[tuple[Source, str]] = []
-    finished = failed = outdated = 0
-    for source in sources:
-        row = done.latest.get(source.uri)
-        if row and (row.fingerprint, row.bundle, row.settings) == (source.fingerprint, bundle, settings):
-            if row.status != "failed":
-                finished += 1
-                continue
-            if not retry_failed and row.reason != "storage":  # which is no fault of the photograph: try again
-                failed += 1
-                continue
-        elif row and (limit is None or len(todo) < limit):
-            outdated += 1
-        todo.append((source, names.get(source.uri, "")))
-    return Plan(todo[:limit], finished, failed, outdated)
+    before = Spool(_DONE)
+    newest = _NEVER
+    for table in done:
+        before.append(_reduced(table, request))
+        newest = max(newest, pc.max(table["finished_at"]).as_py() or newest)
+    count = 1 + max(sources.num_rows, before.num_rows) // _ROWS_PER_BUCKET
+    plan = Plan(Spool(SCHEMA), newest=newest)
+    like_outputs = names.folders_like_outputs(sources, request.suffix)
+    folders = _by_bucket(like_outputs, count)
+    given = names.Names(request.suffix, request.in_shards, names.results_among(before, like_outputs))
+    there = partition(sources, parts.SCHEMA, "source", count)
+    known = partition(before, _DONE, "source", count)
+    for number in range(count):
+        rows = _once(there[number].table().sort_by([("name", "ascending"), ("source", "ascending")]))
+        if rows.num_rows:
+            plan.photographs += rows.num_rows
+            _compare(rows, known[number].table(), folders[number], given, request, plan)
+        there[number] = known[number] = Spool(_DONE)  # and their files are gone
+    return plan
 
 
-def _assign_names(sources: Sequence[Source], done: Ledger, suffix: str) -> dict[str, str]:
-    """An output per source: ``album/a.png`` for ``album/a.tif``, and no two alike, also where case does not count.
+def _reduced(table: pa.Table, request: Request) -> pa.Table:
+    columns = {
+        "failed": pc.equal(table["status"], "failed"),
+        "for_storage": pc.is_in(table["reason"], pa.array(["storage", "unreadable", "taken"])),
+        "current": pc.and_(pc.equal(table["bundle"], request.bundle), pc.equal(table["settings"], request.settings)),
+        "skipped": pc.equal(table["status"], "skipped"),
+    }
+    return pa.table({name: columns[name] if name in columns else table[name] for name in _DONE.names}, _DONE)
 
-    What the ledger has named keeps its name, and it stays taken when its source is gone. Of those that clash the first
-    by name gets the plain one, others keep their own suffix in it (``a.tif.png``).
+
+def _once(rows: pa.Table) -> pa.Table:
+    """The first row of each source: a list may name one twice, by other names."""
+    firsts = pc.index_in(rows["source"], value_set=rows["source"])
+    return rows.filter(pc.equal(firsts, pa.array(np.arange(rows.num_rows, dtype=np.int32))))
+
+
+def _compare(
+    rows: pa.Table, done: pa.Table, folders: set[str], given: names.Names, request: Request, plan: Plan
+) -> None:
+    """Adds to the plan what is left to do of one bucket.
+
+    Args:
+        rows: the photographs, sorted by name.
+        done: what the ledger says, in any order.
+        folders: that results must not be named after, in lower case.
+        given: the names of results.
+        request: what is wanted.
+        plan: where to add.
     """
-    names = {s.uri: done.names[s.uri, suffix] for s in sources if (s.uri, suffix) in done.names}
-    taken = {output.casefold() for output in done.outputs}
-    taken |= {str(folder).casefold() for source in sources for folder in PurePosixPath(source.name).parents}
-    for source in sources:
-        if source.uri in names:
-            continue
-        name = next(name for name in _candidates(source, suffix) if name.casefold() not in taken)
-        names[source.uri] = name
-        taken.add(name.casefold())
-    return names
+    done = done.sort_by([("finished_at", "descending")])  # of equal values ``index_in`` finds the first
+    last = done.take(pc.index_in(rows["source"], value_set=done["source"]))  # nulls where there is none
+    known = _mask(pc.is_valid(last["source"]))
+    same = _mask(last["current"]) & _mask(pc.equal(last["fingerprint"], rows["fingerprint"]))
+    failed = same & _mask(last["failed"])
+    again = same & _mask(last["skipped"]) & request.recolor
+    left = failed & ~_mask(last["for_storage"]) & (not request.retry_failed)
+    todo = ~left & ~(same & ~failed & ~again)
+    if request.limit is not None:
+        todo &= np.cumsum(todo) <= request.limit - plan.todo.num_rows
+    plan.finished += int((same & ~failed & ~again).sum())
+    plan.failed_before += int(left.sum())
+    plan.outdated += int((todo & known & ~same).sum())
+    if todo.any():
+        outputs = given.of(rows, done, folders)
+        chosen = rows.append_column("output", pa.array(outputs, pa.string())).filter(pa.array(todo))
+        plan.size += pc.sum(chosen["size"]).as_py()
+        plan.todo.append(chosen)
 
 
-def _candidates(source: Source, suffix: str) -> Iterable[str]:
-    yield posixpath.splitext(source.name)[0] + suffix
-    yield source.name + suffix
-    yield f"{source.name}.{hashlib.sha256(source.uri.encode()).hexdigest()[:16]}{suffix}"
+def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
+    mask: NDArray[np.bool_] = pc.fill_null(values, False).to_numpy()
+    return mask
 
 
-def _table(part: list[tuple[Source, str]]) -> pa.Table:
-    rows = [
-        {"path": os.fsencode(s.path), "source": s.uri, "fingerprint": s.fingerprint, "output": output}
-        for s, output in part
-    ]
-    return pa.Table.from_pylist(rows, SCHEMA)
+def _by_bucket(paths: set[str], count: int) -> list[set[str]]:
+    buckets: list[set[str]] = [set() for _ in range(count)]
+    ordered = sorted(paths)
+    for path, bucket in zip(ordered, bucket_of(pa.chunked_array([ordered], pa.string()), count), strict=True):
+        buckets[bucket].add(path)
+    return buckets

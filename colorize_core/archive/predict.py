@@ -6,6 +6,7 @@ that fails carries ``reason`` and ``message`` on to the end.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from typing import Any
@@ -14,7 +15,8 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from colorize_core import storage
+from colorize_core.archive import parts
+from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
 from colorize_core.errors import BundleError, ImageError, one_line
@@ -27,39 +29,76 @@ SMALL_SCHEMA = pa.schema(
         ("source", pa.string()),
         ("fingerprint", pa.string()),
         ("output", pa.string()),
-        ("content", pa.large_binary()),
-        ("small", pa.binary()),  # pixels [small_height, small_width]: gray uint8, after the network ab float16
+        ("task", pa.int64()),
+        ("page", pa.int32()),  # from 1 on
+        ("frame", pa.int64()),  # where it is in the file; 0: the first image
+        ("file", pa.large_binary()),  # with the first page alone
+        ("content", pa.string()),  # SHA-256 of the file
+        (
+            "small",
+            pa.binary(),
+        ),  # pixels [small_height, small_width]: gray uint8, after the network ab float16; b"": in color
         ("small_width", pa.int32()),
         ("small_height", pa.int32()),
         ("reason", pa.string()),
         ("message", pa.string()),
-        ("seconds", pa.float32()),
+        ("read", pa.float32()),  # seconds in that stage
+        ("predict", pa.float32()),
     ]
 )
 
 
-def read_small(tasks: pa.Table, *, recipe: Recipe) -> pa.Table:
-    """Stage 1: rows of ``plan.SCHEMA`` to rows of ``SMALL_SCHEMA``."""
+NO_PAGE = {"page": 1, "frame": 0, "small": b"", "small_width": 0, "small_height": 0}
+
+
+def read_small(task: pa.Table, *, recipe: Recipe, recolor: bool, output: str, run_id: str) -> pa.Table:
+    """Stage 1: rows of ``plan.TASK_SCHEMA`` to rows of ``SMALL_SCHEMA``, one for each page of a photograph."""
     cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
     rows = []
-    for row in tasks.to_pylist():
+    outage = Outage()
+    suspects = Suspects(output, f"{run_id}-{task['task'][0].as_py():08d}-read")
+    for row in task.to_pylist():
         started = time.perf_counter()
-        row |= {"content": b"", "small": b"", "small_width": 0, "small_height": 0, "reason": "", "message": ""}
+        row |= {"file": b"", "content": "", "reason": "", "message": "", "read": 0.0, "predict": 0.0}
+        pages = [NO_PAGE]
         try:
-            row["content"] = storage.read(os.fsdecode(row["path"]))
-            gray, (width, height) = decode.read_small(row["content"], recipe.data.inference_side)
-            size = network_size(recipe, width, height)
-            row["small"] = square.resize(gray, size).tobytes()
-            row["small_width"], row["small_height"] = size
+            if suspects.is_deadly(row["source"]):
+                raise ImageError("internal", DEADLY)
+            with outage.watched(os.fsdecode(row["path"])):
+                row["file"] = parts.read(row)
+            row["content"] = hashlib.sha256(row["file"]).hexdigest()
+            pages = _pages(row["file"], recipe, recolor)
         except ImageError as error:
-            row |= {"content": b"", "reason": error.reason, "message": error.message}
+            row |= {"file": b"", "reason": error.reason, "message": error.message}
         except OSError as error:
-            row |= {"reason": "storage", "message": f"cannot be read: {one_line(error)}"}
+            row |= {"reason": reason_of(error), "message": f"cannot be read: {one_line(error)}"}
         except Exception as error:  # one photograph must not take the others with it
-            row |= {"content": b"", "reason": "internal", "message": one_line(error)}
-        row["seconds"] = time.perf_counter() - started
-        rows.append(row)
+            row |= {"file": b"", "reason": "internal", "message": one_line(error)}
+        row["read"] = time.perf_counter() - started
+        rows += [row | pages[0], *(row | page | {"file": b"", "read": 0.0} for page in pages[1:])]
+    suspects.close()
     return pa.Table.from_pylist(rows, SMALL_SCHEMA)
+
+
+def _pages(file: bytes, recipe: Recipe, recolor: bool) -> list[dict[str, Any]]:
+    """What the network is to see of each page; nothing of those that are in color. Raises ImageError where all are."""
+    frames = decode.frames(file)
+    pages = []
+    for number, frame in enumerate(frames, 1):
+        page = NO_PAGE | {"page": number, "frame": frame}
+        try:
+            small = decode.read_small(file, recipe.data.inference_side, frame)
+        except ImageError as error:
+            where = f"page {number} of {len(frames)}: " if len(frames) > 1 else ""
+            raise ImageError(error.reason, where + error.message) from error
+        if recolor or not small.in_color:
+            width, height = network_size(recipe, *small.size)
+            pixels = square.resize(small.gray, (width, height)).tobytes()
+            page |= {"small": pixels, "small_width": width, "small_height": height}
+        pages.append(page)
+    if not any(page["small"] for page in pages):
+        raise ImageError("in_color", "is in color already: --recolor gives it new colors")
+    return pages
 
 
 class Predictor:
@@ -67,17 +106,20 @@ class Predictor:
 
     def __init__(self, bundle: Bundle, threads: int | None, saturation: float) -> None:
         self._failure: BundleError | None = None
+        if threads:
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of an actor that asked for none
         try:
             self._colorizer = Colorizer(bundle, threads, saturation)
         except BundleError as error:
             self._failure = error  # raised here, it would start the actor again and again
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """Rows of ``SMALL_SCHEMA``; those with a reason pass untouched."""
+        """Rows of ``SMALL_SCHEMA``; those without ``small`` pass untouched."""
         if self._failure:
             raise self._failure
-        rows = batch.to_pylist()
-        readable = [row for row in rows if not row["reason"]]
+        changed = ["small", "small_width", "small_height", "predict"]  # the files beside them are not copied
+        rows = batch.select(changed).to_pylist()
+        readable = [row for row in rows if row["small"]]
         grays = [
             np.frombuffer(row["small"], np.uint8).reshape(row["small_height"], row["small_width"]) for row in readable
         ]
@@ -87,11 +129,16 @@ class Predictor:
         for row, ab in zip(readable, predictions, strict=True):
             row["small_height"], row["small_width"] = ab.shape[:2]
             row["small"] = ab.astype(np.float16).tobytes()
-            row["seconds"] += share
-        return pa.Table.from_pylist(rows, SMALL_SCHEMA)
+            row["predict"] = share
+        made = pa.Table.from_pylist(rows, pa.schema([SMALL_SCHEMA.field(name) for name in changed]))
+        for name in changed:
+            batch = batch.set_column(batch.schema.get_field_index(name), name, made[name])
+        return batch
 
 
-def chroma_of(row: dict[str, Any]) -> Floats:
-    """ab float32 [h, w, 2] of a row that went through the network."""
+def chroma_of(row: dict[str, Any]) -> Floats | None:
+    """ab float32 [h, w, 2] of a row that went through the network; None of one that keeps its colors."""
+    if not row["small"]:
+        return None
     flat = np.frombuffer(row["small"], np.float16).astype(np.float32)
     return flat.reshape(row["small_height"], row["small_width"], 2)

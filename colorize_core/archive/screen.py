@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -16,6 +19,9 @@ from colorize_core.board import Board
 if TYPE_CHECKING:
     from colorize_core.archive.ledger import LedgerRow
     from colorize_core.archive.pipeline import Archive
+    from colorize_core.archive.plan import Plan
+
+    Rows = Callable[[LedgerRow], None]
 
 _FAILURES_SHOWN = 10
 
@@ -56,15 +62,56 @@ class ArchiveBoard(Board):
             self.console.print(", ".join(fact for fact in facts if fact), soft_wrap=True)
 
 
-def show_plan(archive: Archive) -> None:
-    """Says what a run would do, before it does it."""
-    plan, console = archive.plan, Console(highlight=False)
-    size = sum(source.size for source, _ in plan.todo)
+class Screen(Protocol):
+    """What a run tells, and how."""
+
+    def say(self, line: str) -> None:
+        """Something to know or to wait for."""
+
+    def plan(self, archive: Archive, plan: Plan) -> None:
+        """What a run would do, before it does it."""
+
+    def board(self, planned: int) -> AbstractContextManager[Rows]:
+        """Takes each row as it is finished."""
+
+    def summary(self, summary: RunSummary, output: str) -> None:
+        """What it did."""
+
+
+class Terminal:
+    """For a person."""
+
+    def say(self, line: str) -> None:
+        """A line in yellow, not among the results."""
+        Console(stderr=True, highlight=False).print(line, soft_wrap=True, markup=False, style="yellow")
+
+    def plan(self, archive: Archive, plan: Plan) -> None:
+        """Some lines."""
+        _show_plan(archive, plan)
+
+    @contextmanager
+    def board(self, planned: int) -> Iterator[Rows]:
+        """A bar, or a line now and then."""
+        with ArchiveBoard(planned) as board:
+            yield board.row
+
+    def summary(self, summary: RunSummary, output: str) -> None:
+        """A table."""
+        _show_summary(summary, output)
+
+
+def _show_plan(archive: Archive, plan: Plan) -> None:
+    console = Console(highlight=False)
     console.print(
-        f"{len(archive.listing.sources)} photographs, {len(plan.todo)} to colorize ({size / 1e6:.1f} MB), "
+        f"{plan.photographs} photographs, {plan.todo.num_rows} to colorize ({plan.size / 1e6:.1f} MB), "
         f"{plan.finished} finished before; model {archive.bundle.name} {archive.bundle.digest[:12]}",
         soft_wrap=True,
     )
+    seconds = archive.estimate(plan)
+    if seconds and plan.todo.num_rows:
+        console.print(
+            f"about {timedelta(seconds=round(seconds))} (h:mm:ss), at the pace of the largest of the last runs here"
+        )
     for folder in archive.listing.unlisted:
         console.print(f"cannot be listed: {folder}", soft_wrap=True, markup=False, style="yellow")
     if plan.outdated:
@@ -77,8 +124,7 @@ def show_plan(archive: Archive) -> None:
         console.print(f"{plan.failed_before} failed before and are left alone: --retry-failed tries them again")
 
 
-def show_summary(summary: RunSummary, output: str) -> None:
-    """The table at the end."""
+def _show_summary(summary: RunSummary, output: str) -> None:
     table = Table(title=summary.status, title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -87,10 +133,11 @@ def show_summary(summary: RunSummary, output: str) -> None:
         ("finished before", summary.finished_before),
         ("failed before", summary.failed_before),
         ("colorized", summary.ok),
+        ("skipped, in color already", summary.skipped),
         ("failed", summary.failed),
-        *((f"  {reason}", count) for reason, count in summary.reasons.items()),
+        *((f"  {reason}", count) for reason, count in summary.reasons.items() if reason != "in_color"),
         ("other files, not looked at", summary.other_files),
-        ("folders that cannot be listed", len(summary.folders_not_listed)),
+        ("places that cannot be listed", len(summary.folders_not_listed)),
     ):
         if value or label in ("photographs", "colorized", "failed"):
             table.add_row(label, f"{value:,}")

@@ -1,26 +1,36 @@
-"""Where results go: a file per photograph that mirrors the source tree, or rows of Parquet shards."""
+"""Where results go: a file per photograph that mirrors the source tree, or Parquet or tar shards."""
 
 from __future__ import annotations
 
+import io
+import json
+import posixpath
 import re
-import time
-import uuid
-from collections.abc import Collection
+import tarfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from colorize_core import storage
-from colorize_core.archive import ledger
+from colorize_core.archive import ledger, names, troubles
 from colorize_core.archive.ledger import LedgerRow
+from colorize_core.errors import ImageError
+from colorize_core.images.encode import Encoded
+from colorize_core.images.provenance import is_ours
 
-_SHARD_NAME = re.compile(r"part-\d{8}T\d{6}Z-[0-9a-f]{6}-[0-9a-f]{32}\.parquet")  # of no other program
-_SECONDS_BETWEEN_ROWS = 5.0  # what a killed task has to do again, at most
+Held = tuple[LedgerRow, dict[int, Encoded]]  # a photograph and its pages, none where it failed
+
+_SHARD_NAME = re.compile(r"part-\d{8}T\d{6}Z-[0-9a-f]{6}-\d{8}-\d+\.(parquet|tar)")  # of no other program
+_FACTS = ("source", "bundle", "settings", "fingerprint", "run_id")
 _SHARD_BYTES = 256 << 20  # of images; a shard of larger ones is closed early, to bound memory
 SHARD_SCHEMA = pa.schema(
     [
         ("source", pa.string()),
+        ("page", pa.int32()),  # from 1 on; null where the photograph failed
         ("image", pa.large_binary()),  # a PNG file; null where the photograph failed
         ("width", pa.int32()),
         ("height", pa.int32()),
@@ -38,74 +48,177 @@ SHARD_SCHEMA = pa.schema(
 
 
 class Sink(Protocol):
-    """Takes finished rows; a row is in the ledger only after its image is where readers find it."""
+    """Takes the finished rows of a task; a row is in the ledger only after its image is where readers find it.
+
+    All that a task writes has names that follow from the task: done again, as Ray does when a process dies, it writes
+    the same files.
+    """
+
+    def add_page(self, number: int, made: Encoded) -> None:
+        """Takes page 2, 3 … of the photograph that is added next."""
 
     def add(self, row: LedgerRow, content: bytes) -> None:
-        """Takes one row and its image file (b'' for a failed one). Raises OSError."""
+        """Takes one row and its image; b'' for a failed one, whose pages are dropped. Raises ImageError, OSError."""
 
     def close(self) -> None:
         """Writes what is still held. Raises OSError."""
 
 
 class FileSink:
-    """A file per photograph."""
+    """A file per photograph.
 
-    def __init__(self, output: str) -> None:
-        self._output = output
+    Args:
+        output: where to.
+        name: of the task, among all that ever wrote here.
+        fence: asked before anything gets into the ledger.
+    """
+
+    def __init__(self, output: str, name: str, fence: Callable[[], None]) -> None:
+        self._output, self._name, self._fence = output, name, fence
         self._rows: list[LedgerRow] = []
-        self._appended = time.monotonic()
+        self._pages: dict[int, Encoded] = {}
+
+    def add_page(self, number: int, made: Encoded) -> None:
+        """Holds it until its photograph comes."""
+        self._pages[number] = made
 
     def add(self, row: LedgerRow, content: bytes) -> None:
-        """Writes the image at ``row.output``, whole or not at all."""
+        """Writes the image at ``row.output``, and pages as ``names.of_page`` calls them, each whole or not at all."""
+        pages, self._pages = self._pages, {}
         if content:
-            storage.write(storage.join(self._output, row.output), content)
+            for number, page in pages.items():
+                self._write(names.of_page(row.output, number), page.content)
+            if self._write(row.output, content):
+                self._remove_pages(row)
         self._rows.append(row)
-        if time.monotonic() - self._appended > _SECONDS_BETWEEN_ROWS:
-            self.close()
+
+    def _remove_pages(self, row: LedgerRow) -> None:
+        """Of a photograph that had more pages when it was colorized before."""
+        number = row.pages + 1
+        while storage.exists(path := storage.join(self._output, names.of_page(row.output, number))):
+            if is_ours(storage.read(path)):
+                storage.remove_if_there(path)
+            number += 1
+
+    def _write(self, name: str, content: bytes) -> bool:
+        """Whether there was one of this name."""
+        path = storage.join(self._output, name)
+        existed = storage.exists(path)
+        if existed and (there := storage.read(path)) != content and not is_ours(there):
+            raise ImageError("taken", f"OUTPUT has a file {name} that colorize did not make: move it away")
+        storage.write(path, content, _workshop(self._output))
+        return existed
 
     def close(self) -> None:
         """Appends the rows to the ledger."""
-        ledger.append(self._output, self._rows)
-        self._rows, self._appended = [], time.monotonic()
+        self._fence()
+        ledger.append(self._output, self._name, self._rows)
 
 
-class ParquetSink:
-    """Shards of rows that carry the images; the ledger says in which shard a photograph is."""
+class ShardSink(ABC):
+    """Shards that carry many images; the ledger says in which a photograph is. Arguments as above."""
 
-    def __init__(self, output: str) -> None:
-        self._output = output
-        self._rows: list[tuple[LedgerRow, bytes]] = []
+    suffix: ClassVar[str]
+
+    def __init__(self, output: str, name: str, fence: Callable[[], None]) -> None:
+        self._output, self._name, self._fence = output, name, fence
+        self._rows: list[Held] = []
+        self._pages: dict[int, Encoded] = {}
         self._bytes = 0
+        self._shards = 0
+
+    def add_page(self, number: int, made: Encoded) -> None:
+        """Holds it until its photograph comes."""
+        self._pages[number] = made
 
     def add(self, row: LedgerRow, content: bytes) -> None:
-        """Holds the row until its shard is full."""
-        if self._rows and self._bytes + len(content) > _SHARD_BYTES:
-            self.close()
-        self._rows.append((row, content))
-        self._bytes += len(content)
+        """Holds the row until its shard is full; all pages of a photograph are in one."""
+        pages = {1: Encoded(content, row.width, row.height), **self._pages} if content else {}
+        self._pages = {}
+        size = sum(len(page.content) for page in pages.values())
+        if self._rows and self._bytes + size > _SHARD_BYTES:
+            self._write()
+        self._rows.append((row, pages))
+        self._bytes += size
 
     def close(self) -> None:
-        """Writes the shard, then the ledger's rows."""
-        if not self._rows:
-            return
-        shard = f"part-{self._rows[0][0].run_id}-{uuid.uuid4().hex}.parquet"
-        table = pa.Table.from_pylist([_shard_row(row, content) for row, content in self._rows], SHARD_SCHEMA)
-        storage.write(storage.join(self._output, shard), ledger.to_parquet(table))
-        ledger.append(self._output, [_in_shard(row, shard) for row, _ in self._rows])
-        self._rows, self._bytes = [], 0
+        """Writes the last shard and its rows."""
+        if self._rows:
+            self._write()
+
+    def _write(self) -> None:
+        name = f"{self._name}-{self._shards}"
+        shard = f"part-{name}{self.suffix}"
+        self._fence()
+        storage.write(storage.join(self._output, shard), self._packed(self._rows), _workshop(self._output))
+        ledger.append(self._output, name, [replace(row, output=self._place(row, shard)) for row, _ in self._rows])
+        self._rows, self._bytes, self._shards = [], 0, self._shards + 1
+
+    def _place(self, row: LedgerRow, shard: str) -> str:
+        """The shard that has this row."""
+        return shard
+
+    @abstractmethod
+    def _packed(self, rows: Sequence[Held]) -> bytes:
+        """The shard as a file."""
 
 
-def sweep(output: str, referenced: Collection[str]) -> None:
+class ParquetSink(ShardSink):
+    """A row of ``SHARD_SCHEMA`` per page, and one per photograph that failed or was skipped."""
+
+    suffix = ".parquet"
+
+    def _packed(self, rows: Sequence[Held]) -> bytes:
+        made = [each for row, pages in rows for each in _shard_rows(row, pages)]
+        return ledger.to_parquet(pa.Table.from_pylist(made, SHARD_SCHEMA))
+
+
+class TarSink(ShardSink):
+    """A WebDataset: an image and a JSON file of facts per page, under one key; those that failed are not in it.
+
+    The key is the photograph's name, in which dots are ``%2E``, since the key ends at the first one.
+    """
+
+    suffix = ".tar"
+
+    def _place(self, row: LedgerRow, shard: str) -> str:
+        return shard if row.status == "ok" else ""
+
+    def _packed(self, rows: Sequence[Held]) -> bytes:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
+            for row, pages in rows:
+                for number, made in pages.items():
+                    stem, suffix = posixpath.splitext(names.of_page(row.output, number))
+                    key = stem.replace("%", "%25").replace(".", "%2E")
+                    facts = {name: getattr(row, name) for name in _FACTS}
+                    facts |= {"page": number, "width": made.width, "height": made.height}
+                    described = json.dumps(facts, ensure_ascii=False).encode()
+                    for end, member in ((suffix, made.content), (".json", described)):
+                        info = tarfile.TarInfo(key + end)
+                        info.size, info.mtime = len(member), int(row.finished_at.timestamp())
+                        tar.addfile(info, io.BytesIO(member))
+        return buffer.getvalue()
+
+
+def sweep(output: str) -> None:
     """Removes shards that a killed run wrote without getting to their ledger rows: their images come again."""
-    for entry in storage.children(output):
-        if _SHARD_NAME.fullmatch(entry.name) and entry.name not in referenced:
-            storage.remove(entry.path)
+    shards = {entry.name: entry.path for entry in storage.children(output) if _SHARD_NAME.fullmatch(entry.name)}
+    for table in ledger.scan(output, ["output"]) if shards else ():
+        for name in pc.unique(table["output"]).to_pylist():
+            shards.pop(name, None)
+    for path in shards.values():
+        storage.remove(path)
 
 
-def _shard_row(row: LedgerRow, content: bytes) -> dict[str, Any]:
-    copied = {name: getattr(row, name) for name in SHARD_SCHEMA.names if name not in ("image", "format")}
-    return copied | {"image": content or None, "format": "png"}
+def _workshop(output: str) -> str:
+    return storage.join(output, troubles.FOLDER)
 
 
-def _in_shard(row: LedgerRow, shard: str) -> LedgerRow:
-    return replace(row, output=shard)
+def _shard_rows(row: LedgerRow, pages: dict[int, Encoded]) -> list[dict[str, Any]]:
+    copied = {name: getattr(row, name) for name in SHARD_SCHEMA.names if name not in ("page", "image", "format")}
+    made = [
+        {"page": number, "image": page.content, "width": page.width, "height": page.height}
+        for number, page in pages.items()
+    ]
+    return [copied | {"format": "png"} | page for page in made or [{"page": None, "image": None}]]

@@ -6,8 +6,9 @@ import importlib.metadata
 import json
 import platform
 import time
-import uuid
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from colorize_core.bundle import Bundle
 
 FOLDER = "_runs"
+_RUNS_LOOKED_AT = 16
+StageSeconds = Mapping[str, float]
 State = Literal["running", "done", "interrupted", "failed"]
 _VERSIONS = ("keras", "numpy", "pillow", "ray", "tensorflow")
 
@@ -53,6 +56,7 @@ class RunSummary:
     failed: int
     reasons: dict[str, int]
     bytes_written: int
+    stage_seconds: dict[str, float]
     images_per_second: float
     versions: dict[str, str]
 
@@ -62,7 +66,7 @@ class RunSummary:
         Nobody knows how many photographs are in a folder that cannot be listed: one is too many, unless all may fail.
         """
         done = self.ok + self.skipped + self.failed
-        return self.failed <= max_failed * done and (not self.folders_not_listed or max_failed == 1)
+        return self.failed / max(1, done) <= max_failed and (not self.folders_not_listed or max_failed == 1)
 
     def write(self, output: str) -> None:
         """Writes ``_runs/<run id>.json``. Raises OSError."""
@@ -73,17 +77,19 @@ class RunSummary:
 class Run:
     """The counters of a run that goes on."""
 
-    def __init__(self, config: ArchiveConfig, bundle: Bundle, listing: Listing, plan: Plan) -> None:
+    def __init__(self, run_id: str, config: ArchiveConfig, bundle: Bundle, listing: Listing, plan: Plan) -> None:
+        self.id = run_id
         self._config, self._bundle, self._listing, self._plan = config, bundle, listing, plan
         self._started_at = datetime.now(timezone.utc)
         self._started = time.monotonic()
         self._statuses: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
+        self._stages: Counter[str] = Counter()
         self._bytes = 0
-        self.id = f"{self._started_at:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
 
-    def add(self, row: LedgerRow) -> None:
-        """Counts one finished photograph."""
+    def add(self, row: LedgerRow, seconds: StageSeconds) -> None:
+        """Counts one finished photograph, and the work on it by stage."""
+        self._stages.update(seconds)
         self._statuses[row.status] += 1
         if row.reason:
             self._reasons[row.reason] += 1
@@ -105,17 +111,18 @@ class Run:
             bundle=self._bundle.name,
             bundle_digest=self._bundle.digest,
             saturation=self._bundle.gain(self._config.saturation),
-            photographs=len(self._listing.sources),
+            photographs=self._plan.photographs,
             other_files=self._listing.others,
             folders_not_listed=self._listing.unlisted,
             finished_before=self._plan.finished,
             failed_before=self._plan.failed_before,
-            planned=len(self._plan.todo),
+            planned=self._plan.todo.num_rows,
             ok=self._statuses["ok"],
             skipped=self._statuses["skipped"],
             failed=self._statuses["failed"],
             reasons=dict(self._reasons.most_common()),
             bytes_written=self._bytes,
+            stage_seconds={stage: round(spent, 3) for stage, spent in self._stages.items()},
             images_per_second=round(done / seconds, 1) if seconds else 0.0,
             versions={
                 "colorize": __version__,
@@ -123,3 +130,17 @@ class Run:
                 **{name: importlib.metadata.version(name) for name in _VERSIONS},
             },
         )
+
+
+def last_pace(output: str) -> float | None:
+    """Photographs per second of the largest of the last runs in OUTPUT; None where they did none. Raises OSError.
+
+    In a small one start-up would count for too much.
+    """
+    runs = sorted(storage.children(storage.join(output, FOLDER)), key=lambda entry: entry.name, reverse=True)
+    paces = [(0, 0.0)]
+    for entry in runs[:_RUNS_LOOKED_AT]:
+        with suppress(ValueError, KeyError, TypeError):
+            facts = json.loads(storage.read(entry.path))
+            paces.append((int(facts["ok"]) + int(facts["failed"]), float(facts["images_per_second"])))
+    return max(paces)[1] or None

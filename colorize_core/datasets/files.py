@@ -67,7 +67,7 @@ def find_images(where: str) -> Found:
             _add(found, name, entry.path, entry.size)
         elif containers.is_container_name(entry.name):
             _add_members(found, entry.path, name + "/")
-        elif entry.name.lower().endswith(containers.PACKED_TAR_SUFFIXES):
+        elif containers.is_packed_name(entry.name):
             found.rejects.append(Reject(name, "unsupported", containers.PACKED))
     return found
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from colorize_core import storage
+from colorize_core import parquet, storage
 from colorize_core.datasets.rows import Chunk, Plan, Rows
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError, one_line
@@ -78,7 +77,7 @@ def shard(rows: Rows) -> pa.Table:
 
 def _read_shard(path: str, split: str, size: int) -> Iterator[Rows]:
     try:
-        for batch in pq.ParquetFile(storage.open_file(path)).iter_batches(_ROWS_AT_ONCE):
+        for batch in parquet.open_parquet(storage.open_file(path), path).iter_batches(_ROWS_AT_ONCE):
             columns = {name: batch.column(name) for name in batch.schema.names}
             ids = columns.pop(_ID).to_pylist()
             rgb = _pixels(columns.pop(_PIXELS), (size, size, 3))

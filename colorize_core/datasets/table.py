@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colorize_core import storage
+from colorize_core import parquet, storage
 from colorize_core.datasets.rows import BLACK, NO_LABEL, Plan, Rows
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import ImageError, InputError, one_line, printable
+from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line, printable
 from colorize_core.images import decode
 
 _IMAGE_COLUMNS = ("image", "img", "jpeg", "jpg", "png", "picture", "photo", "bytes", "content")
@@ -57,7 +57,7 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
     columns = None
     own_val = any(_split_in_name(entry.name) == "val" for entry in entries)
     for entry in entries:
-        file = _open(entry.path)
+        file = open_parquet(entry.path)
         found = _columns(file.schema_arrow, entry.path)
         columns = columns or found
         if found != columns:
@@ -89,27 +89,38 @@ def _has_val(file: pq.ParquetFile, column: str, path: str) -> bool:
             for b in file.iter_batches(columns=[column])
             for v in b[0].unique().to_pylist()
         )
-    except Exception as error:  # as in _open
+    except Exception as error:  # as in open_parquet
         raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
 
 
-def _open(path: str) -> pq.ParquetFile:
+def open_parquet(path: str) -> pq.ParquetFile:
+    """The file, of which nothing but its end was read. Raises InputError, also where a column has pickles."""
     try:
-        return pq.ParquetFile(storage.open_file(path))
+        return parquet.open_parquet(storage.open_file(path), path)
+    except InputError:
+        raise
+    except PermissionError as error:
+        words = one_line(error).removeprefix(f"{path}: ")
+        raise InputError(f"{printable(path)} cannot be read ({words}): {NEED_READABLE}") from error
     except Exception as error:  # damage gives ArrowException, OSError, UnicodeDecodeError and more
-        raise InputError(f"{path} cannot be read as Parquet ({one_line(error)}): fetch it again") from error
+        raise InputError(f"{printable(path)} cannot be read as Parquet ({one_line(error)}): fetch it again") from error
 
 
 def _columns(schema: pa.Schema, path: str) -> _Columns:
+    numbers = sorted(field.name for field in schema if pa.types.is_integer(field.type))
+    return _Columns(
+        image=image_column(schema, path),
+        labels=tuple(name for name in numbers if name == "label" or name.endswith("_label")),
+        split="split" if "split" in schema.names else None,
+    )
+
+
+def image_column(schema: pa.Schema, path: str) -> str:
+    """``image`` or one with a like name, else the only binary column. Raises InputError where that is none."""
     images = [field.name for field in schema if _holds_bytes(field.type)]
     named = [name for name in _IMAGE_COLUMNS if name in images]
     if named or len(images) == 1:
-        numbers = sorted(field.name for field in schema if pa.types.is_integer(field.type))
-        return _Columns(
-            image=(named or images)[0],
-            labels=tuple(name for name in numbers if name == "label" or name.endswith("_label")),
-            split="split" if "split" in schema.names else None,
-        )
+        return (named or images)[0]
     raise InputError(
         f"{path} has {len(images)} columns of bytes and none named {', '.join(_IMAGE_COLUMNS)}: rename the one with "
         "the images"
@@ -123,7 +134,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def _read_group(path: str, name: str, group: int, first: int, columns: _Columns, rule: SplitRule) -> Iterator[Rows]:
-    file = _open(path)
+    file = open_parquet(path)
     in_name = _split_in_name(name)
     at = first
     try:
@@ -142,7 +153,7 @@ def _read_group(path: str, name: str, group: int, first: int, columns: _Columns,
             raise ValueError(f"row group {group} has fewer rows than it says")
     except InputError:
         raise
-    except Exception as error:  # as in _open
+    except Exception as error:  # as in open_parquet
         raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
 
 

@@ -31,6 +31,7 @@ class Judgement:
         tables: intervals by scale, row and metric.
         gains: of PSNR in dB, by scale, row of a bundle, and baseline.
         distances: Fréchet distance of features, by row of the table at full resolution; empty where none was asked for.
+        mean_ab: that the mean-chroma row gave every pixel.
         pictures: PNG by name (``gray``, ``truth``, row of a bundle) of the images asked for, by id.
     """
 
@@ -39,6 +40,7 @@ class Judgement:
     tables: Mapping[str, Mapping[str, Mapping[str, Interval]]]
     gains: Mapping[str, Mapping[str, Mapping[str, Interval]]]
     distances: Mapping[str, float]
+    mean_ab: tuple[float, float]
     pictures: Mapping[str, Mapping[str, bytes]]
 
     @property
@@ -51,6 +53,7 @@ class Judgement:
         return {
             "images": self.images,
             "truth": {"colorfulness": _bounds(self.truth_colorfulness)},
+            "mean_ab": list(self.mean_ab),
             "tables": {
                 scale: {row: {name: _bounds(value) for name, value in figures.items()} for row, figures in rows.items()}
                 for scale, rows in self.tables.items()
@@ -114,6 +117,7 @@ def judge(
         table.summarize(columns, match.tables()),
         _gains(columns, match),
         {name: fid.frechet_distance(moments[TRUTH], each) for name, each in moments.items() if name != TRUTH},
+        match.mean_ab,
         pictures,
     )
 

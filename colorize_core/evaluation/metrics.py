@@ -16,13 +16,13 @@ _BAND = 1 << 18  # pixels compared at a time: CIEDE2000 holds some twenty number
 
 
 def mse(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
-    """Mean squared error: (t - i)^2 over pixels and channels, values in [0, 1]; 0 is equal, 1 the largest."""
+    """Mean squared error, by definition: (t - i)^2 over pixels and channels of [0, 1]; 0 is equal, 1 the largest."""
     difference = truth.astype(np.float32) - image.astype(np.float32)
     return float(np.mean(np.square(difference), dtype=np.float64)) / 255.0**2
 
 
 def mae(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
-    """Mean absolute error: |t - i| over pixels and channels, values in [0, 1]; 0 is equal, 1 the largest."""
+    """Mean absolute error, by definition: |t - i| over pixels and channels of [0, 1]; 0 is equal, 1 the largest."""
     difference = truth.astype(np.float32) - image.astype(np.float32)
     return float(np.mean(np.abs(difference), dtype=np.float64)) / 255.0
 
@@ -39,8 +39,10 @@ def psnr(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
 def ssim(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
     """Structural similarity, the mean over pixels and over R, G and B; 1 is equal, -1 the least.
 
-    As Wang et al. (2004), "Image quality assessment: from error visibility to structural similarity", eq. 13, with
-    their Gaussian window of 11 pixels, sigma 1.5, K1 = 0.01, K2 = 0.03. nan for an image with a side under 11 pixels.
+    (2 m_t m_i + c1) (2 s_ti + c2) / ((m_t^2 + m_i^2 + c1) (s_t^2 + s_i^2 + c2)) with means m, variances s^2 and
+    covariance s_ti in a Gaussian window of 11 pixels, sigma 1.5, c = (255 K)^2, K1 = 0.01, K2 = 0.03: Wang et al.
+    (2004), "Image quality assessment: from error visibility to structural similarity", eq. 13. nan for an image with a
+    side under 11 pixels.
     """
     from skimage.metrics import structural_similarity
 
@@ -55,7 +57,7 @@ def ssim(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
 
 
 def rmse_ab(truth: Floats, image: Floats) -> float:
-    """Root of the mean of (t - i)^2 over pixels, a and b, of Lab [H, W, 3], in units of ab; 0 is equal.
+    """Root of the mean of (t - i)^2 over pixels, a and b, of Lab [H, W, 3], in units of ab; 0 to 179 (blue, green).
 
     As "RMSE" over both chroma channels in Larsson et al. (2016), arXiv:1603.06668, there of another space.
     """
@@ -65,7 +67,9 @@ def rmse_ab(truth: Floats, image: Floats) -> float:
 def ciede2000(truth: Floats, image: Floats) -> float:
     """Mean over pixels of CIE DE2000 between Lab [H, W, 3]; 0 is equal, 1 about what an eye just sees, 100 white-black.
 
-    CIE 142-2001, as Sharma, Wu and Dalal (2005) write it, with kL = kC = kH = 1.
+    sqrt(l^2 + c^2 + h^2 + R c h), where l, c and h are the differences of lightness, chroma and hue, each over its
+    weight there: CIE 142-2001, as Sharma, Wu and Dalal (2005) write it, with kL = kC = kH = 1. Blue and yellow have
+    103. Lab of another library may have its white elsewhere by 2e-5, which is up to 0.002 in the mean.
     """
     from skimage.color import deltaE_ciede2000
 

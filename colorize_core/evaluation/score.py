@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from colorize_core.bundle import Bundle
 from colorize_core.color import Floats, GrayFormula
 from colorize_core.errors import BundleError
 from colorize_core.evaluation import fid, measure
-from colorize_core.images import encode, square
+from colorize_core.images import png, square
 from colorize_core.inference import Colorizer, merge, network_size
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def score(
         _Predictor,
         fn_constructor_args=(bundles,),
         batch_size=None,
-        num_cpus=0,  # as in the archive: it takes what the measuring tasks leave
+        num_cpus=0,  # it takes what the measuring tasks leave
         compute=ActorPoolStrategy(size=1),
     )
     if network:
@@ -151,6 +152,7 @@ class _Predictor:
     """An actor: adds the column ``ab/N`` of each bundle, float32 [h, w, 2]."""
 
     def __init__(self, bundles: Sequence[Bundle]) -> None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of an actor that asked for none
         self._recipes = [bundle.recipe for bundle in bundles]
         self._failure: BundleError | None = None
         try:
@@ -212,7 +214,7 @@ def _measure(row: Mapping[str, Any], match: Match, keep_pictures: Collection[str
         gray = gray_of(row, match.contestants[0].bundle.recipe.data.gray)
         colorized = {name: images[name] for each in match.contestants for name in each.rows}
         shown = {**dict(zip(PICTURES, (gray, row["rgb"]), strict=True)), **colorized}
-        made |= {f"png/{name}": encode.png(image) if kept else b"" for name, image in shown.items()}
+        made |= {f"png/{name}": png.encode(image) if kept else b"" for name, image in shown.items()}
     return made
 
 
@@ -241,7 +243,7 @@ def _own(row: Mapping[str, Any], place: int, match: Match) -> tuple[measure.Trut
 
 
 def _colorized(contestant: Contestant, gray: NDArray[np.uint8], ab: Floats) -> dict[str, NDArray[np.uint8]]:
-    return {name: np.asarray(merge(gray, np.float32(gain) * ab)) for name, gain in contestant.rows.items()}
+    return {name: merge(gray, np.float32(gain) * ab) for name, gain in contestant.rows.items()}
 
 
 def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -252,7 +254,7 @@ def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _tint(gray: NDArray[np.uint8], ab: tuple[float, float]) -> NDArray[np.uint8]:
     """One chroma for every pixel."""
     plane: Floats = np.broadcast_to(np.array(ab, np.float32), (1, 1, 2))
-    return np.asarray(merge(gray, plane))
+    return merge(gray, plane)
 
 
 def _rows(batch: Mapping[str, Any]) -> list[dict[str, Any]]:

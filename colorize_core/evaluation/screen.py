@@ -74,9 +74,11 @@ def show_judgement(console: Console, facts: Mapping[str, Any], title: str) -> No
     table.add_row("truth", *nothing, _number(facts["truth"]["colorfulness"]["mean"], 1), *([""] if distances else []))
     console.print(table)
     for key, words in (("not_beaten", "does not beat"), ("unproven", "may beat by chance alone")):
-        for label, names in facts[key][FULL].items():
-            if names:
-                console.print(f"{label} {words} the {' and the '.join(names)}", soft_wrap=True, markup=False)
+        for scale, rows in facts[key].items():
+            where = "" if scale == FULL else f"{scale}: "
+            for label, names in rows.items():
+                if names:
+                    console.print(f"{where}{label} {words} the {' and the '.join(names)}", soft_wrap=True, markup=False)
 
 
 def _number(value: float | None, digits: int) -> str:

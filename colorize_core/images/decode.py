@@ -1,8 +1,9 @@
-"""Bytes of a JPEG, PNG, TIFF, WebP or BMP file, in any Pillow mode, to upright pixels."""
+"""Bytes of an image file, in any Pillow mode, to upright pixels."""
 
 from __future__ import annotations
 
 import io
+import math
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,17 +12,38 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from colorize_core import color
 from colorize_core.errors import ImageError, one_line
+from colorize_core.images import jpeg2000, layouts, profiles, tiff_directory, tiff_pages, toned
+from colorize_core.images.layouts import Opened
 from colorize_core.images.metadata import Metadata, read_metadata
 
 _T = TypeVar("_T")
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+_SUFFIXES = {  # by Pillow's name of the format; no other of its parsers ever sees the bytes
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "TIFF": (".tif", ".tiff"),
+    "WEBP": (".webp",),
+    "BMP": (".bmp",),
+    "JPEG2000": (".jp2", ".jpx", ".j2k", ".j2c"),
+    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
+    "GIF": (".gif",),
+}
+try:
+    import pillow_heif
+except ImportError:
+    pass
+else:
+    pillow_heif.register_heif_opener(thumbnails=False)
+    _SUFFIXES["HEIF"] = (".heic", ".heif")
+FORMATS = tuple(_SUFFIXES)
+SUFFIXES = frozenset(suffix for suffixes in _SUFFIXES.values() for suffix in suffixes)
 SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
-FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP")  # Pillow's names; no other of its parsers ever sees the bytes
+MAX_PAGES = 10_000
 MAX_PIXELS = 300_000_000  # to decode and join, 300 Mpixel need 1.5 GB where gray, twice that where RGB
+MAX_PIXELS_OF_PAGES = 20 * MAX_PIXELS  # of one file: some ten minutes of one process
 
 _MAX_TRAINING_PIXELS = 2 * 89_478_485  # Pillow's own limit: what is larger is no example, but a bomb
 
@@ -32,18 +54,37 @@ Image.MAX_IMAGE_PIXELS = None  # Pillow only warns where we refuse; MAX_PIXELS i
 class Photograph:
     """One decoded photograph, upright.
 
-    ``pixels`` is uint8 [H, W] or [H, W, 3], or uint16 [H, W] of full range; ``alpha`` uint8 [H, W] where the file has
-    one.
+    Attributes:
+        pixels: sRGB unless read as stored, uint8, or uint16 of full range, [H, W] or [H, W, 3].
+        alpha: uint8 [H, W], where the file has one.
+        metadata: what else it has.
+        depth: bits of a channel of the file, 8 or 16.
     """
 
     pixels: NDArray[Any]
     alpha: NDArray[np.uint8] | None
     metadata: Metadata
+    depth: int
 
     @property
     def size(self) -> tuple[int, int]:
         """(width, height)"""
         return int(self.pixels.shape[1]), int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True)
+class Small:
+    """A photograph, upright, with fewer pixels.
+
+    Attributes:
+        gray: sRGB gray values uint8 [h, w].
+        size: (width, height) of the photograph itself.
+        in_color: whether it shows more than tones of one color.
+    """
+
+    gray: NDArray[np.uint8]
+    size: tuple[int, int]
+    in_color: bool
 
 
 def is_image_name(name: str) -> bool:
@@ -52,34 +93,50 @@ def is_image_name(name: str) -> bool:
     return posixpath.splitext(base)[1].lower() in SUFFIXES and not base.startswith(".")
 
 
-def read_photograph(content: bytes) -> Photograph:
-    """Decodes a whole file.
+def frames(content: bytes) -> list[int]:
+    """Where the photographs of a file are: of a TIFF file its pages, but no thumbnails and masks; else 0, the first.
+
+    Raises:
+        ImageError: the file is empty, damaged or not an image, or has too many pages, or too large ones.
+    """
+    if not tiff_directory.is_tiff(content):
+        _open(content)
+        return [0]
+    pages = tiff_directory.chain(content, MAX_PAGES)
+    if len(pages) > MAX_PAGES:
+        raise ImageError("too_large", f"the file has more than {MAX_PAGES} pages")
+    pages = [page for page in pages if page.is_page] or pages[:1]
+    pixels = sum(math.prod(page.size) for page in pages)
+    if len(pages) > 1 and pixels > MAX_PIXELS_OF_PAGES:
+        most = MAX_PIXELS_OF_PAGES // 1_000_000
+        raise ImageError(
+            "too_large", f"{len(pages)} pages have {pixels // 1_000_000} Mpixel, more than {most}: split it"
+        )
+    return [page.offset for page in pages] or [0]
+
+
+def read_photograph(content: bytes, frame: int = 0, *, as_stored: bool = False) -> Photograph:
+    """Decodes a whole file, or what lies at one of its ``frames``.
+
+    Args:
+        content: the file.
+        frame: one of its ``frames``.
+        as_stored: pixels stay as an RGB profile of the file has them, for a photograph that keeps its colors.
 
     Raises:
         ImageError: the file is empty, damaged, too large or not an image; its reason says which.
     """
-    image = _open(content)
-    return _guarded(lambda: _photograph(image))
+    image = _open(content, frame=frame)
+    return _guarded(lambda: _photograph(image, content, as_stored))
 
 
-def read_small(content: bytes, side: int) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Gray uint8 [h, w] of which neither side is below ``side`` (where the file has as many), and the true (w, h).
+def read_small(content: bytes, side: int, frame: int = 0) -> Small:
+    """A look at a photograph of which neither side is below ``side``, where the file has as many pixels.
 
-    JPEG files are reduced while they are decoded, for a fraction of the time. Raises ImageError as `read_photograph`.
+    JPEG files are reduced while they are decoded, for a fraction of the time. Arguments and errors as above.
     """
-    image = _open(content)
-
-    def small() -> tuple[NDArray[np.uint8], tuple[int, int]]:
-        width, height = image.size
-        if image.format == "JPEG" and image.mode in ("L", "RGB"):
-            image.draft("L", (side, side))
-        plain, _ = _plain_modes(_upright(image))
-        if _orientation(image) in _SIDEWAYS:  # a TIFF file's is gone by now: its size was upright from the start
-            width, height = height, width
-        pixels = np.asarray(plain) >> 8 if plain.mode == "I;16" else np.asarray(plain.convert("L"))
-        return pixels.astype(np.uint8), (width, height)
-
-    return _guarded(small)
+    image = _open(content, frame=frame)
+    return _guarded(lambda: _small(image, content, side))
 
 
 def read_rgb(content: bytes) -> NDArray[np.uint8]:
@@ -105,8 +162,14 @@ def _read_pixels(content: bytes) -> NDArray[np.uint8]:
         )
         if plain is not None and plain.shape[1::-1] == image.size:
             return np.asarray(plain, np.uint8)
-    pixels = _guarded(lambda: np.asarray(_plain_modes(_upright(image))[0]))
-    return (pixels >> 8).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+    pixels = _guarded(
+        lambda: (
+            layouts.pixels_of(image, content)[0]
+            if isinstance(image, tiff_pages.Page) or layouts.is_deep(image, content)
+            else np.asarray(layouts.plain_modes(layouts.upright(image))[0])
+        )
+    )
+    return layouts.to_8_bits(pixels) if pixels.dtype == np.uint16 else pixels
 
 
 def _ends(jpeg: bytes) -> bool:
@@ -114,34 +177,46 @@ def _ends(jpeg: bytes) -> bool:
     return jpeg.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
-_ORIENTATION = 0x0112  # EXIF tag
-_BITS, _PHOTOMETRIC = 0x0102, 0x0106  # TIFF tags: bits per sample; 0 where 0 is white
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = (5, 6, 7, 8)  # those that swap width and height
-
-
-def _open(content: bytes, most: int | None = None) -> Image.Image:
+def _open(content: bytes, most: int | None = None, frame: int = 0) -> Opened:
     most = most or MAX_PIXELS
     if not content:
         raise ImageError("empty", "the file has no bytes")
+    if tiff_directory.is_tiff(content):
+        return _open_page(tiff_directory.read(content, frame or tiff_directory.first(content)), most)
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
+        begun = next((name for name in FORMATS if (accepts := Image.OPEN[name][1]) and accepts(content[:16])), None)
+        if begun:
+            raise ImageError("damaged", f"begins like a {begun} file, but what follows cannot be read") from None
         raise ImageError("not_an_image", f"the content is none of {', '.join(FORMATS)}") from None
     except Exception as error:  # a header made to break the parser must end here, not the job
         raise ImageError("damaged", f"the header cannot be read: {one_line(error)}") from error
-    width, height = image.size
+    _check_size(image.size, most)
+    if image.format == "JPEG2000":
+        image.info.update(jpeg2000.described(content))
+    return image
+
+
+def _open_page(page: tiff_directory.Directory, most: int) -> Opened:
+    _check_size(page.size, most)
+    if not all(page.size):
+        raise ImageError("damaged", "{}x{} is no size of a TIFF page".format(*page.size))
+    if tiff_pages.knows(page):
+        return tiff_pages.Page(page)
+    if tiff_pages.is_signed(page):
+        raise ImageError("unsupported", f"a TIFF page of {tiff_pages.layout(page)}")
+    try:
+        return Image.open(page.file(), formats=("TIFF",))
+    except Exception as error:  # as above
+        tiff_pages.check(page)  # where nothing is missing, it is no damage
+        raise ImageError("unsupported", f"a TIFF page of {tiff_pages.layout(page)}") from error
+
+
+def _check_size(size: tuple[int, int], most: int) -> None:
+    width, height = size
     if width * height > most:
         raise ImageError("too_large", f"{width}x{height} is more than {most // 1_000_000} Mpixel")
-    return image
 
 
 def _guarded(decode: Callable[[], _T]) -> _T:
@@ -153,57 +228,56 @@ def _guarded(decode: Callable[[], _T]) -> _T:
         raise ImageError("damaged", f"the pixels cannot be read: {one_line(error)}") from error
 
 
-def _orientation(image: Image.Image) -> Any:
-    try:
-        return image.getexif().get(_ORIENTATION)
-    except Exception:  # a broken EXIF block is common and no reason to lose a photograph
-        return None
+def _photograph(image: Opened, content: bytes, as_stored: bool) -> Photograph:
+    pixels, alpha = layouts.pixels_of(image, content)
+    depth = 16 if pixels.dtype == np.uint16 else 8
+    metadata = read_metadata(image, content, (pixels.shape[1], pixels.shape[0]))
+    if not (as_stored and metadata.icc):
+        pixels = _in_srgb(pixels, image)
+    return Photograph(pixels, alpha, metadata, depth)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    image.load()  # before the orientation: EXIF may follow a PNG file's pixels, and a TIFF file is turned by this
-    turn = _TURNS.get(_orientation(image))
-    upright = image if turn is None else image.transpose(turn)
-    if image.format == "TIFF" and image.mode == "I;16":
-        tags, values = getattr(image, "tag_v2", {}), np.asarray(upright)
-        if tags.get(_PHOTOMETRIC) == 0:
-            return Image.fromarray(65535 - values)  # Pillow inverts 1 and 8 bits, but not 16
-        if tags.get(_BITS) == (12,):
-            return Image.fromarray(values << 4 | values >> 8)  # Pillow leaves 12 bits at 0 to 4095
-    return upright
+def _small(image: Opened, content: bytes, side: int) -> Small:
+    if isinstance(image, tiff_pages.Page) or layouts.is_deep(image, content):
+        pixels = layouts.pixels_of(image, content)[0]
+        width, height = pixels.shape[1], pixels.shape[0]
+    else:
+        width, height = image.size
+        if image.format == "JPEG" and image.mode in ("L", "RGB"):
+            image.draft(image.mode, (side, side))
+        plain, _ = layouts.plain_modes(layouts.upright(image))
+        if image.format != "JPEG":
+            width, height = plain.size
+        elif layouts.is_sideways(image):
+            width, height = height, width
+        pixels = np.asarray(plain)
+    if pixels.dtype == np.uint16:
+        pixels = layouts.to_8_bits(pixels)
+    in_color = pixels.ndim == 3 and toned.is_in_color(pixels)
+    gray = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    curve = _tones(image)  # of neutral colors: near enough for what is gray or toned
+    if curve is not None:
+        gray = (curve[257 * np.arange(256)] >> 8).astype(np.uint8)[gray]
+    return Small(np.asarray(gray, np.uint8), (width, height), in_color)
 
 
-def _photograph(image: Image.Image) -> Photograph:
-    plain, alpha = _plain_modes(_upright(image))
-    pixels = np.asarray(plain)
-    if pixels.ndim == 3 and _is_neutral(pixels):
-        pixels = pixels[..., 0]
-    # Metadata come last: they are read without the orientation, which must have been applied before.
-    return Photograph(pixels, None if alpha is None else np.asarray(alpha), read_metadata(image))
+def _in_srgb(pixels: NDArray[Any], image: Opened) -> NDArray[Any]:
+    """The same tones and colors as sRGB has them; uint16 where they change, since 8 bits would lose some."""
+    icc = image.info.get("icc_profile")
+    if pixels.ndim == 3 and icc:
+        return profiles.to_srgb(pixels, icc) if profiles.space(icc) == "RGB" and not profiles.is_srgb(icc) else pixels
+    curve = _tones(image)
+    if curve is None:
+        return pixels
+    return np.take(curve, pixels if pixels.dtype == np.uint16 else pixels.astype(np.uint16) * 257)
 
 
-def _plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """The image as L, I;16 or RGB, and its alpha as L."""
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.clip(np.asarray(image), 0, 65535).astype(np.uint16)
-        clear = image.info.get("transparency")  # a PNG file's one gray that is
-        return Image.fromarray(values), None if clear is None else Image.fromarray(values != clear).convert("L")
-    if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
-        image = image.convert("RGBA")
-        return image.convert("RGB"), image.getchannel("A")
-    if image.mode in ("L", "RGB"):
-        return image, None
-    if image.mode == "1":
-        return image.convert("L"), None
-    if image.mode == "LAB":
-        profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        converted = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")
-        if converted is not None:
-            return converted, None
-    if image.mode in ("P", "CMYK", "YCbCr", "HSV", "RGBX"):
-        return image.convert("RGB"), None
-    raise ImageError("unsupported", f"pixels of Pillow mode {image.mode} (need 8 bit, or 16 bit gray)")
-
-
-def _is_neutral(rgb: NDArray[np.uint8]) -> bool:
-    return np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 1], rgb[..., 2])
+def _tones(image: Opened) -> NDArray[np.uint16] | None:
+    """sRGB gray value of each gray value 0..65535 that the file means otherwise; None where it does not."""
+    icc = image.info.get("icc_profile")
+    if icc:
+        kind = profiles.space(icc)
+        return profiles.tones(icc) if kind == "GRAY" or (kind == "RGB" and not profiles.is_srgb(icc)) else None
+    if image.format == "PNG" and "srgb" not in image.info and "gamma" in image.info:
+        return profiles.gamma_tones(image.info["gamma"])
+    return None

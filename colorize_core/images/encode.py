@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -10,68 +11,142 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from colorize_core.errors import ImageError
+from colorize_core.images import iptc, png, tiff
 from colorize_core.images.metadata import Metadata
+from colorize_core.images.rows import Rows, whole
+from colorize_core.images.tiff import Compression
 
-FileFormat = Literal["png", "jpeg", "webp"]
+FileFormat = Literal["png", "jpeg", "webp", "tiff"]
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
-SUFFIXES: dict[FileFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
-_LONGEST_SIDE: dict[FileFormat, int] = {"png": 2**31 - 1, "jpeg": 65_500, "webp": 16_383}  # limits of the formats
-_JPEG_EXIF_BYTES = 65_533  # one marker; a TIFF file's tags can be longer, and the photograph goes without them
-_JPEG_QUALITY = 92
-_WEBP_QUALITY = 92
-_PNG_LEVEL = 1  # level 6 takes four times as long and saves a tenth
+SUFFIXES: dict[FileFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
+FORMATS_WITH: dict[str, tuple[FileFormat, ...]] = {  # by the options of an encoding
+    "quality": ("jpeg", "webp"),
+    "png_level": ("png",),
+    "tiff_compression": ("tiff",),
+}
+_DEEP: tuple[FileFormat, ...] = ("png", "tiff")  # those that hold 16 bits a channel
+_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # limits of the formats; PNG and TIFF have none that matters
+_JPEG_SEGMENT_BYTES = 65_533  # a TIFF file's tags can be longer, and the photograph goes without them
+_XMP_BYTES = 65_502  # of a JPEG file's segment
 
 
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """PNG of uint8 [H, W] or [H, W, 3]."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_PNG_LEVEL)
-    return buffer.getvalue()
+@dataclass(frozen=True)
+class Encoding:
+    """How results are written.
+
+    Attributes:
+        file_format: of the file.
+        quality: of JPEG and WebP, 1 to 100.
+        png_level: of deflate, 0 to 9: 6 takes four times as long as 1 and saves a tenth.
+        tiff_compression: ``lzw``, ``deflate`` or ``none``.
+    """
+
+    file_format: FileFormat = "png"
+    quality: int = 92
+    png_level: int = 1
+    tiff_compression: Compression = "lzw"
+
+    def __str__(self) -> str:
+        """What of it decides how a result looks or is packed, where it is not as usual: ' quality=80'."""
+        mine = [name for name, formats in FORMATS_WITH.items() if self.file_format in formats]
+        return "".join(f" {name}={value}" for name in mine if (value := getattr(self, name)) != getattr(Encoding, name))
+
+    def holds(self, xmp: bytes) -> bool:
+        """Whether there is room for such an XMP packet."""
+        return self.file_format != "jpeg" or len(xmp) <= _XMP_BYTES
+
+    def dtype(self, depth: int) -> type[np.uint8 | np.uint16]:
+        """Of the pixels of a photograph that has ``depth`` bits a channel."""
+        return np.uint16 if depth == 16 and self.file_format in _DEEP else np.uint8
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A finished image file and its size in pixels."""
+
+    content: bytes
+    width: int
+    height: int
 
 
 def encode(
-    image: Image.Image,
-    file_format: FileFormat,
+    pixels: Rows | NDArray[Any],
+    how: Encoding,
     *,
     alpha: NDArray[np.uint8] | None = None,
     metadata: Metadata | None = None,
     xmp: bytes = b"",
 ) -> bytes:
-    """A file of an RGB image with its metadata.
+    """An image file with its metadata.
 
     JPEG has no transparency: there the image is laid on white.
+
+    Args:
+        pixels: [H, W, 3] of ``how.dtype``, in the space of the profile of ``metadata``, or in sRGB; PNG and TIFF take
+            them in bands.
+        how: to write it.
+        alpha: uint8 [H, W].
+        metadata: what the file is to carry, but for the XMP packet, which is
+        xmp: this.
 
     Raises:
         ImageError: the format cannot hold an image of this size.
     """
-    if max(image.size) > _LONGEST_SIDE[file_format]:
-        raise ImageError(
-            "unsupported", f"{file_format} holds at most {_LONGEST_SIDE[file_format]} pixels a side: use --format png"
-        )
+    longest = _LONGEST_SIDE.get(how.file_format)
+    if longest and max(pixels.shape) > longest:
+        raise ImageError("unsupported", f"{how.file_format} holds at most {longest} pixels a side: use --format png")
     metadata = metadata or Metadata()
+    if how.file_format == "tiff":
+        return tiff.encode(_with_alpha(pixels, alpha), how.tiff_compression, metadata, xmp)
+    if how.file_format == "png":
+        # Pillow needs a copy of the pixels and cannot write 16 bits: from it comes only what is said beside them.
+        described = io.BytesIO()
+        Image.new("RGB", (1, 1)).save(described, "PNG", **_options(how, metadata, xmp))
+        return png.encode(_with_alpha(pixels, alpha), how.png_level, described.getvalue())
+    image = Image.fromarray(whole(pixels))
+    if alpha is not None:
+        mask = Image.fromarray(alpha)
+        if how.file_format == "webp":
+            image.putalpha(mask)
+        else:
+            image = Image.composite(image, Image.new("RGB", image.size, "white"), mask)
+    buffer = io.BytesIO()
+    image.save(buffer, how.file_format.upper(), **_options(how, metadata, xmp))
+    return buffer.getvalue()
+
+
+def _options(how: Encoding, metadata: Metadata, xmp: bytes) -> dict[str, Any]:
+    """Of Pillow's ``save``."""
     options: dict[str, Any] = {}
-    if metadata.exif and not (file_format == "jpeg" and len(metadata.exif) > _JPEG_EXIF_BYTES):
-        options["exif"] = metadata.exif
-    if metadata.dpi and file_format != "webp":  # WebP has no field for it; EXIF carries it there
+    exif = metadata.exif.block() if metadata.exif else b""
+    if exif and not (how.file_format == "jpeg" and len(exif) > _JPEG_SEGMENT_BYTES):
+        options["exif"] = exif
+    if metadata.dpi and how.file_format != "webp":  # WebP has no field for it; EXIF carries it there
         options["dpi"] = metadata.dpi
     if metadata.icc:
         options["icc_profile"] = metadata.icc
-    if alpha is not None:
-        mask = Image.fromarray(alpha)
-        if file_format == "jpeg":
-            image = Image.composite(image, Image.new("RGB", image.size, "white"), mask)
-        else:
-            image.putalpha(mask)
-    if file_format == "png":
+    if how.file_format == "png":
         info = PngImagePlugin.PngInfo()
         if xmp:
             info.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        options |= {"compress_level": _PNG_LEVEL, "pnginfo": info}
-    elif file_format == "jpeg":
-        # 4:4:4: halving the chroma again would blur what was just made.
-        options |= {"quality": _JPEG_QUALITY, "subsampling": 0, "xmp": xmp}
-    else:
-        options |= {"quality": _WEBP_QUALITY, "method": 2, "xmp": xmp}
-    buffer = io.BytesIO()
-    image.save(buffer, file_format.upper(), **options)
-    return buffer.getvalue()
+        if metadata.iptc:
+            info.add_text(*iptc.png_text(metadata.iptc), zip=True)
+        return options | {"compress_level": how.png_level, "pnginfo": info}
+    if how.file_format == "webp":
+        return options | {"quality": how.quality, "method": 2, "xmp": xmp}
+    if metadata.iptc:
+        options["extra"] = iptc.jpeg_segment(metadata.iptc)
+    # 4:4:4: halving the chroma again would blur what was just made.
+    return options | {"quality": how.quality, "subsampling": 0, "xmp": xmp}
+
+
+def _with_alpha(pixels: Rows | NDArray[Any], alpha: NDArray[np.uint8] | None) -> Rows | NDArray[Any]:
+    if alpha is None:
+        return pixels
+    dtype: type[np.uint8 | np.uint16] = np.uint16 if pixels.dtype == np.uint16 else np.uint8
+
+    def compute(top: int, bottom: int) -> NDArray[Any]:
+        mask = alpha[top:bottom]
+        return np.dstack([pixels[top:bottom], mask.astype(np.uint16) * 257 if dtype == np.uint16 else mask])
+
+    return Rows((*alpha.shape, 4), dtype, compute)

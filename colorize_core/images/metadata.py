@@ -1,67 +1,80 @@
-"""What a file says about its pixels, and what we add: that the colors were made by a machine."""
+"""What a file carries beside its pixels: EXIF, resolution, ICC profile, IPTC, XMP."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from xml.sax.saxutils import quoteattr
 
-from PIL import Image
+from colorize_core.images import exif, iptc, layouts, profiles, tiff_directory
+from colorize_core.images.layouts import Opened
+from colorize_core.images.tiff_pages import Page
 
-_ORIENTATION = 0x0112
-_RESOLUTION = (0x011A, 0x011B, 0x0128)  # across, down, unit: 2 is the inch
 # What a JPEG file can say. 1 is what Pillow calls a TIFF file that says nothing, NaN one that divides by 0.
 _MAX_DPI = 65_535
-_STRIP_TAGS = (  # how a TIFF file lays out its pixels, and its ICC profile, which goes its own way
-    *(0x0100, 0x0101, 0x0102, 0x0103, 0x0106, 0x0111, 0x0115, 0x0116, 0x0117, 0x011C, 0x013D, 0x0140),
-    *(0x0142, 0x0143, 0x0144, 0x0145, 0x0152, 0x0153, 0x8773),
-)
-# IPTC's term for captured pixels joined with some that a trained model made: the lightness is the photograph's own.
-_DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2: even escaped
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """EXIF block (orientation already applied), dots per inch and RGB ICC profile, where the file has them."""
+    """What a file carries beside its pixels, where it does.
 
-    exif: bytes | None = None
+    Attributes:
+        exif: its tags, without the orientation, which has been applied.
+        dpi: dots per inch, across and down, upright.
+        icc: an RGB profile; one of gray or CMYK does not describe our RGB.
+        iptc: IPTC's records (IIM 4).
+        xmp: XMP packet.
+    """
+
+    exif: exif.Exif | None = None
     dpi: tuple[float, float] | None = None
     icc: bytes | None = None
+    iptc: bytes | None = None
+    xmp: bytes | None = None
 
 
-def read_metadata(image: Image.Image) -> Metadata:
-    """Metadata of an opened image; what cannot be parsed is left out, since the pixels matter more."""
+def read_metadata(image: Opened, content: bytes, size: tuple[int, int]) -> Metadata:
+    """Metadata of a decoded image; what cannot be parsed is left out, since the pixels matter more.
+
+    Args:
+        image: from ``content``.
+        content: the file.
+        size: (width, height), upright.
+    """
     found = image.info.get("dpi")
     dpi = (float(found[0]), float(found[1])) if found and all(1 < d <= _MAX_DPI for d in found) else None
-    try:
-        exif = image.getexif()
-        exif.pop(_ORIENTATION, None)
-        for tag in _STRIP_TAGS:
-            exif.pop(tag, None)
-        if dpi and _RESOLUTION[0] not in exif:  # a WebP file has no other place for it
-            exif.update(zip(_RESOLUTION, (*dpi, 2), strict=True))
-        exif_bytes = exif.tobytes() if len(exif) else None
-    except Exception:  # a broken EXIF block is common and no reason to lose a photograph
-        exif_bytes = None
+    page = _page(image, content)
+    tags = exif.read(content, size, page.offset) if page else exif.read(image.info.get("exif", b""), size)
+    if page.is_sideways if page else layouts.is_sideways(image):
+        dpi, tags = dpi and dpi[::-1], tags and exif.turned(tags)
     icc = image.info.get("icc_profile")
     return Metadata(
-        exif=exif_bytes,
+        exif=exif.with_resolution(tags, dpi) if dpi else tags,
         dpi=dpi,
-        icc=icc if icc and icc[16:20] == b"RGB " else None,  # a gray or CMYK profile does not describe our RGB
+        icc=icc if profiles.space(icc) == "RGB" else None,
+        iptc=iptc.read(image, page),
+        xmp=_xmp(image),
     )
 
 
-def provenance(source: str, bundle: str, digest: str) -> bytes:
-    """XMP packet that marks a file as machine-colorized: from which source, by which model bundle."""
-    source = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", source)
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        '<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
-        ' xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmlns:dc="http://purl.org/dc/elements/1.1/"'
-        f" Iptc4xmpExt:DigitalSourceType={quoteattr(_DIGITAL_SOURCE_TYPE)}"
-        f" xmp:CreatorTool={quoteattr(f'colorize {bundle} sha256:{digest}')}"
-        f" dc:source={quoteattr(source)}/></rdf:RDF></x:xmpmeta>"
-        '<?xpacket end="w"?>'
-    ).encode()
+def tiff_tags(metadata: Metadata, xmp: bytes) -> dict[int, exif.Tag]:
+    """What of it goes into a TIFF file's tags, beside EXIF."""
+    tags = {
+        tiff_directory.XMP: (1, xmp),
+        tiff_directory.IPTC: (7, metadata.iptc),
+        tiff_directory.ICC: (7, metadata.icc),
+    }
+    return {number: exif.Tag(kind, value) for number, (kind, value) in tags.items() if value}
+
+
+def _page(image: Opened, content: bytes) -> tiff_directory.Directory | None:
+    """Of a TIFF file."""
+    if isinstance(image, Page):
+        return image.directory
+    tags = getattr(image, "tag_v2", None)
+    return tiff_directory.read(content, tags.offset) if tags is not None and image.format == "TIFF" else None
+
+
+def _xmp(image: Opened) -> bytes | None:
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(found, str):
+        return found.encode()
+    return bytes(found) if isinstance(found, bytes) else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError
@@ -56,7 +56,7 @@ def build(
         encoder: one of ``ENCODERS``, in place of the model's own encoder; with random weights.
 
     Raises:
-        RecipeError: no such model or encoder, or it has no such setting.
+        RecipeError: no such model or encoder, or it has no such setting, or a value is none of the setting's.
     """
     if name not in BUILDERS:
         raise RecipeError(f"model.name is {name!r}; choose from {', '.join(sorted(BUILDERS))}")
@@ -66,11 +66,25 @@ def build(
 
     head = Head(color_space, ab_step, temperature)
     module, function = BUILDERS[name].split(":")
+    builder = getattr(importlib.import_module(module), function)
     try:
-        model: keras.Model = getattr(importlib.import_module(module), function)(head=head, encoder=encoder, **settings)
+        _check(settings, builder)
+        model: keras.Model = builder(head=head, encoder=encoder, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model
+
+
+def _check(settings: Mapping[str, Any], builder: Callable[..., Any]) -> None:
+    """Raises ValueError where a name or a truth value is none of the builder's: Python would take it for another."""
+    hints = get_type_hints(builder)
+    for name, value in settings.items():
+        hint = hints.get(name)
+        choices = get_args(hint) if get_origin(hint) is Literal else ()
+        if choices and value not in choices:
+            raise ValueError(f"{name} is {value!r}; choose from {', '.join(map(str, choices))}")
+        if hint is bool and not isinstance(value, bool):
+            raise ValueError(f"{name} is {value!r}; choose from true, false")
 
 
 def of_recipe(recipe: Recipe) -> keras.Model:

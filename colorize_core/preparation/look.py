@@ -11,7 +11,7 @@ from colorize_core import color
 from colorize_core.datasets import prepared
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.evaluation import pictures
-from colorize_core.images import encode
+from colorize_core.images import png
 
 _IMAGES = 8
 HEADINGS = ("gray", "L", "a", "b", "color")
@@ -36,4 +36,4 @@ def _row(gray: NDArray[np.uint8], rgb: NDArray[np.uint8]) -> list[bytes]:
     middle, none = np.full(lab.shape[:2], 60, np.float32), np.zeros(lab.shape[:2], np.float32)
     only_a = color.join(middle, np.stack([lab[..., 1], none], axis=-1))
     only_b = color.join(middle, np.stack([none, lab[..., 2]], axis=-1))
-    return [encode.png(image) for image in (gray, lightness, only_a, only_b, rgb)]
+    return [png.encode(image) for image in (gray, lightness, only_a, only_b, rgb)]

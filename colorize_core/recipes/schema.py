@@ -33,6 +33,7 @@ class DataSettings(_Settings):
     aged: float = Field(default=0.0, ge=0, le=1, description="part of the inputs with another gamma and contrast")
     framed: float = Field(default=0.0, ge=0, le=1, description="part of the images inside a flat, colorless frame")
     inference_side: int = Field(ge=8, description="a photograph is shown to the network with this many pixels, squared")
+    mirrored: bool = Field(default=False, description="its colors are the mean of those of it and of its mirror image")
 
     @model_validator(mode="after")
     def _crop_fits(self) -> DataSettings:
@@ -54,6 +55,8 @@ class ModelSettings(_Settings):
 
     @model_validator(mode="after")
     def _encoder_is_known(self) -> ModelSettings:
+        for place in (self.start, self.encoder_weights):  # which a bundle keeps
+            storage.refuse_secrets(place)
         if self.encoder is not None and self.encoder not in ENCODERS:
             raise ValueError(f"encoder is {self.encoder!r}; choose from {', '.join(ENCODERS)}")
         if self.start != "none" and self.encoder_weights != "none":
@@ -132,10 +135,16 @@ class Recipe(_Settings):
             raise ValueError(
                 f"model.square: data.crop ({self.data.crop}) is not data.inference_side ({self.data.inference_side})"
             )
-        for name in ("crop", "inference_side"):
-            if (side := getattr(self.data, name)) % self.model.multiple:
-                raise ValueError(f"data.{name} ({side}) is not a multiple of model.multiple ({self.model.multiple})")
+        if self.data.crop % self.model.multiple:
+            raise ValueError(
+                f"data.crop ({self.data.crop}) is not a multiple of model.multiple ({self.model.multiple})"
+            )
         return self
+
+    @property
+    def square_side(self) -> int:
+        """Pixels on a side at which the network sees a square photograph: about ``data.inference_side``."""
+        return max(1, round(self.data.inference_side / self.model.multiple)) * self.model.multiple
 
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
@@ -151,6 +160,7 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
     shipped = sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
     path = str(_SHIPPED / f"{name}.yaml") if name in shipped else name
     if name not in shipped and not name.endswith((".yaml", ".yml")):
+        storage.refuse_secrets(name)
         raise RecipeError(f"no recipe {name!r}: choose from {', '.join(shipped)}, or name a .yaml file")
     try:
         raw = yaml.safe_load(storage.read(path))

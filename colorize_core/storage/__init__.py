@@ -9,25 +9,26 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-import stat
 import uuid
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, Any
 
 from fsspec.implementations.local import LocalFileSystem
 
 from colorize_core.errors import OutputError, one_line
-from colorize_core.storage import patience, remote, stores
+from colorize_core.storage import local, patience, remote, stores
+from colorize_core.storage.local import replacing
 from colorize_core.storage.remote import Entry
-from colorize_core.storage.stores import absolute, is_local
+from colorize_core.storage.stores import SecretError, absolute, is_local, refuse_secrets
 
 __all__ = [
     "Entry",
+    "SecretError",
     "absolute",
     "check_writable",
     "children",
+    "create",
     "exists",
     "find",
     "folders",
@@ -36,15 +37,20 @@ __all__ = [
     "is_inside",
     "is_local",
     "join",
+    "look",
     "match",
     "open_file",
     "read",
     "read_range",
+    "refuse_secrets",
     "remove",
+    "remove_if_there",
     "replacing",
+    "walk",
     "write",
 ]
 
+_PROBE = ".probe"
 _BLOCK = 4 << 20  # bytes that an open file reads ahead
 _BEYOND_THE_END = 416  # HTTP status
 
@@ -73,13 +79,29 @@ def is_folder(path: str) -> bool:
     return patience.patiently(path, lambda: bool(filesystem.isdir(inner)))  # by HTTP each folder is a file, too
 
 
+def look(path: str) -> Entry | None:
+    """What is known of one file; None where there is none. Raises OSError where nobody knows."""
+    filesystem, inner = stores.locate(path)
+    if isinstance(filesystem, LocalFileSystem):
+        return next(local.entries([inner], os.path.dirname(inner)), None) if os.path.exists(inner) else None
+    info = remote.info_of(path)
+    return next(remote.entries(filesystem, [info], posixpath.dirname(inner)), None) if info else None
+
+
 def read(path: str) -> bytes:
     """The whole content. Raises OSError."""
+    filesystem, inner = stores.locate(path)
+    if isinstance(filesystem, LocalFileSystem):
+        return local.read(inner)
     return remote.ask(path, lambda filesystem, inner: bytes(filesystem.cat_file(inner)))
 
 
 def read_range(path: str, offset: int, size: int) -> bytes:
     """``size`` bytes from ``offset`` on; fewer where the file ends before. Raises OSError."""
+    if is_local(path):
+        with open_file(path) as file:
+            file.seek(offset)
+            return file.read(size)
 
     def fetch(filesystem: Any, inner: str) -> bytes:
         try:
@@ -97,6 +119,7 @@ def open_file(path: str) -> IO[bytes]:
     """The file for reading and seeking; what is not read is not fetched. Raises OSError, later reads too."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
+        local.check_regular(inner)
         file: IO[bytes] = filesystem.open(inner, "rb")
         return file
     return io.BufferedReader(
@@ -104,32 +127,38 @@ def open_file(path: str) -> IO[bytes]:
     )
 
 
-def write(path: str, content: bytes | memoryview) -> None:
-    """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError."""
+def write(path: str, content: bytes | memoryview, workshop: str = "") -> None:
+    """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError.
+
+    Args:
+        path: of the file.
+        content: all of it.
+        workshop: where a local file lies until it is whole, if that is on the same disk; beside ``path`` otherwise.
+    """
     filesystem, inner = stores.locate(path)
     if not isinstance(filesystem, LocalFileSystem):
         # An object appears only when it is complete.
         patience.patiently(path, partial(filesystem.pipe_file, inner, bytes(content)))
         return
-    with replacing(inner) as file:
+    with replacing(inner, workshop) as file:
         file.write(content)
 
 
-@contextmanager
-def replacing(path: str) -> Iterator[IO[bytes]]:
-    """A local file to write, which takes the place of ``path`` when the block ends well, and is gone otherwise."""
-    folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
-    # Not named after the target: a name of 255 bytes leaves no room for a suffix.
-    temporary = os.path.join(folder, f".{uuid.uuid4().hex}.partial")
+def create(path: str, content: bytes) -> bool:
+    """Makes a small file that must not be there yet; gives whether it did. Of several who try at once, one does.
+
+    Some stores do not know how to refuse: there all do. Raises OSError.
+    """
+    filesystem, inner = stores.locate(path)
     try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, os.path.join(folder, name))
-    except BaseException:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-        raise
+        if not isinstance(filesystem, LocalFileSystem):
+            patience.patiently(path, partial(filesystem.pipe_file, inner, content, mode="create"), FileExistsError)
+            return True
+        local.create(inner, content)
+    except FileExistsError:
+        # Perhaps an answer was lost, and the second attempt met the file of the first.
+        return not isinstance(filesystem, LocalFileSystem) and read(path) == content
+    return True
 
 
 def check_writable(folder: str) -> None:
@@ -138,7 +167,7 @@ def check_writable(folder: str) -> None:
     Raises:
         OutputError: it cannot.
     """
-    probe = join(folder, f".{uuid.uuid4().hex}.probe")
+    probe = join(folder, f".{uuid.uuid4().hex}{_PROBE}")
     missing = _missing_folders(folder)
     try:
         write(probe, b"")
@@ -183,25 +212,27 @@ def remove_if_there(path: str) -> None:
         remove(path)
 
 
-def find(folder: str, on_error: Callable[[OSError], None] | None = None) -> Iterator[Entry]:
-    """Every file below a folder, sorted by name; links to files are followed, links to folders are not.
+def walk(folder: str, on_error: Callable[[OSError], None]) -> Iterator[Entry]:
+    """Every file below a folder, as it comes; links to files are followed, links to folders are not.
 
     Args:
         folder: where to look.
-        on_error: called for each folder that cannot be listed, named in ``filename``; raised, where this is not given.
+        on_error: called for each local folder that cannot be listed, named in ``filename``. Stores raise their errors.
     """
-
-    def stop(error: OSError) -> None:
-        raise error
-
     filesystem, root = stores.locate(folder)
     root = root.rstrip("/")
-    if not isinstance(filesystem, LocalFileSystem):
-        yield from remote.entries(filesystem, remote.tree(folder, filesystem, root), root)
-        return
-    walked = os.walk(root or "/", onerror=on_error or stop)  # fsspec's own leaves out, in silence, what it cannot list
-    paths = [os.path.join(place, name) for place, _, names in walked for name in names]
-    yield from _local_entries(paths, root)
+    if isinstance(filesystem, LocalFileSystem):  # fsspec's own leaves out, in silence, what it cannot list
+        return local.walk(root, on_error)
+    return remote.entries(filesystem, remote.tree(folder, filesystem, root), root)
+
+
+def find(folder: str) -> list[Entry]:
+    """Every file below a folder, sorted by path. Raises OSError."""
+    return sorted(walk(folder, _stop), key=lambda entry: entry.path)
+
+
+def _stop(error: OSError) -> None:
+    raise error
 
 
 def children(folder: str) -> Iterator[Entry]:
@@ -211,7 +242,7 @@ def children(folder: str) -> Iterator[Entry]:
     filesystem, root = stores.locate(folder)
     root = root.rstrip("/")
     if isinstance(filesystem, LocalFileSystem):
-        yield from _local_entries((info["name"] for info in filesystem.ls(root, detail=True)), root)
+        yield from local.entries((info["name"] for info in filesystem.ls(root, detail=True)), root)
     else:
         yield from remote.entries(filesystem, remote.list_folder(folder, filesystem, root), root)
 
@@ -229,36 +260,30 @@ def is_empty(folder: str) -> bool:
     if not is_folder(folder):
         return True
     filesystem, root = stores.locate(folder)
-    return not (filesystem.ls(root, detail=False) if is_local(folder) else remote.list_folder(folder, filesystem, root))
+    infos = filesystem.ls(root, detail=True) if is_local(folder) else remote.list_folder(folder, filesystem, root)
+    return all(info["name"].endswith(_PROBE) for info in infos)  # one is left where a process was killed over it
 
 
-def match(pattern: str) -> Iterator[Entry]:
+def match(pattern: str, on_error: Callable[[OSError], None] = _stop) -> Iterator[Entry]:
     """Every file that a glob pattern matches, sorted; names start below the last folder without a wildcard.
 
-    A file of that very name, as in ``scan[1].jpg``, is the only match.
+    A file of that very name, as in ``scan[1].jpg``, is the only match. Raises OSError.
+
+    Args:
+        pattern: what to look for.
+        on_error: called for each local folder that cannot be listed, named in ``filename``. Stores raise their errors.
     """
     filesystem, inner = stores.locate(pattern)
+    inner = os.path.abspath(inner) if isinstance(filesystem, LocalFileSystem) else inner
     plain = posixpath.dirname(inner[: min((inner.find(c) for c in "*?[" if c in inner), default=len(inner))])
     if isinstance(filesystem, LocalFileSystem):
-        if filesystem.isfile(inner):
-            yield from _local_entries([inner], posixpath.dirname(inner))
-        else:
-            yield from _local_entries(filesystem.glob(inner), plain)
+        if os.path.exists(inner) and not os.path.isdir(inner):
+            yield from local.entries([inner], posixpath.dirname(inner))
+        elif any(c in inner for c in "*?["):
+            yield from local.entries(local.glob(inner, plain.rstrip("/"), on_error), plain)
         return
     info = remote.info_of(pattern)
     if info and info["type"] == "file":
         yield from remote.entries(filesystem, [info], posixpath.dirname(inner))
     else:
         yield from remote.entries(filesystem, remote.glob(pattern, filesystem, inner, plain), plain)
-
-
-def _local_entries(paths: Iterable[str], root: str) -> Iterator[Entry]:
-    for path in sorted(paths):
-        name = posixpath.relpath(path, root or "/")
-        try:
-            status = os.stat(path)
-        except OSError:  # a link that leads nowhere, a file that is just gone: whoever reads it is told
-            yield Entry(path, name, 0, "")
-            continue
-        if stat.S_ISREG(status.st_mode):  # a pipe or device could keep its reader waiting forever
-            yield Entry(path, name, status.st_size, str(status.st_mtime_ns))

@@ -23,11 +23,15 @@ _PATIENCE = 30.0  # seconds; a failure after that is final, unless it is the fir
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds, at most: each time it is a random part
 _BUSY = (408, 429, 500, 502, 503, 504)
 _ABSENT = (404, 410)
+_FORBIDDEN = (401, 403)
 _T = TypeVar("_T")
 
 
-def patiently(path: str, call: Callable[[], _T]) -> _T:
-    """Calls again, ever later and at random, while what fails may go well the next time. Raises OSError."""
+def patiently(path: str, call: Callable[[], _T], answer: type[OSError] | tuple[()] = ()) -> _T:
+    """Calls again, ever later and at random, while what fails may go well the next time.
+
+    Raises OSError; one of the kind ``answer`` as it is.
+    """
     retrying = Retrying(
         retry=retry_if_exception(is_transient),
         wait=wait_random_exponential(_FIRST_WAIT, _LONGEST_WAIT),
@@ -36,6 +40,8 @@ def patiently(path: str, call: Callable[[], _T]) -> _T:
     )
     try:
         return retrying(call)
+    except answer:
+        raise
     except Exception as error:  # every store has its own exceptions
         raise failure(path, error) from error
 
@@ -91,7 +97,7 @@ def _own_status(error: BaseException) -> int:
 def is_absent(error: FileNotFoundError) -> bool:
     """Whether the store says so. For fsspec nothing is there whenever an HTTP server does not answer."""
     cause = error.__cause__
-    return cause is None or isinstance(cause, FileNotFoundError) or status(cause) in _ABSENT
+    return cause is None or isinstance(cause, FileNotFoundError | KeyError) or status(cause) in _ABSENT
 
 
 def failure(path: str, error: BaseException) -> OSError:
@@ -100,6 +106,7 @@ def failure(path: str, error: BaseException) -> OSError:
         error = error.__cause__
     kinds = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, ConnectionError, TimeoutError)
     kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
+    kind = PermissionError if status(error) in _FORBIDDEN else kind
     words = one_line(OSError(error.strerror) if isinstance(error, OSError) and error.strerror else error)
     if words in path:  # many a FileNotFoundError says no more
         words = "not found"

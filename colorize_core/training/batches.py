@@ -50,7 +50,7 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
 def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> Iterator[Batch]:
     """Whole squares at the scale of inference: what the network sees must have the scale that it will see."""
     for inputs, targets in _batches(shard, max(1, recipe.training.batch_size // workers)):
-        yield pairs.resize(inputs, targets, recipe.data.inference_side)
+        yield pairs.resize(inputs, targets, recipe.square_side)
 
 
 def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None:

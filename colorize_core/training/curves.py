@@ -34,15 +34,15 @@ def draw(history: list[dict[str, float]]) -> bytes:
 
 
 def tensorboard(history: list[dict[str, float]]) -> dict[str, bytes]:
-    """TensorBoard's log of the whole training: content by path."""
+    """TensorBoard's log of the whole training, each epoch at the time at which it ended: content by path."""
     from tensorboardX import SummaryWriter
 
     with tempfile.TemporaryDirectory() as folder:
         with SummaryWriter(folder, filename_suffix=".colorize") as writer:
             for row in history:
                 for name, value in row.items():
-                    if name != "epoch":
-                        writer.add_scalar(name, value, int(row["epoch"]))
+                    if name not in ("epoch", "ended_at"):
+                        writer.add_scalar(name, value, int(row["epoch"]), walltime=row.get("ended_at"))
         [file] = Path(folder).iterdir()
         return {"tensorboard/events.out.tfevents.0.colorize": file.read_bytes()}
 

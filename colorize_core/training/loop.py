@@ -21,9 +21,9 @@ from colorize_core import storage
 from colorize_core.color import Floats
 from colorize_core.errors import one_line
 from colorize_core.evaluation import pictures, saturation
-from colorize_core.images import encode
+from colorize_core.images import png
 from colorize_core.recipes import Recipe
-from colorize_core.training import batches, checkpoints, pairs
+from colorize_core.training import batches, checkpoints, pace, pairs
 from colorize_core.training.checkpoints import Arrays, History, State
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 HISTORY = (
     *("epoch", "loss", "val_loss", "val_gray_loss", "val_mse", "val_gray_mse"),
-    *("vivid_gain", "learning_rate", "images_per_second", "seconds"),
+    *("vivid_gain", "learning_rate", "images_per_second", "seconds", "ended_at"),
 )
 MODEL = "model.keras"  # in the folder of the checkpoints, when the last epoch is done
 _SAMPLES = 8
@@ -50,8 +50,8 @@ def train_worker(config: dict[str, Any]) -> None:
 
     Args:
         config: ``recipe`` as a dict; ``use_gpu``; ``steps`` of an epoch; ``folder`` for checkpoints; ``identity`` of
-            the run; ``class_weights`` of ``batches.class_weights``; ``progress``, a queue that takes history rows,
-            pictures as PNG, and the error that ends the training.
+            the run; ``class_weights`` of ``batches.class_weights``; ``progress``, a queue that takes moments, history
+            rows, pictures as PNG, and the error that ends the training.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -73,7 +73,8 @@ def train_worker(config: dict[str, Any]) -> None:
     last = checkpoints.load_newest(config["folder"])
     trouble: Exception | None = None
     try:
-        run = (config["steps"], config["identity"], place, last, config["class_weights"])
+        tell = progress.put if first else pace.ignore
+        run = (config["steps"], config["identity"], place, last, config["class_weights"], tell)
         for state, draw in epochs(recipe, strategy, shards, *run):
             last = state
             if first:
@@ -101,6 +102,7 @@ def epochs(
     place: tuple[int, int] = (0, 1),
     state: State | None = None,
     class_weights: Floats | None = None,
+    on_moment: pace.OnMoment = pace.ignore,
 ) -> Iterator[tuple[State, Callable[[], bytes]]]:
     """Trains epoch by epoch; gives the state after each, and what draws a few validation images as PNG.
 
@@ -113,6 +115,7 @@ def epochs(
         place: rank of the worker, and number of all.
         state: where to go on.
         class_weights: from ``batches.class_weights``.
+        on_moment: told every few seconds how far an epoch is.
 
     Raises:
         FloatingPointError: the loss is no number any more.
@@ -130,8 +133,9 @@ def epochs(
         epoch, started = len(history) + 1, time.perf_counter()
         try:
             seed = [recipe.training.seed, epoch, place[0]]
-            loss = trainer.train(batches.training(shards["train"], recipe, place[1], seed))
-            seconds = time.perf_counter() - started
+            steady = pace.Pace(epoch, steps, recipe.training.batch_size, on_moment)
+            loss = trainer.train(batches.training(shards["train"], recipe, place[1], seed), steady.step)
+            learning = time.perf_counter() - started
             validation = batches.validation(shards["val"], recipe, place[1])
             few = list(islice(validation, math.ceil(_CALIBRATED / recipe.training.batch_size)))
             figures = trainer.validate(chain(few, validation))
@@ -141,8 +145,8 @@ def epochs(
             raise FloatingPointError(f"the loss is no number any more in epoch {epoch}: {mend}") from None
         images = steps * recipe.training.batch_size
         row = {"epoch": epoch, "loss": loss, **figures, "vivid_gain": _vivid_gain(trainer, few, recipe)}
-        row["learning_rate"] = trainer.rate()
-        history = [*history, {**row, "images_per_second": images / seconds, "seconds": seconds}]
+        row |= {"learning_rate": trainer.rate(), "images_per_second": images / learning}
+        history = [*history, {**row, "seconds": time.perf_counter() - started, "ended_at": time.time()}]
         if epoch == best_epoch(history):
             best = trainer.weights()
         yield State(identity, history, trainer.state(), best), partial(_samples, trainer, few[0], recipe)
@@ -237,4 +241,4 @@ def _samples(trainer: Replicas, batch: batches.Batch, recipe: Recipe) -> bytes:
         rows.append(
             [pairs.from_pair(inputs[i], colors, recipe.data.color_space) for colors in (nothing, targets[i], made[i])]
         )
-    return pictures.grid([[encode.png(image) for image in row] for row in rows])
+    return pictures.grid([[png.encode(image) for image in row] for row in rows])

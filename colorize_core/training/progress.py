@@ -11,9 +11,11 @@ from typing import Any
 from colorize_core import storage
 from colorize_core.training import curves, loop
 from colorize_core.training.checkpoints import History
+from colorize_core.training.pace import Moment, OnMoment
 
 _LAST_WORDS = 60.0  # seconds: a slow store is asked for half a minute
 OnEpoch = Callable[[dict[str, float]], None]
+Told = Moment | dict[str, float] | bytes | Exception
 
 
 class Listener:
@@ -52,7 +54,7 @@ class Listener:
 
 
 class Progress:
-    """How far a training is: takes its history rows, pictures, and what ended it.
+    """How far a training is: takes its moments, history rows, pictures, and what ended it.
 
     A person can watch ``history.csv``, ``curves.png``, ``samples.png`` and TensorBoard's log in ``folder``.
 
@@ -61,17 +63,20 @@ class Progress:
         trouble: why the training ended, where it did so before its time.
     """
 
-    def __init__(self, folder: str, history: History, on_epoch: OnEpoch) -> None:
+    def __init__(self, folder: str, history: History, on_epoch: OnEpoch, on_moment: OnMoment) -> None:
         self.history: History = []
         self.trouble: Exception | None = None
         self._folder = folder
         self._on_epoch = on_epoch
+        self._on_moment = on_moment
         for row in history:
             self._add(row)
 
-    def take(self, told: dict[str, float] | bytes | Exception) -> None:
-        """A history row, a picture as PNG, or an error."""
-        if isinstance(told, Exception):
+    def take(self, told: Told) -> None:
+        """A moment, a history row, a picture as PNG, or an error."""
+        if isinstance(told, Moment):
+            self._on_moment(told)
+        elif isinstance(told, Exception):
             self.trouble = told
         elif isinstance(told, bytes):
             self._show({"samples.png": told})

@@ -86,9 +86,12 @@ class Replicas:
         self._train_step = self._on_all(self._gan_step if self._gan else self._step(compile_all))
         self._validate_step = self._on_all(self._validate)
 
-    def train(self, batches: Iterator[Batch]) -> float:
+    def train(self, batches: Iterator[Batch], on_step: Callable[[], None] = lambda: None) -> float:
         """One epoch; the mean loss over its batches. Raises FloatingPointError where it is no number."""
-        values = [self._train_step(inputs, targets) for inputs, targets in batches]
+        values = []
+        for inputs, targets in batches:
+            values.append(self._train_step(inputs, targets))
+            on_step()
         loss = float(np.mean([float(value) for value in values]))
         if not math.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss}")

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from colorize_core import bundle, cluster, datasets, models, storage
+from colorize_core import bundle, cluster, datasets, storage
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import ColorizeError, InputError, OutputError, RecipeError, UserError, one_line, printable
+from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_line, printable
 from colorize_core.evaluation import pictures
 from colorize_core.evaluation.judge import judge
 from colorize_core.evaluation.score import PICTURES, Contestant, Match
 from colorize_core.evaluation.survey import Survey, survey
-from colorize_core.preparation import statistics
 from colorize_core.recipes import Recipe
-from colorize_core.training import batches, checkpoints, curves, loop, pairs
+from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits
 from colorize_core.training.checkpoints import History
+from colorize_core.training.pace import OnMoment, ignore
 from colorize_core.training.progress import Listener, OnEpoch, Progress
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
 _LOST_WORKERS = 3  # that a run survives before it gives up; it goes on from its last checkpoint
-_GRAY = 1.0  # mean chroma, in units of ab, that at least one image must have
 
 
 @dataclass(frozen=True)
@@ -49,19 +45,6 @@ class TrainingRun:
     rejected: list[str]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out.
-
-    The fingerprint stands for ids and pixels of the pairs, in any order: ``statistics.fingerprint``, as 64 digits.
-    """
-
-    pairs: ray.data.Dataset
-    images: int
-    fingerprint: str
-    rejected: list[str]
-
-
 def train(
     recipe: Recipe,
     data: str,
@@ -71,6 +54,7 @@ def train(
     resume: bool = False,
     note: str = "",
     on_epoch: OnEpoch = lambda row: None,
+    on_moment: OnMoment = ignore,
 ) -> TrainingRun:
     """Trains a recipe on ``DATASET:SOURCE`` and leaves a model bundle in ``output``.
 
@@ -85,6 +69,7 @@ def train(
         resume: go on from the last checkpoint in ``output``, if there is one.
         note: a sentence on the data for the model card.
         on_epoch: called with each history row, those before ``resume`` too.
+        on_moment: called every few seconds within an epoch.
 
     Raises:
         UserError: the data, the recipe or the place is wrong; nothing was written.
@@ -100,15 +85,15 @@ def train(
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
-        check_model(recipe)
+        model_check.check_model(recipe)
         tested = survey(rows["test"], "test")
-        splits = {split: load_split(rows[split], recipe) for split in ("train", "val")}
+        splits = {split: pair_splits.load_split(rows[split], recipe) for split in ("train", "val")}
         fingerprint = splits["train"].fingerprint
         # The rate may change between two runs: what diverged goes on with a lower one.
         settings = recipe.model_dump_json(exclude={"training": {"learning_rate"}})
         identity = hashlib.sha256(f"{settings}\n{fingerprint}".encode()).hexdigest()
         try:
-            history = _fit(recipe, splits, scratch, identity, scaling, on_epoch)
+            history = _fit(recipe, splits, scratch, identity, scaling, on_epoch, on_moment)
         except BaseException:
             if not checkpoints.load_newest(scratch):
                 storage.remove_if_there(scratch)  # nothing to go on from
@@ -116,7 +101,7 @@ def train(
         facts = {
             "data": printable(data),
             "note": printable(note),
-            **facts_of(splits),
+            **pair_splits.facts_of(splits),
             "fingerprint": fingerprint,
             "workers": workers.number,
             "gpu": scaling.use_gpu,
@@ -124,17 +109,7 @@ def train(
         weights = storage.read(storage.join(scratch, loop.MODEL))
         made = leave_bundle(recipe, weights, history, facts, rows["test"], tested, output)
         storage.remove(scratch)
-    return TrainingRun(made, output, rejected_of(splits))
-
-
-def facts_of(splits: Mapping[str, Split]) -> dict[str, Any]:
-    """How many images a bundle was trained on."""
-    return {"images": {name: split.images for name, split in splits.items()}, "rejected": len(rejected_of(splits))}
-
-
-def rejected_of(splits: Mapping[str, Split]) -> list[str]:
-    """The images that were left out, why."""
-    return [reason for split in splits.values() for reason in split.rejected]
+    return TrainingRun(made, output, pair_splits.rejected_of(splits))
 
 
 def leave_bundle(
@@ -219,84 +194,14 @@ class _Scaling:
         return {"CPU": self.cpus, **({"GPU": 1} if self.use_gpu else {})}
 
 
-def check_model(recipe: Recipe) -> None:
-    """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU.
-
-    Raises RecipeError where it cannot be built, or not for the sides that the recipe will show it.
-    """
-    import ray
-
-    def attempt(recipe: Recipe) -> str:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of a task that asked for none
-        sides = {recipe.data.crop, recipe.data.inference_side}
-        if not recipe.model.square:  # photographs of other shapes are seen at any multiple
-            sides |= {recipe.model.multiple * steps for steps in (1, 3, 5)}
-        for side in sorted(sides):
-            try:
-                model = models.of_recipe(recipe)
-                model(np.zeros((1, side, side, 1), np.float32))
-            except Exception as error:  # Keras raises whatever its layers do
-                return f"model {recipe.model.name} cannot be built for images of {side} pixels: {one_line(error)}"
-        try:
-            if recipe.model.encoder:
-                models.load_encoder(model, recipe.model.encoder, recipe.model.encoder_weights)
-            if recipe.model.start != "none":
-                bundle.start_from(model, recipe.model.start)
-        except UserError as error:
-            return str(error)
-        return ""
-
-    if wrong := ray.get(ray.remote(attempt).remote(reachable(recipe))):
-        raise RecipeError(wrong)
-
-
-def reachable(recipe: Recipe) -> Recipe:
-    """The same recipe with paths that a worker finds too: Ray Train and Ray Tune change its folder."""
-    model = recipe.model
-    paths = {}
-    if model.encoder_weights not in ("none", "imagenet"):
-        paths["encoder_weights"] = storage.absolute(model.encoder_weights)
-    if model.start != "none":
-        paths["start"] = bundle.place(model.start)
-    return recipe.model_copy(update={"model": model.model_copy(update=paths)})
-
-
-def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
-    """Rows {id, rgb, reason, message} as pairs. Raises InputError where none of them has a color."""
-    from ray.data.expressions import col
-
-    settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
-    # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
-    rows.context.execution_options.preserve_order = True  # one seed, one order, whichever task ends first
-    made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings).materialize()
-    # One look at all rows, here: each question to Ray Data would start processes of its own.
-    columns = ["id", "reason", "message", "checksum", "chroma"]
-    looked = made.select_columns(columns).to_pandas().reindex(columns=columns)  # which a split without rows has not
-    good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
-    rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
-    readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
-    if len(good) and good["chroma"].max() < _GRAY:
-        raise InputError(
-            f"none of the {len(good)} images of DATA has a color: a colorizer learns from color photographs"
-        )
-    fingerprint = statistics.fingerprint(good["id"].tolist(), good["checksum"].tolist())
-    return Split(readable, len(good), f"{fingerprint:064x}", rejected)
-
-
-def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> int:
-    """Steps of an epoch. Raises InputError where the data do not fill a batch."""
-    images = {name: split.images for name, split in splits.items()}
-    steps = images["train"] // recipe.training.batch_size
-    if not steps or images["val"] < workers:
-        raise InputError(
-            f"DATA has {images['train']} images to learn from and {images['val']} to validate on: need at least "
-            f"{recipe.training.batch_size} (training.batch_size) and {workers} (--num-workers)"
-        )
-    return steps
-
-
 def _fit(
-    recipe: Recipe, splits: Mapping[str, Split], scratch: str, identity: str, scaling: _Scaling, on_epoch: OnEpoch
+    recipe: Recipe,
+    splits: Mapping[str, pair_splits.Split],
+    scratch: str,
+    identity: str,
+    scaling: _Scaling,
+    on_epoch: OnEpoch,
+    on_moment: OnMoment,
 ) -> History:
     """Runs the workers, who leave checkpoints and the best weights in ``scratch``; gives the history."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
@@ -304,16 +209,16 @@ def _fit(
     with cluster.native_stderr_silenced():  # imports TensorFlow, which greets
         from ray.train.tensorflow import TensorflowTrainer
 
-    steps = count_steps(recipe, splits, scaling.number)
+    steps = pair_splits.count_steps(recipe, splits, scaling.number)
     state = checkpoints.load_newest(scratch)
     if state and state.identity != identity:
         raise OutputError(
             f"the checkpoint in {scratch} is of another recipe or of other data: give those, or remove {scratch}"
         )
-    progress = Progress(scratch, state.history if state else [], on_epoch)
+    progress = Progress(scratch, state.history if state else [], on_epoch, on_moment)
     with Listener(progress.take) as listener, tempfile.TemporaryDirectory() as own:
         config = {
-            "recipe": reachable(recipe).model_dump(),
+            "recipe": model_check.reachable(recipe).model_dump(),
             "use_gpu": scaling.use_gpu,
             "steps": steps,
             "folder": scratch,

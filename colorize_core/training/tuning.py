@@ -7,9 +7,7 @@ trials reached, and goes on with what is left.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import os
 import tempfile
@@ -22,10 +20,12 @@ from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line, printable
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
-from colorize_core.training import batches, checkpoints, curves, loop, trainer
+from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits, trainer
 from colorize_core.training.checkpoints import History
+from colorize_core.training.pace import Moment
 from colorize_core.training.progress import Listener
 from colorize_core.training.space import Space
+from colorize_core.training.trials import Trial, table
 
 if TYPE_CHECKING:
     import ray.data
@@ -33,30 +33,7 @@ if TYPE_CHECKING:
 
 SCRATCH = "_tuning"  # folder in OUTPUT, until the bundle is there
 _REDUCTION = 3  # of the trials that reach a rung, one in so many goes on
-Settings = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One draw of the settings, and how far it came.
-
-    Attributes:
-        number: from 0 on.
-        settings: values by dotted name.
-        history: a row per epoch.
-        failure: why it could not be trained; '' where it could.
-    """
-
-    number: int
-    settings: Settings
-    history: History
-    failure: str = ""
-
-    @property
-    def val_mse(self) -> float:
-        """Mean squared error on the validation images in the epoch that is kept: what trials are compared by."""
-        kept = loop.best_epoch(self.history) if self.history else None
-        return next((row["val_mse"] for row in self.history if row["epoch"] == kept), float("inf"))
+_LOST_PROCESSES = 2  # that a trial survives; it goes on from its last checkpoint
 
 
 @dataclass(frozen=True)
@@ -68,7 +45,7 @@ class TuningRun:
     output: str
 
 
-OnTrial = Callable[[int, History], None]
+OnTrial = Callable[[int, History | Moment], None]
 
 
 def tune(
@@ -81,7 +58,7 @@ def tune(
     use_gpu: bool | None = None,
     resume: bool = False,
     note: str = "",
-    on_epoch: OnTrial = lambda number, history: None,
+    on_trial: OnTrial = lambda number, told: None,
 ) -> TuningRun:
     """Tries settings of a recipe, and leaves the bundle of the best trial in ``output`` with a table and a plot of all.
 
@@ -97,7 +74,7 @@ def tune(
         use_gpu: a GPU per trial; None for where the cluster has one.
         resume: go on with the search in ``output``, if there is one.
         note: a sentence on the data for the model card.
-        on_epoch: called with the number of a trial and its history so far.
+        on_trial: called with the number of a trial and its history so far; within an epoch, how far that is.
 
     Raises:
         UserError: the data, a recipe or the place is wrong; nothing was written.
@@ -113,32 +90,34 @@ def tune(
     with cluster.connected() as resources, cluster.explained("tuning failed"):
         rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
         trainer.check_output(output, datasets.source_of(data), SCRATCH, resume)
-        trainer.check_model(recipe)
+        model_check.check_model(recipe)
         tested = survey(rows["test"], "test")
-        splits = {split: trainer.load_split(rows[split], recipe) for split in ("train", "val")}
-        trainer.count_steps(recipe, splits, 1)
+        splits = {split: pair_splits.load_split(rows[split], recipe) for split in ("train", "val")}
+        pair_splits.count_steps(recipe, splits, 1)
         fingerprint = splits["train"].fingerprint
         gpu = resources.gpus >= 1 if use_gpu is None else use_gpu
-        plan = _Plan(trainer.reachable(recipe).model_dump(), drawn, scratch, fingerprint, gpu)
+        plan = _Plan(model_check.reachable(recipe).model_dump(), drawn, scratch, fingerprint, gpu)
         plan.check()
-        _search(plan, {name: split.pairs for name, split in splits.items()}, splits["train"].images, gpu, on_epoch)
-        done = sorted((plan.trial(number) for number in range(trials)), key=lambda trial: trial.val_mse)
+        pairs = {name: split.pairs for name, split in splits.items()}
+        lost = _search(plan, pairs, splits["train"].images, gpu, on_trial)
+        reached = [plan.trial(number, lost.get(number, "")) for number in range(trials)]
+        done = sorted(reached, key=lambda trial: (bool(trial.failure), trial.val_mse))
         best = done[0]
         state = checkpoints.load_newest(plan.folder(best.number))
-        if state is None:
-            raise ColorizeError(f"none of {trials} trials could be trained: {best.failure}")
+        if best.failure or state is None:
+            raise ColorizeError(f"none of {trials} trials could be trained; the first: {reached[0].failure}")
         tuned = with_settings(recipe, best.settings)
         facts = {
             "data": printable(data),
             "note": printable(note),
-            **trainer.facts_of(splits),
+            **pair_splits.facts_of(splits),
             "fingerprint": fingerprint,
             "workers": 1,
             "gpu": gpu,
             "tuned": {"trials": trials, "settings": dict(best.settings)},
         }
         weights = ray.get(ray.remote(loop.best_weights).remote(state, tuned))  # TensorFlow stays out of this process
-        extras = {"trials.csv": _table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
+        extras = {"trials.csv": table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
         made = trainer.leave_bundle(tuned, weights, state.history, facts, rows["test"], tested, output, extras)
         storage.remove(scratch)
     return TuningRun(done, made, output)
@@ -173,21 +152,37 @@ class _Plan:
             )
         storage.write(path, self.identity.encode())
 
-    def trial(self, number: int) -> Trial:
-        """How far it came."""
+    def failure(self, number: int) -> str:
+        """The file in which a trial says why it failed."""
+        return storage.join(self.folder(number), "failure")
+
+    def trial(self, number: int, lost: str) -> Trial:
+        """How far it came; ``lost`` says why it could not end by itself."""
         state = checkpoints.load_newest(self.folder(number))
-        failure = storage.join(self.folder(number), "failure")
-        told = storage.read(failure).decode() if storage.exists(failure) else ""
-        return Trial(number, self.drawn[number], state.history if state else [], told)
+        told = self.failure(number)
+        failure = lost or (storage.read(told).decode() if storage.exists(told) else "")
+        history = state.history if state else []
+        return Trial(number, self.drawn[number], history, failure or ("" if history else "it ended without an epoch"))
 
 
-def _search(plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, use_gpu: bool, on_epoch: OnTrial) -> None:
-    """Runs all trials; what they reached is in their folders."""
+def _search(
+    plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, use_gpu: bool, on_trial: OnTrial
+) -> dict[int, str]:
+    """Runs all trials, who leave what they reached in their folders; gives why which ones were lost."""
+    # Its new output ignores verbose=0 for boxes, tables and paths; without loggers it has no hint at TensorBoard.
+    os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
     from ray import tune as ray_tune
+    from ray.tune.progress_reporter import TrialProgressCallback
     from ray.tune.schedulers import ASHAScheduler
 
+    class Mute(TrialProgressCallback):  # type: ignore[misc]
+        """Names the trials that ended without a result, whatever the verbosity."""
+
+        def _print(self, msg: str) -> None:
+            pass
+
     epochs = plan.recipe["training"]["epochs"]
-    with Listener(lambda told: on_epoch(*told)) as listener, tempfile.TemporaryDirectory() as own:
+    with Listener(lambda told: on_trial(*told)) as listener, tempfile.TemporaryDirectory() as own:
         run = ray_tune.with_resources(
             ray_tune.with_parameters(_run_trial, plan=plan, data=data, images=images, told=listener.queue),
             {"CPU": 1, **({"GPU": 1} if use_gpu else {})},
@@ -202,29 +197,47 @@ def _search(plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, use_
                     time_attr="epoch", max_t=epochs, grace_period=max(1, epochs // 9), reduction_factor=_REDUCTION
                 ),
             ),
-            run_config=ray_tune.RunConfig(storage_path=own, verbose=0),
+            run_config=ray_tune.RunConfig(
+                storage_path=own,
+                verbose=0,
+                callbacks=[Mute()],
+                failure_config=ray_tune.FailureConfig(max_failures=_LOST_PROCESSES),
+            ),
         )
         with cluster.own_signals():
             results = tuner.fit()
-    for result in results:
-        if result.error is not None:
-            raise result.error
+        return {result.config["number"]: _reason(result.error) for result in results if result.error is not None}
+
+
+def _reason(error: Exception) -> str:
+    """Why Ray Tune gave a trial up, in one line."""
+    from ray.exceptions import OutOfMemoryError, RayActorError
+
+    if isinstance(error, RayActorError | OutOfMemoryError):  # their words are pages on the inside of Ray
+        return f"{_LOST_PROCESSES + 1} processes of it were killed, for want of memory perhaps"
+    return one_line(cluster.root_cause(error))
 
 
 def _run_trial(
     config: dict[str, Any], plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, told: Queue
 ) -> None:
-    """One trial: tells again what it reached before, and goes on from there."""
+    """One trial: tells again what it reached before, and goes on from there.
+
+    What its settings bring about is told as its failure; a store or a cluster that fails may do better at another try,
+    which Ray Tune starts.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     import tensorflow as tf
     from ray import tune as ray_tune
+    from ray.exceptions import RayError
 
     if not plan.use_gpu:
         tf.config.set_visible_devices([], "GPU")  # Ray leaves all in sight of a trial that asked for none
     tf.config.threading.set_intra_op_parallelism_threads(1)
     number = config["number"]
     folder = plan.folder(number)
+    storage.remove_if_there(plan.failure(number))  # of the search that this one goes on from
     last = checkpoints.load_newest(folder)
     for row in last.history if last else []:
         ray_tune.report(row)
@@ -235,25 +248,12 @@ def _run_trial(
             raise RecipeError(f"training.batch_size {recipe.training.batch_size} is more than the {images} images")
         shards = {name: dataset.iterator() for name, dataset in data.items()}
         weights = batches.class_weights(shards["train"], recipe)
-        run = (steps, plan.identity, (0, 1), last, weights)
+        run = (steps, plan.identity, (0, 1), last, weights, lambda moment: told.put((number, moment)))
         for state, _ in loop.epochs(recipe, tf.distribute.get_strategy(), shards, *run):
             checkpoints.save(folder, state, keep=1)
             told.put((number, state.history))
             ray_tune.report(state.history[-1])
-    except (RecipeError, FloatingPointError, tf.errors.ResourceExhaustedError) as error:
-        storage.write(storage.join(folder, "failure"), one_line(error).encode())
-
-
-def _table(trials: list[Trial]) -> bytes:
-    """CSV with a row per trial, the best first."""
-    names = list(trials[0].settings)
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerow(["trial", *names, "epochs", "val_mse", "val_gray_mse", "minutes", "failure"])
-    for trial in trials:
-        gray = trial.history[0]["val_gray_mse"] if trial.history else ""
-        minutes = round(sum(row["seconds"] for row in trial.history) / 60, 2)
-        values = [trial.settings[name] for name in names]
-        reached = trial.val_mse if trial.history else ""
-        writer.writerow([trial.number, *values, len(trial.history), reached, gray, minutes, trial.failure])
-    return file.getvalue().encode()
+    except (OSError, RayError):
+        raise
+    except Exception as error:  # Keras and TensorFlow raise whatever their layers do
+        storage.write(plan.failure(number), one_line(error).encode())

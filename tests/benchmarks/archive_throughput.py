@@ -62,7 +62,9 @@ def archive_run(folder: Path, output: Path) -> tuple[float, float]:
     """Images per second of the archive job in steady state, and the seconds before its first result."""
     started = time.perf_counter()
     finished: list[float] = []
-    Archive(ArchiveConfig(str(folder), str(output))).run(lambda row: finished.append(time.perf_counter()))
+    archive = Archive(ArchiveConfig(str(folder), str(output)))
+    with archive.locked(print) as lock:
+        archive.run(archive.plan(), lock, lambda row: finished.append(time.perf_counter()))
     first = finished[0]
     later = sum(moment > first + 0.01 for moment in finished)  # rows of the first task come together
     return later / (finished[-1] - first), first - started

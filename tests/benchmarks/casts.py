@@ -1,24 +1,32 @@
-"""Whether odd photographs get casts: shapes, tones and mounts that archives have, beside the photographs as they are.
+"""Whether odd photographs get casts: shapes, tones, damage and mounts of archives, beside the photographs as they are.
 
     python -m tests.benchmarks.casts PHOTOGRAPHS [--model default] [--images 100]
+    python -m tests.benchmarks.casts --sheet docs/scans.jpg
 
 PHOTOGRAPHS is a folder of color photographs that the model was not trained on. Each is made gray, changed, and
 colorized. A cast is what an image's mean a or b is off that of the true photograph; a (green to magenta) is the one
 that hurts. For each change: the mean a and b over all images, the mean size of both casts, and the part of the images
 whose a is off by more than 8 units. Mounts and flat gray should be neutral: their chroma.
+
+``--sheet`` draws photographs of scikit-image's, changed and colorized.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
+from skimage import data
 
 from colorize_core import Colorizer, color, load_bundle
-from colorize_core.images import decode
+from colorize_core.evaluation import pictures
+from colorize_core.images import decode, png
 
 Image = NDArray[np.uint8]
 _MOUNT = 0.12  # of the short side, around the photograph
@@ -57,6 +65,36 @@ def sepia(gray: Image) -> Image:
     return np.rint(np.clip(gray[..., None] * np.array([1.0, 0.86, 0.67]) + [12, 6, 0], 0, 255)).astype(np.uint8)
 
 
+def halftone(gray: Image) -> Image:
+    """Printed in dots of six pixels at 45 degrees, and scanned not quite sharply."""
+    high, wide = np.mgrid[: gray.shape[0], : gray.shape[1]] * (np.pi / 6)
+    screen = 0.5 + 0.25 * (np.cos(high + wide) + np.cos(high - wide))
+    dots = np.where(gray / 255 > screen, 245, 20).astype(np.uint8)
+    return np.asarray(cv2.GaussianBlur(dots, (0, 0), 1.0))
+
+
+def grainy(gray: Image) -> Image:
+    """A fast film."""
+    grain = cv2.GaussianBlur(np.random.default_rng(0).normal(0, 60, gray.shape), (0, 0), 0.8)
+    return np.clip(gray + grain, 0, 255).astype(np.uint8)
+
+
+def dusty(gray: Image) -> Image:
+    """Specks, hairs and scratches, white and black."""
+    rng = np.random.default_rng(0)
+    height, width = gray.shape
+    made = gray.copy()
+    for _ in range(120):
+        place = int(rng.integers(width)), int(rng.integers(height))
+        cv2.circle(made, place, int(rng.integers(1, 4)), int(rng.choice([10, 245])), -1, cv2.LINE_AA)
+    for _ in range(12):
+        points = (np.cumsum(rng.normal(0, 12, (9, 2)), axis=0) + rng.uniform(0, (width, height))).astype(np.int32)
+        cv2.polylines(made, [points], False, int(rng.choice([10, 245])), 1, cv2.LINE_AA)
+    for left in rng.integers(0, width, 3):
+        cv2.line(made, (int(left), 0), (int(left) + 4, height), 235, 1, cv2.LINE_AA)
+    return made
+
+
 def mounted(tone: int) -> Callable[[Image], Image]:
     """On cardboard of this gray."""
 
@@ -75,17 +113,38 @@ TONES: dict[str, Callable[[Image], Image]] = {
     "harsh": harsh,
     "negative": lambda gray: 255 - gray,
     "sepia": sepia,
+    "halftone": halftone,
+    "grain": grainy,
+    "dust": dusty,
 }
 MOUNTS = {"white mount": mounted(250), "gray mount": mounted(150), "black border": mounted(5)}
 
 
+def write_sheet(path: Path, colorizer: Colorizer) -> None:
+    """Scan and result of four photographs, a row per change."""
+    rows = []
+    for change in (*TONES.values(), *MOUNTS.values()):
+        row = []
+        for name in ("astronaut", "chelsea", "coffee", "rocket"):
+            pixels = change(np.asarray(PIL.Image.fromarray(getattr(data, name)()).convert("L")))
+            row += [png.encode(pixels), png.encode(np.asarray(colorizer.colorize(pixels)))]
+        rows.append(row)
+    sheet = PIL.Image.open(io.BytesIO(pictures.grid(rows, ("scan", "colorized") * 4)))
+    sheet.resize((sheet.width // 2, sheet.height // 2), PIL.Image.Resampling.LANCZOS).save(path, quality=88)
+
+
 def main() -> None:
     """Prints a line per change."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("photographs", type=Path)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photographs", type=Path, nargs="?")
     parser.add_argument("--model", default="default")
     parser.add_argument("--images", type=int, default=100)
+    parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
+    if options.sheet:
+        write_sheet(options.sheet, Colorizer(load_bundle(options.model)))
+    if not options.photographs:
+        return
     files = sorted(path for path in options.photographs.rglob("*") if decode.is_image_name(path.name))
     chosen = files[:: max(1, len(files) // options.images)][: options.images]
     photographs = [decode.read_rgb(path.read_bytes()) for path in chosen]

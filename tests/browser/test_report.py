@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,7 @@ from PIL import Image
 from jobs.cli import group
 from jobs.exits import DONE, status_of
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver (Debian: apt-get install chromium-driver)"
-)
-PHONE, DESK = (390, 844), (1280, 900)
+Shot = Callable[[str], np.ndarray]
 
 
 @pytest.fixture(scope="module")
@@ -27,38 +21,6 @@ def page(tmp_path_factory: pytest.TempPathFactory, color_dir: Path, ray_here: No
     folder = tmp_path_factory.mktemp("browser") / "report"
     assert status_of(group, ["evaluate", "default", f"folder:{color_dir}", str(folder), "--split=train"]) == DONE
     return folder / "report.html"
-
-
-@pytest.fixture(scope="module")
-def driver() -> Iterator[Any]:
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    made = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
-    yield made
-    made.quit()
-
-
-@pytest.fixture
-def opened(driver: Any, page: Path, request: pytest.FixtureRequest) -> Any:
-    width, height = getattr(request, "param", DESK)
-    # A window has a least width; a phone's screen is emulated, as a developer does it.
-    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    driver.get(page.as_uri())
-    return driver
-
-
-def picture_of(opened: Any, css: str) -> np.ndarray:
-    from selenium.webdriver.common.by import By
-
-    element = opened.find_element(By.CSS_SELECTOR, css)
-    opened.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-    return np.asarray(Image.open(io.BytesIO(element.screenshot_as_png)).convert("RGB")).astype(int)
 
 
 def chroma(pixels: np.ndarray) -> float:
@@ -75,14 +37,14 @@ def test_it_opens_without_an_error_and_without_the_network(opened: Any) -> None:
     assert not [message for message in asked if '"url":"http' in message]
 
 
-@pytest.mark.parametrize("opened", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
+@pytest.mark.parametrize("opened", ["phone", "desk"], indirect=True)
 def test_nothing_is_wider_than_the_screen(opened: Any) -> None:
     wide, have = opened.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
     assert wide <= have
 
 
-@pytest.mark.parametrize("opened", [PHONE, DESK], indirect=True, ids=["phone", "desk"])
-def test_the_slider_uncovers_the_colors(opened: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("opened", ["phone", "desk"], indirect=True)
+def test_the_slider_uncovers_the_colors(opened: Any, picture_of: Shot, tmp_path: Path) -> None:
     """Left of its mark lies the gray photograph, right of it the colorized one."""
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys
@@ -91,11 +53,11 @@ def test_the_slider_uncovers_the_colors(opened: Any, tmp_path: Path) -> None:
     seen = {}
     for key, name in ((Keys.HOME, "right"), (Keys.END, "left")):
         slider.send_keys(key)
-        seen[name] = chroma(picture_of(opened, "figure .stage")[:, 8:-8])
+        seen[name] = chroma(picture_of("figure .stage")[:, 8:-8])
     assert seen["left"] < 0.5 < 5 < seen["right"]
     for _ in range(50):
         slider.send_keys(Keys.ARROW_LEFT)
-    halves = picture_of(opened, "figure .stage")
+    halves = picture_of("figure .stage")
     middle = halves.shape[1] // 2
     assert chroma(halves[:, 8 : middle - 8]) < 0.5
     assert chroma(halves[:, middle + 8 : -8]) > 5
@@ -118,21 +80,21 @@ def test_the_picture_itself_can_be_dragged(opened: Any) -> None:
     assert 20 <= int(slider.get_attribute("value")) <= 30
 
 
-def test_either_side_shows_what_is_chosen(opened: Any) -> None:
+def test_either_side_shows_what_is_chosen(opened: Any, picture_of: Shot) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import Select
 
     left, right = (Select(each) for each in opened.find_elements(By.CSS_SELECTOR, "select"))
     names = [option.text for option in left.options]
-    assert names == ["gray", "truth", "unet-lab faithful", "unet-lab vivid"]
+    assert names == ["gray", "truth", "unet-lite faithful", "unet-lite vivid"]
     left.select_by_visible_text("truth")
     right.select_by_visible_text("gray")
-    halves = picture_of(opened, "figure .stage")
+    halves = picture_of("figure .stage")
     middle = halves.shape[1] // 2
     assert chroma(halves[:, 8 : middle - 8]) > 5
     assert chroma(halves[:, middle + 8 : -8]) < 0.5
     right.select_by_visible_text("truth")  # on both sides: the whole picture
-    assert chroma(picture_of(opened, "figure .stage")[:, 8 : middle - 8]) > 5
+    assert chroma(picture_of("figure .stage")[:, 8 : middle - 8]) > 5
 
 
 def test_the_keyboard_reaches_every_slider(opened: Any) -> None:

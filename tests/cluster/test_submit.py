@@ -1,101 +1,77 @@
-"""The job that README submits, on a cluster of its own: ``ray start --head``, ``ray job submit``."""
+"""The job that README submits, on a cluster of its own: ``ray start --head``, ``colorize submit``."""
 
 from __future__ import annotations
 
-import os
+import json
+import re
 import secrets
-import socket
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from ray_cluster import Cluster
 
 from colorize_core.archive import ledger
+from jobs.exits import DONE, FAILED, TOO_MANY_FAILED, USAGE
 
 REPO = Path(__file__).parents[2]
 
 
-@dataclass(frozen=True)
-class Cluster:
-    address: str
-    environment: dict[str, str]
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A head node with two CPUs on loopback, guarded by a token; ended by its process id."""
-    port, dashboard, agent = free_ports(3)
-    environment = os.environ | {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    environment.pop("RAY_ADDRESS", None)
-    # The path of a socket in it may have 107 bytes, which pytest's own folders nearly take.
-    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as session:
-        call = ["ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1", f"--port={port}"]
-        call += [f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}", f"--temp-dir={session}"]
-        with (
-            open(Path(session) / "start.log", "wb") as log,
-            subprocess.Popen(call, env=environment, stdout=log, stderr=subprocess.STDOUT) as head,
-        ):
-            try:
-                address = f"http://127.0.0.1:{dashboard}"
-                wait_for_agent(f"http://127.0.0.1:{agent}/api/healthz", head)
-                yield Cluster(address, environment)
-            finally:
-                head.terminate()
-                head.wait(timeout=60)
-
-
-def wait_for_agent(url: str, head: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert head.poll() is None, "the head node ended"
-        try:
-            with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - a loopback address made above
-                return
-        except urllib.error.HTTPError:
-            return  # it answers: what is missing is the token
-        except OSError:
-            time.sleep(0.5)
-    raise TimeoutError(f"no answer from {url}")
-
-
-def submit(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
-    call = ["ray", "job", "submit", "--address", cluster.address, "--working-dir", "."]
-    call += ["--", "python", "-m", "jobs.archive", *arguments]
-    return subprocess.run(
-        call, cwd=REPO, env=cluster.environment, capture_output=True, text=True, timeout=240, check=False
+def started(cluster: Cluster, *arguments: str | Path, here: Path = REPO) -> subprocess.Popen[str]:
+    """``colorize submit archive``, of the code and in the folder ``here``."""
+    call = [sys.executable, "-m", "jobs.submit", "archive", "--address", cluster.address, *map(str, arguments)]
+    environment = cluster.environment | {"PYTHONUNBUFFERED": "1", "PYTHONPATH": str(here)}
+    return subprocess.Popen(
+        call,
+        cwd=here,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
-def test_the_submitted_job_does_the_same(cluster: Cluster, archive_dir: Path, tmp_path: Path) -> None:
+def submitted(cluster: Cluster, *arguments: str | Path, here: Path = REPO) -> tuple[int, str, str]:
+    """Its exit status, output and errors."""
+    process = started(cluster, *arguments, here=here)
+    out, err = process.communicate(timeout=280)
+    return process.returncode, out, err
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with a version of the code that is installed nowhere, a bundle of one's own, and what must stay here."""
+    here = tmp_path / "checkout"
+    for name in ("colorize_core", "jobs"):
+        shutil.copytree(REPO / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
+    init = here / "colorize_core" / "__init__.py"
+    init.write_text(re.sub('__version__ = "(.*)"', r'__version__ = "\1+mine"', init.read_text()))
+    shutil.copytree(here / "colorize_core" / "pretrained" / "default", here / "mine")
+    facts = json.loads((here / "mine" / "bundle.json").read_text())
+    facts["recipe"]["name"] = "my-own"
+    (here / "mine" / "bundle.json").write_text(json.dumps(facts))
+    return here
+
+
+def test_the_code_and_the_bundle_of_the_caller_are_run(
+    cluster: Cluster, checkout: Path, archive_dir: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    done = submit(cluster, str(archive_dir), str(out))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "colorized" in done.stdout
-    rows = ledger.read(str(out)).latest.values()
+    status, printed, said = submitted(cluster, archive_dir, out, "--model", "./mine", here=checkout)
+    assert status == DONE, printed + said
+    assert "colorized" in printed
+    assert "Running entrypoint" in printed
+    [line] = said.splitlines()
+    assert re.fullmatch(r"colorize-archive-\d{8}T\d{6}Z-[0-9a-f]{8} is submitted", line)
+    [run] = [json.loads(path.read_text()) for path in (out / "_runs").iterdir()]
+    assert run["versions"]["colorize"].endswith("+mine")
+    rows = ledger.latest(str(out)).values()
     assert sorted((row.status, row.output) for row in rows) == [
         ("ok", "album/chelsea.png"),
         ("ok", "album/coffee.png"),
@@ -103,16 +79,97 @@ def test_the_submitted_job_does_the_same(cluster: Cluster, archive_dir: Path, tm
     ]
     with Image.open(archive_dir / "astronaut.png") as before, Image.open(out / "astronaut.png") as after:
         assert (after.size, after.mode) == (before.size, "RGB")
-
-    wrong = submit(cluster, str(tmp_path / "nowhere"), str(out))
-    assert wrong.returncode == 1
-    assert "exit code 2" in wrong.stdout + wrong.stderr
-    assert "does not exist: give a folder" in wrong.stdout + wrong.stderr
+        assert "my-own" in str(after.info)
 
 
-def test_without_the_token_nobody_gets_in(cluster: Cluster, archive_dir: Path, tmp_path: Path) -> None:
-    stranger = Cluster(cluster.address, cluster.environment | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
-    refused = submit(stranger, str(archive_dir), str(tmp_path / "out"))
-    assert refused.returncode != 0
-    assert "Unauthenticated" in refused.stderr or "token" in refused.stderr
+def test_a_slot_runs_once_and_all_who_ask_get_its_status(cluster: Cluster, archive_dir: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (archive_dir / "broken.jpg").write_bytes(b"no photograph")
+    call = ("--name", "slot", "--every", "9999d", "--", archive_dir, out)
+    both = [started(cluster, *call) for _ in range(2)]
+    outputs = [process.communicate(timeout=280) for process in both]
+    assert [process.returncode for process in both] == [TOO_MANY_FAILED] * 2, outputs  # 3 is passed on
+    assert len(list((out / "_runs").iterdir())) == 1
+    assert sum("is submitted" in said for _, said in outputs) == 1
+    assert all(printed.count("broken.jpg: not_an_image") == 1 for printed, _ in outputs)
+    status, _, said = submitted(cluster, *call)
+    assert status == TOO_MANY_FAILED
+    assert "was submitted before" in said
+    assert len(list((out / "_runs").iterdir())) == 1
+
+
+def test_a_job_that_nobody_waits_for_is_named_and_its_status_can_be_had(cluster: Cluster, tmp_path: Path) -> None:
+    call = ("--name", "wrong", "--every", "9999d", tmp_path / "nowhere", tmp_path / "out", "--dry-run")
+    status, printed, _ = submitted(cluster, *call, "--no-wait", "--installed")
+    assert status == DONE
+    assert re.fullmatch(r"colorize-wrong-\d{8}T000000Z\n", printed)
+    status, printed, said = submitted(cluster, *call)
+    assert status == USAGE
+    assert "does not exist: give a folder" in printed
+    assert "was submitted before" in said
+
+
+def ray_job_submit(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same job, sent by Ray's own command."""
+    call = ["ray", "job", "submit", "--address", cluster.address, "--working-dir", "."]
+    call += ["--", "python", "-m", "jobs.archive", *arguments]
+    return subprocess.run(
+        call, cwd=REPO, env=cluster.environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_operators_see_counts_on_rays_endpoint(cluster: Cluster, archive_dir: Path, tmp_path: Path) -> None:
+    (archive_dir / "broken.jpg").write_bytes(b"no photograph")
+    before = scraped(cluster)
+    done = ray_job_submit(cluster, str(archive_dir), str(tmp_path / "out"))
+    assert "exit code 3" in done.stdout + done.stderr
+    deadline = time.monotonic() + 60  # processes report every few seconds
+    while time.monotonic() < deadline:
+        now = scraped(cluster)
+        ok, failed = (
+            now[key] - before.get(key, 0) for key in (("ok", "none"), ("failed", "not_an_image")) if key in now
+        )
+        if (ok, failed) == (3, 1):
+            break
+        time.sleep(1)
+    assert (ok, failed) == (3, 1), now
+    text = endpoint(cluster)
+    for name in ("colorize_read_bytes_total", "colorize_written_bytes_total", "colorize_photograph_seconds_bucket"):
+        assert f"ray_{name}" in text
+
+
+def endpoint(cluster: Cluster) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{cluster.metrics}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
+def scraped(cluster: Cluster) -> dict[tuple[str, str], float]:
+    """Photographs by status and reason."""
+    counts: dict[tuple[str, str], float] = {}
+    for line in endpoint(cluster).splitlines():
+        found = re.match(r"ray_colorize_photographs_total\{(.*)\} (\S+)", line)
+        if found:
+            tags = dict(re.findall(r'(\w+)="([^"]*)"', found[1]))
+            key = tags["status"], tags["reason"]
+            counts[key] = counts.get(key, 0) + float(found[2])
+    return counts
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"RAY_AUTH_TOKEN": secrets.token_hex(32)}, "wants another token than yours: set RAY_AUTH_MODE=token"),
+        ({"RAY_AUTH_TOKEN": "", "RAY_AUTH_MODE": "disabled"}, "wants a token, and got none: set RAY_AUTH_MODE=token"),
+        ({"RAY_AUTH_TOKEN": "", "HOME": "/nonexistent"}, "wants a token, and got none: set RAY_AUTH_MODE=token"),
+    ],
+)
+def test_without_the_token_nobody_gets_in(
+    cluster: Cluster, settings: dict[str, str], words: str, archive_dir: Path, tmp_path: Path
+) -> None:
+    stranger = Cluster(cluster.address, cluster.metrics, cluster.environment | settings)
+    status, printed, said = submitted(stranger, archive_dir, tmp_path / "out")
+    assert (status, printed) == (FAILED, "")
+    [line] = said.splitlines()
+    assert words in line
     assert not (tmp_path / "out").exists()

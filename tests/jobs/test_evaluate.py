@@ -124,7 +124,7 @@ def test_own_resolution_is_that_of_the_network(report: Path, color_dir: Path) ->
     for name, row in list(rows.items())[:3]:
         truth = np.asarray(Image.open(color_dir / name))
         width, height = network_size(recipe, truth.shape[1], truth.shape[0])
-        assert (width, height) == (112, 80)
+        assert (width, height) == (160, 128)
         gray = square.resize(np.rint(255 * color.gray(truth, "luminance")).astype(np.uint8), (width, height))
         copy = np.stack([gray] * 3, axis=-1)
         expected = peak_signal_noise_ratio(square.resize(truth, (width, height)), copy)
@@ -158,9 +158,9 @@ def test_a_bundle_that_colors_at_random_is_called_that(
     wild = replace(bundle, saturation={"faithful": 1.0, "vivid": -8.0})  # every color is its opposite
     wild.save(str(tmp_path / "wild"), {})
     assert evaluate(tmp_path / "wild", f"folder:{color_test_dir}", tmp_path / "r") == DONE
-    assert "unet-lab vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
+    assert "unet-lite vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
     page = (tmp_path / "r" / "report.html").read_text()
-    assert "unet-lab vivid does not beat the gray copy and the mean chroma." in page
+    assert "unet-lite vivid does not beat the gray copy and the mean chroma." in page
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,6 @@ def test_frechet_distances(color_dir: Path, tmp_path: Path, ray_here: None, caps
     options.append("--fid-anyway")
     assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == DONE
     distances = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]["feature_distances"]
-    assert set(distances) == {"gray copy", "mean chroma", "unet-lab faithful", "unet-lab vivid"}
-    assert distances["gray copy"] > distances["unet-lab faithful"] > 0  # random features see colors, too
+    assert set(distances) == {"gray copy", "mean chroma", "unet-lite faithful", "unet-lite vivid"}
+    assert distances["gray copy"] > distances["unet-lite faithful"] > 0  # random features see colors, too
     assert "Fréchet distance" in (tmp_path / "r" / "report.html").read_text()

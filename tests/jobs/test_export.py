@@ -32,7 +32,7 @@ def test_onnx_colors_as_keras_does_and_nothing_else_is_on_the_screen(tmp_path: P
     facts = json.loads(Path(f"{path}.json").read_text())
     assert (done.returncode, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()
-    assert first.startswith(f"unet-lab {facts['digest'][:12]} as onnx: ")
+    assert first.startswith(f"unet-lite {facts['digest'][:12]} as onnx: ")
     assert first.endswith(f"differs from Keras by at most {facts['compared']['max_abs_difference']:.1e}")
     assert others == [f"model: {path}", f"how to use it: {path}.json"]
     assert sorted(file.name for file in path.parent.iterdir()) == ["colorizer.onnx", "colorizer.onnx.json"]
@@ -40,7 +40,7 @@ def test_onnx_colors_as_keras_does_and_nothing_else_is_on_the_screen(tmp_path: P
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    inputs = np.random.default_rng(3).uniform(-1, 1, (2, 64, 112, 1)).astype(np.float32)
+    inputs = np.random.default_rng(3).uniform(-1, 1, (2, 64, 96, 1)).astype(np.float32)
     [outputs] = session.run(None, {facts["input"]["name"]: inputs})
     expected = np.asarray(load_bundle("default").model()(inputs, training=False))
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
@@ -53,7 +53,7 @@ def test_savedmodel_is_quiet_and_serves(tmp_path: Path) -> None:
 
     import tensorflow as tf
 
-    inputs = np.random.default_rng(3).uniform(-1, 1, (2, 64, 112, 1)).astype(np.float32)
+    inputs = np.random.default_rng(3).uniform(-1, 1, (2, 64, 96, 1)).astype(np.float32)
     restored = tf.saved_model.load(str(tmp_path / "empty"))  # its functions work as long as it lives
     outputs = np.asarray(restored.serve(inputs))
     expected = np.asarray(load_bundle("default").model()(inputs, training=False))

@@ -19,29 +19,39 @@ REPO = Path(__file__).parents[2]
 README = (REPO / "README.md").read_text()
 LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 # These are run by tests/cluster/test_submit.py, on ports and with a token of its own.
-ON_A_CLUSTER = ("export RAY_AUTH_MODE=token", "ray start --head", "ray job submit ")
+ON_A_CLUSTER = ("export RAY_AUTH_MODE=token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 ray start", "colorize submit ")
 # And these by tests/jobs/test_s3.py, against a server of its own.
 ON_S3 = ("export AWS_ENDPOINT_URL=", "colorize prepare folder s3://", "colorize archive s3://")
 
 
-@pytest.mark.timeout(900)
+def is_local(line: str) -> bool:
+    """Whether it is a job on this machine alone."""
+    return line.startswith("colorize ") and not line.startswith((*ON_A_CLUSTER, *ON_S3))
+
+
+@pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("ray_here")
 def test_colorize(
     archive_dir: Path, color_dir: Path, cifar_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(archive_dir / "astronaut.png", archive_dir / "astronaut.jpg")
-    shutil.copytree(color_dir, tmp_path / "photographs")
+    (tmp_path / "photographs").mkdir()
+    for path in sorted(color_dir.iterdir())[::2]:
+        shutil.copy(path, tmp_path / "photographs")
     shutil.copytree(cifar_dir, tmp_path / "cifar-10-batches-py")
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "gray")
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
+    shutil.make_archive(str(tmp_path / "box"), "zip", archive_dir / "album")
     monkeypatch.chdir(tmp_path)
-    commands = [shlex.split(line)[1:] for line in LINES if line.startswith("colorize ") and not line.startswith(ON_S3)]
-    assert len(commands) == 18
+    commands = [shlex.split(line)[1:] for line in LINES if is_local(line)]
+    assert len(commands) == 20
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
     for path in (
         "colored/album/chelsea.png",
+        "colored/_report/index.html",
         "colored-jpeg/astronaut.jpg",
+        "masters/astronaut.tif",
         "my-model/MODEL_CARD.md",
         "colorizer.onnx.json",
         "my-savedmodel/saved_model.pb",
@@ -53,6 +63,7 @@ def test_colorize(
     ):
         assert (tmp_path / path).is_file()
     assert list((tmp_path / "shards").glob("*.parquet"))
+    assert list((tmp_path / "boxed").glob("*.tar"))
 
 
 def test_python(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,7 +76,7 @@ def test_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_make_and_ray() -> None:
-    others = [line for line in LINES if not line.startswith("colorize ")]
+    others = [line for line in LINES if not is_local(line)]
     targets = re.findall(r"^(\w+):", (REPO / "Makefile").read_text(), re.MULTILINE)
     for line in others:
         if line.startswith("make "):

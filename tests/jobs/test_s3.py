@@ -5,21 +5,28 @@ from __future__ import annotations
 import io
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from s3_server import KEY, S3, SECRET, Connect, Faults, faulty_proxy
+from small_recipe import SETTINGS, as_arguments
 
 from colorize_core import storage
 from colorize_core.archive import ledger
 from colorize_core.storage import patience, stores
 from jobs import archive, prepare
 from jobs.exits import DONE, FAILED, USAGE, status_of
+
+_SCANS = 48
+TOKEN = secrets.token_hex(32)
 
 
 def colorize(environment: dict[str, str], job: str, *arguments: str) -> str:
@@ -40,7 +47,7 @@ def assert_no_secrets(output: str, printed: str) -> None:
     files = {entry.name: storage.read(entry.path) for entry in storage.find(output)}
     for name, content in {**files, "the screen": printed.encode()}.items():
         tables = pq.read_table(io.BytesIO(content)).to_pylist() if name.endswith(".parquet") else []  # compressed
-        for secret in (KEY, SECRET):
+        for secret in (KEY, SECRET, TOKEN):
             assert secret.encode() not in content, name
             assert secret not in repr([{k: v for k, v in row.items() if k != "rgb"} for row in tables]), name
 
@@ -78,28 +85,49 @@ def _rows(prepared: str) -> dict[str, tuple[str, bytes]]:
     return {row["id"]: (name, row["rgb"]) for name, table in tables for row in table.to_pylist()}
 
 
-def test_archive_from_bucket_to_bucket_and_only_once(archive_dir: Path, bucket: str, s3_server: S3) -> None:
-    (archive_dir / "astronaut.png").unlink()
-    upload(archive_dir, f"{bucket}/scans")
-    call = ("archive", f"{bucket}/scans", f"{bucket}/colored", "--limit", "2")
-    printed = colorize(s3_server.environment(), *call)
+def test_archive_from_bucket_to_bucket_through_a_network_that_fails_and_only_once(
+    gray_photographs: dict[str, NDArray[np.uint8]], tmp_path: Path, bucket: str, s3_server: S3
+) -> None:
+    for i in range(_SCANS):
+        (tmp_path / f"{i % 4}").mkdir(exist_ok=True)
+        Image.fromarray(gray_photographs["coffee"][i : i + 64, 4 * i :]).save(tmp_path / f"{i % 4}" / f"{i:02d}.png")
+    upload(tmp_path, f"{bucket}/scans")
+    call = ("archive", f"{bucket}/scans", f"{bucket}/colored")
+    faults = Faults(slow_down=0.1, no_answer=0.1, cut_body=0.1)
+    with faulty_proxy(s3_server.host, faults) as proxy:
+        printed = colorize(s3_server.environment(proxy), *call)
+    assert min(faults.seen[kind] for kind in ("slow_down", "no_answer", "cut_body")) >= 1, faults.seen
     output = f"{bucket}/colored"
     images = [entry for entry in storage.find(output) if entry.name.endswith(".png")]
-    assert [entry.name for entry in images] == ["album/chelsea.png", "album/coffee.png"]
+    assert [entry.name for entry in images] == sorted(f"{i % 4}/{i:02d}.png" for i in range(_SCANS))
     for entry in images:
         with Image.open(io.BytesIO(storage.read(entry.path))) as image:
-            assert image.mode == "RGB"
-    rows = ledger.read(output).latest
-    assert {row.status for row in rows.values()} == {"ok"}
-    assert sorted(rows) == [f"{bucket}/scans/album/chelsea.jpg", f"{bucket}/scans/album/coffee.TIF"]
+            assert (image.mode, image.size) == ("RGB", (600 - 4 * int(Path(entry.name).stem), 64))
+    rows = [row for table in ledger.scan(output, ["source", "status"]) for row in table.to_pylist()]
+    assert {row["status"] for row in rows} == {"ok"}
+    assert sorted(row["source"] for row in rows) == [f"{bucket}/scans/{e.name}" for e in images]
 
-    printed += colorize(s3_server.environment(), *call)
+    records = len(list(storage.children(f"{output}/_ledger")))
+    printed += colorize(s3_server.environment(), *call, "--log-json")
     again = [entry for entry in storage.find(output) if entry.name.endswith(".png")]
     assert [(entry.name, entry.stamp) for entry in again] == [(entry.name, entry.stamp) for entry in images]
-    assert len(list(storage.children(f"{output}/_ledger"))) == 1
+    assert len(list(storage.children(f"{output}/_ledger"))) == records
     runs = [json.loads(storage.read(entry.path)) for entry in storage.children(f"{output}/_runs")]
-    assert sorted(run["finished_before"] for run in runs) == [0, 2]
+    assert sorted(run["finished_before"] for run in runs) == [0, _SCANS]
     assert_no_secrets(output, printed)
+
+
+@pytest.mark.timeout(600)
+def test_a_training_and_its_report_hold_no_credentials(color_dir: Path, bucket: str, s3_server: S3) -> None:
+    for path in sorted(color_dir.iterdir())[::2]:
+        storage.write(f"{bucket}/photos/{path.name}", path.read_bytes())
+    environment = s3_server.environment() | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    data, model = f"folder:{bucket}/photos", f"{bucket}/model"
+    printed = colorize(environment, "train", "unet-lab", data, model, "--epochs=1", *as_arguments(SETTINGS))
+    printed += colorize(environment, "evaluate", model, data, f"{bucket}/report")
+    assert {"MODEL_CARD.md", "bundle.json"} < {entry.name for entry in storage.find(model)}
+    assert_no_secrets(model, printed)
+    assert_no_secrets(f"{bucket}/report", printed)
 
 
 def error_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:

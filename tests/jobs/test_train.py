@@ -153,6 +153,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
         (["unet-lab", good, color_dir / "bundle"], "lies inside DATA"),
         (["unet-lab", f"folder:{unreadable}", out], "split test of DATA has no color image that can be read"),
         (["unet-lab", good, out, "--set=model.settings.depth=3"], "model.settings of unet"),
+        (["unet-lab", good, out, "--set=model.settings.batch_norm=no thanks"], "batch_norm is 'no thanks'"),
         (["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"], "cannot be built for images of"),
         (["unet-lab", good, out, "--set=model.multiple=2"], "for images of 2 pixels"),
         (["unet-lab", good, taken], "did not make"),

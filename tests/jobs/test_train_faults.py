@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from processes import marked
 from small_recipe import SETTINGS, as_arguments, read_history
 
 from colorize_core import load_bundle
@@ -47,14 +48,8 @@ def undisturbed(cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 def training_workers(mark: str) -> Iterator[int]:
-    """Processes that train for a job with this mark in its environment: Ray gives them a name of their own."""
-    for path in Path("/proc").iterdir():
-        try:
-            title, environment = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
-            if b"RayTrainWorker" in title and mark.encode() in environment:
-                yield int(path.name)
-        except (OSError, ValueError):  # it ended, or is no process
-            continue
+    """Processes that train for a job with this mark in its environment."""
+    return marked(mark, b"RayTrainWorker")
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 
 import pytest
+from processes import marked
 
 from colorize_core import load_bundle
 from colorize_core.training import checkpoints
-from jobs.exits import USAGE, status_of
+from jobs.exits import DONE, FAILED, USAGE, status_of
 from jobs.tune import command
 
 EPOCHS = 4
@@ -63,8 +67,7 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str]) -> N
     done = subprocess.run([*call, "--resume"], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert {path.name for path in out.iterdir()} == FILES
-    with open(out / "trials.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_trials(out)
     assert sorted(row["trial"] for row in rows) == list("012345")
     errors = [float(row["val_mse"]) for row in rows]
     assert errors == sorted(errors)
@@ -82,6 +85,67 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str]) -> N
     if best is not None:  # it had begun before the kill: those epochs were not done again
         assert [float(row["loss"]) for row in history[: best.epoch]] == [row["loss"] for row in best.history]
     assert min(float(row["val_mse"]) for row in history) == errors[0]
+
+
+def read_trials(out: Path) -> list[dict[str, str]]:
+    with open(out / "trials.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def is_epoch(line: str) -> bool:
+    return re.match(r"trial \d/6  epoch 1/1 ", line) is not None
+
+
+@pytest.mark.usefixtures("ray_here")
+def test_trials_that_cannot_be_trained_are_failed_and_the_best_of_the_rest_is_kept(
+    call: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, data, _, *_ = call[3:]
+    space, out = tmp_path / "space.yaml", tmp_path / "out"
+    space.write_text("model.start: [none, nowhere]\nmodel.settings.widths: [[8, 16, 16], [8, none, 16]]")
+    arguments = [recipe, data, str(out), f"--space={space}", "--trials=6", "--epochs=1"]
+    assert status_of(command, arguments) == DONE
+    rows = read_trials(out)
+    good = [row["model.start"] == "none" and "none" not in row["model.settings.widths"] for row in rows]
+    assert good == sorted(good, reverse=True)
+    assert 0 < sum(good) < 6
+    assert [row["failure"] == "" for row in rows] == [row["val_mse"] != "" for row in rows] == good
+    reasons = " ".join(row["failure"] for row in rows)
+    assert "no model bundle 'nowhere'" in reasons
+    assert "model.settings of unet" in reasons
+    printed = capsys.readouterr().out
+    assert printed.count(" failed ") == 6 - sum(good)
+    assert printed.index("6 trials of small") == sum(len(line) for line in printed.splitlines(True) if is_epoch(line))
+    assert "none" not in json.loads((out / "bundle.json").read_text())["recipe"]["model"]["settings"]["widths"]
+
+    space.write_text("model.settings.widths: [[8, none, 16]]")
+    assert status_of(command, [*arguments, "--trials=2"]) == FAILED
+    [line] = capsys.readouterr().err.splitlines()
+    assert "none of 2 trials could be trained; the first: model.settings of unet" in line
+
+
+@pytest.mark.parametrize("kills", [1, 9])
+def test_a_killed_trial_is_tried_again_a_few_times(call: list[str], tmp_path: Path, kills: int) -> None:
+    mark, out = uuid.uuid4().hex, tmp_path / "out"
+    again = [*call[:5], str(out), "--trials=1", call[-1]]
+    environment = {**os.environ, "COLORIZE_TEST_MARK": mark}
+    killed: set[int] = set()
+    with subprocess.Popen(again, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as job:
+        while job.poll() is None:
+            for pid in set(marked(mark, b"ImplicitFunc.train")) - killed:
+                if len(killed) < kills:
+                    os.kill(pid, signal.SIGKILL)
+                    killed.add(pid)
+            time.sleep(0.1)
+        _, said = job.communicate()
+    if kills == 1:
+        assert (job.returncode, len(killed)) == (DONE, 1)
+        [row] = read_trials(out)
+        assert (row["epochs"], row["failure"]) == (str(EPOCHS), "")
+    else:
+        assert (job.returncode, len(killed)) == (FAILED, 3)
+        [line] = said.splitlines()
+        assert "none of 1 trials could be trained; the first: 3 processes of it were killed" in line
 
 
 @pytest.mark.usefixtures("ray_here")

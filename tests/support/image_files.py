@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from typing import Any
 
+import cv2
+import imagecodecs
 import numpy as np
 import PIL
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 from skimage import color as reference
@@ -18,15 +22,35 @@ Pixels = NDArray[np.uint8]
 RGB: Pixels = data.astronaut()[90:122, 190:238]  # [32, 48, 3], a face
 GRAY: Pixels = np.asarray(Image.fromarray(RGB).convert("L"))
 DEEP = (GRAY.astype(np.uint16) << 8) + np.arange(48, dtype=np.uint16)  # all 16 bits in use
+DEEP_RGB = (RGB.astype(np.uint16) << 8) + np.arange(48, dtype=np.uint16)[:, None]
 INDEX: Pixels = GRAY // 64  # 0..3
 PALETTE = np.array([[0, 0, 0], [200, 30, 10], [20, 180, 90], [255, 250, 240]], np.uint8)
 ALPHA: Pixels = np.repeat(np.linspace(0, 255, 48).astype(np.uint8)[None], 32, axis=0)
+DEEP_ALPHA = ALPHA.astype(np.uint16) * 257
 
 
 def save(image: Image.Image, file_format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, file_format, **options)
     return buffer.getvalue()
+
+
+def deep_png(pixels: NDArray[np.uint16]) -> bytes:
+    """Of [h, w, 3 or 4], which Pillow cannot write."""
+    channels = [2, 1, 0, 3][: pixels.shape[2]]
+    return bytes(cv2.imencode(".png", pixels[..., channels])[1])
+
+
+def deep_tiff(pixels: NDArray[np.uint16], **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, photometric="rgb", **options)
+    return buffer.getvalue()
+
+
+def png_with(content: bytes, kind: bytes, data: bytes) -> bytes:
+    """The PNG file with a chunk more, before its pixels."""
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return content[:33] + chunk + content[33:]
 
 
 def indexed() -> Image.Image:
@@ -113,6 +137,38 @@ LAYOUTS: dict[str, tuple[bytes, NDArray[Any], Pixels | None, float]] = {
         (DEEP[3, 5] != DEEP) * np.uint8(255),
         0,
     ),
+    "png-RGB-16": (deep_png(DEEP_RGB), DEEP_RGB, None, 0),
+    "png-RGB-16-of-gray": (deep_png(np.dstack([DEEP] * 3)), DEEP, None, 0),
+    "png-RGBA-16": (deep_png(np.dstack([DEEP_RGB, DEEP_ALPHA])), DEEP_RGB, ALPHA, 0),
+    "tiff-RGB-16": (deep_tiff(DEEP_RGB), DEEP_RGB, None, 0),
+    "tiff-RGB-16-big-endian": (deep_tiff(DEEP_RGB, byteorder=">"), DEEP_RGB, None, 0),
+    "tiff-RGB-16-deflate": (deep_tiff(DEEP_RGB, compression="zlib", predictor=True), DEEP_RGB, None, 0),
+    "png-LA-16": (imagecodecs.png_encode(np.dstack([DEEP, DEEP_ALPHA])), DEEP, ALPHA, 0),
+    "png-RGB-16-clear": (
+        png_with(deep_png(DEEP_RGB), b"tRNS", DEEP_RGB[3, 5].astype(">u2").tobytes()),
+        DEEP_RGB,
+        (DEEP_RGB[3, 5] != DEEP_RGB).any(axis=-1) * np.uint8(255),
+        0,
+    ),
+    "tiff-RGB-16-planes": (deep_tiff(np.moveaxis(DEEP_RGB, -1, 0), planarconfig="separate"), DEEP_RGB, None, 0),
+    "tiff-RGB-16-tiles": (deep_tiff(DEEP_RGB, tile=(16, 16)), DEEP_RGB, None, 0),
+    "tiff-RGBA-16": (deep_tiff(np.dstack([DEEP_RGB, DEEP_ALPHA]), extrasamples=["unassalpha"]), DEEP_RGB, ALPHA, 0),
+    "tiff-RGB-16-infrared": (
+        deep_tiff(np.dstack([DEEP_RGB, DEEP_ALPHA]), extrasamples=["unspecified"]),
+        DEEP_RGB,
+        None,
+        0,
+    ),
+    "tiff-32-unsigned": (tiff("<", 48, 32, 32, 1, (DEEP.astype("<u4") << 16).tobytes()), DEEP, None, 0),
+    "tiff-RGBA-16-premultiplied": (
+        deep_tiff(
+            np.dstack([DEEP_RGB * (DEEP_ALPHA[..., None] / 65535), DEEP_ALPHA]).astype(np.uint16),
+            extrasamples=["assocalpha"],
+        ),
+        np.where(ALPHA[..., None] > 0, DEEP_RGB, 0),
+        ALPHA,
+        65535 / 257,
+    ),
     "tiff-1": (save(Image.fromarray(BILEVEL).convert("1"), "TIFF", compression="group4"), BILEVEL, None, 0),
     "tiff-L": (save(Image.fromarray(GRAY), "TIFF"), GRAY, None, 0),
     "tiff-L-lzw": (save(Image.fromarray(GRAY), "TIFF", compression="tiff_lzw"), GRAY, None, 0),
@@ -142,6 +198,23 @@ LAYOUTS: dict[str, tuple[bytes, NDArray[Any], Pixels | None, float]] = {
     "bmp-L": (save(Image.fromarray(GRAY), "BMP"), GRAY, None, 0),
     "bmp-P": (save(indexed(), "BMP"), PALETTE[INDEX], None, 0),
     "bmp-RGB": (save(Image.fromarray(RGB), "BMP"), RGB, None, 0),
+    "jp2-L": (save(Image.fromarray(GRAY), "JPEG2000"), GRAY, None, 0),
+    "jp2-RGB": (save(Image.fromarray(RGB), "JPEG2000", mct=0), RGB, None, 0),
+    "jp2-RGBA": (save(Image.fromarray(np.dstack([RGB, ALPHA])), "JPEG2000", mct=0), RGB, ALPHA, 0),
+    "jp2-16": (save(Image.fromarray(DEEP), "JPEG2000"), DEEP, None, 0),
+    "pbm": (save(Image.fromarray(BILEVEL).convert("1"), "PPM"), BILEVEL, None, 0),
+    "pgm": (save(Image.fromarray(GRAY), "PPM"), GRAY, None, 0),
+    "pgm-plain": (f"P2 48 32 255 {' '.join(map(str, GRAY.flat))}".encode(), GRAY, None, 0),
+    "pgm-16": (b"P5 48 32 65535\n" + DEEP.astype(">u2").tobytes(), DEEP, None, 0),
+    "ppm": (save(Image.fromarray(RGB), "PPM"), RGB, None, 0),
+    "ppm-10": (
+        b"P6 # ten bits\n48 32 1023\n" + (DEEP_RGB >> 6).astype(">u2").tobytes(),
+        np.rint((DEEP_RGB >> 6) * (65535 / 1023)).astype(np.uint16),
+        None,
+        1,
+    ),
+    "ppm-16": (b"P6 48 32 65535\n" + DEEP_RGB.astype(">u2").tobytes(), DEEP_RGB, None, 2),
+    "gif": (save(indexed(), "GIF"), PALETTE[INDEX], None, 0),
 }  # fmt: skip
 FORMATS = {
     "jpeg": LAYOUTS["jpeg-YCbCr"][0],
@@ -150,6 +223,11 @@ FORMATS = {
     "tiff-lzw": LAYOUTS["tiff-L-lzw"][0],
     "webp": LAYOUTS["webp-RGB"][0],
     "bmp": LAYOUTS["bmp-RGB"][0],
+    "jp2": LAYOUTS["jp2-RGB"][0],
+    "pgm-16": LAYOUTS["pgm-16"][0],
+    "gif": LAYOUTS["gif"][0],
+    "png-16": LAYOUTS["png-RGB-16"][0],
+    "tiff-16": LAYOUTS["tiff-RGB-16"][0],
 }
 if int(PIL.__version__.split(".")[0]) < 13:
     del LAYOUTS["tiff-YCbCr"]  # which older Pillow, the newest for Python 3.10, writes so that it cannot read it back

@@ -11,7 +11,7 @@ import sys
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,10 @@ import botocore.session
 import pytest
 import s3fs
 
+from colorize_core import storage
+
 KEY, SECRET = "AKIATESTTESTTESTTEST", "s3cr3t/of+the/tests/that/nobody/may/print"
+CONTENT = bytes(range(256)) * 12
 PAGE = 5  # keys in one answer; a thousand elsewhere
 _REFUSALS = {
     "slow_down": (503, b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"),
@@ -218,3 +221,24 @@ def bucket(s3_server: S3, s3: Connect) -> str:
     name = f"bucket-{uuid.uuid4().hex}"
     s3_server.client().create_bucket(Bucket=name)  # type: ignore[attr-defined]
     return f"s3://{name}"
+
+
+@pytest.fixture
+def filled(bucket: str) -> str:
+    """A bucket with a few files in two folders."""
+    for name in ("a.bin", "b.bin", "below/c.bin", "below/2/d.bin"):
+        storage.write(f"{bucket}/{name}", CONTENT)
+    return bucket
+
+
+@contextmanager
+def failing(server: S3, connect: Connect, faults: Faults) -> Iterator[str]:
+    """This process sees the server through a proxy."""
+    with faulty_proxy(server.host, faults) as proxy:
+        connect(proxy)
+        yield proxy
+        connect()
+
+
+def names(entries: Iterable[storage.Entry]) -> list[str]:
+    return [entry.name for entry in entries]

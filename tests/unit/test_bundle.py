@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorize_core import Colorizer, bundle, load_bundle
+from colorize_core import Colorizer, bundle, load_bundle, storage
 from colorize_core.errors import BundleError, UserError
 from colorize_core.recipes import Recipe
 
@@ -32,10 +33,10 @@ def test_the_default_bundle_says_how_good_it_is() -> None:
     metrics = load_bundle("default").metrics
     assert metrics["images"] >= 500
     rows = metrics["tables"]["full"]
-    assert list(rows) == ["gray copy", "mean chroma", "unet-lab faithful", "unet-lab vivid"]
-    assert metrics["not_beaten"]["full"]["unet-lab faithful"] == []
-    assert rows["unet-lab faithful"]["psnr"]["mean"] > rows["gray copy"]["psnr"]["mean"] + 1
-    vivid = rows["unet-lab vivid"]["colorfulness"]["mean"]
+    assert list(rows) == ["gray copy", "mean chroma", "unet-lite faithful", "unet-lite vivid"]
+    assert metrics["not_beaten"]["full"]["unet-lite faithful"] == []
+    assert rows["unet-lite faithful"]["psnr"]["mean"] > rows["gray copy"]["psnr"]["mean"] + 1
+    vivid = rows["unet-lite vivid"]["colorfulness"]["mean"]
     assert 0.75 < vivid / metrics["truth"]["colorfulness"]["mean"] < 1.25
     card = (DEFAULT / "MODEL_CARD.md").read_text()
     for figures in rows.values():
@@ -125,6 +126,38 @@ def test_saved_and_loaded_is_equal(tmp_path: Path) -> None:
     assert (tmp_path / "history.csv").read_bytes() == b"epoch\n"
 
 
+@pytest.mark.parametrize("place", ["tmp_path", "bucket"])
+def test_a_bundle_stays_whole_where_a_new_one_cannot_be_written(
+    place: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = storage.join(str(request.getfixturevalue(place)), "bundle")
+    files = {"history.csv": b"epoch\n", "tensorboard/events": b"old"}
+    first = load_bundle("default")
+    first.save(folder, files)
+    before = {entry.name: storage.read(entry.path) for entry in storage.find(folder)}
+    second = replace(first, weights=(first.weights + b"0"))
+    written = "replacing" if place == "tmp_path" else "write"
+    intact = getattr(storage, written)
+    for room in range(len(before)):
+        left = [room]
+
+        def run_out(*arguments: Any, left: list[int] = left) -> Any:
+            if not left[0]:
+                raise OSError(errno.ENOSPC, "no space left")
+            left[0] -= 1
+            return intact(*arguments)
+
+        monkeypatch.setattr(storage, written, run_out)
+        with pytest.raises(OSError, match="no space left"):
+            second.save(folder, {**files, "tensorboard/events": b"new"})
+        assert {entry.name: storage.read(entry.path) for entry in storage.find(folder)} == before
+        assert load_bundle(folder) == first
+    monkeypatch.setattr(storage, written, intact)
+    second.save(folder, files)
+    assert {entry.name for entry in storage.find(folder)} == set(before)
+    assert load_bundle(folder).digest == second.digest
+
+
 def change_json(**changes: object) -> Callable[[Path], None]:
     def change(folder: Path) -> None:
         path = folder / "bundle.json"
@@ -188,5 +221,5 @@ def test_weights_of_another_model_are_refused() -> None:
     made = load_bundle("default")
     settings = {**made.recipe.model.settings, "widths": [8, 16, 32, 64]}
     model = made.recipe.model.model_copy(update={"settings": settings})
-    with pytest.raises(BundleError, match=r"model\.keras of unet-lab cannot be loaded"):
+    with pytest.raises(BundleError, match=r"model\.keras of unet-lite cannot be loaded"):
         replace(made, recipe=made.recipe.model_copy(update={"model": model})).model()

@@ -120,6 +120,16 @@ def test_join_keeps_lightness_of_every_gray_under_any_chroma() -> None:
     assert np.abs(joined[..., 0] - lightness).max() <= ONE_LEVEL_OF_L
 
 
+def test_join_to_16_bits_keeps_lightness_to_a_quarter_of_4096th() -> None:
+    gray = np.arange(65536, dtype=np.uint16)
+    ab = np.random.default_rng(4).uniform(-128, 128, (65536, 2)).astype(np.float32)
+    lightness = color.lightness(gray)
+    joined = color.join(lightness, ab, np.uint16)
+    assert joined.dtype == np.uint16
+    assert np.abs(reference.rgb2lab(joined)[..., 0] - lightness).max() < 100 / 4096 / 4
+    np.testing.assert_array_equal(color.join(lightness, 0 * ab, np.uint16), np.stack([gray] * 3, axis=-1))
+
+
 def test_join_takes_chroma_away_and_only_what_does_not_fit() -> None:
     lightness, ab = _every_gray_with_every_ab()
     joined = color.join(lightness, ab)

@@ -2,42 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
 import io
-import subprocess
 import tarfile
 import tracemalloc
 import warnings
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 from colorize_core import containers
-from colorize_core.containers import list_members, read_from_tar, read_member, tar_names
-from colorize_core.errors import ImageError, InputError
-
-Files = dict[str, bytes]
-FILES = {"b.jpg": b"two" * 700, "album/a.jpg": b"one", "empty.jpg": b""}
-
-
-def tar(files: Files, mode: str = "w") -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=mode) as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def zipped(files: Files, method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return buffer.getvalue()
+from colorize_core.containers import list_members, look_into, read_member
+from colorize_core.errors import ImageError
 
 
 def patched(content: bytes, field: int, value: bytes) -> bytes:
@@ -50,27 +27,6 @@ def patched(content: bytes, field: int, value: bytes) -> bytes:
 
 
 FLAGS, METHOD, CHECKSUM, SIZE = 6, 8, 14, 22  # of the local header: APPNOTE.TXT, section 4.3.7
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Callable[[str, bytes], str]:
-    def write(name: str, content: bytes) -> str:
-        (tmp_path / name).write_bytes(content)
-        return str(tmp_path / name)
-
-    return write
-
-
-Store = Callable[[str, bytes], str]
-
-
-def refusal(path: str, call: Callable[[str], object] = list_members) -> str:
-    with pytest.raises(InputError) as caught:
-        call(path)
-    message = str(caught.value)
-    assert path in message
-    assert "\n" not in message
-    return message
 
 
 @pytest.mark.parametrize("name", ["x.tar", "x.zip", "X.TAR", "X.ZIP"])
@@ -87,15 +43,16 @@ def test_every_method_of_a_zip_file(store: Store, method: int) -> None:
     assert {member.name: read_member(member) for member in members} == FILES
 
 
-def test_folders_links_and_devices_are_no_members(store: Store) -> None:
+def test_folders_symbolic_links_and_devices_are_no_members(store: Store) -> None:
     buffer = io.BytesIO(tar({}))
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
+        for kind in (tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
             info = tarfile.TarInfo(f"{kind.decode()}.jpg")
             info.type, info.linkname = kind, "/etc/passwd"
             archive.addfile(info)
         archive.addfile(tarfile.TarInfo("file.jpg"))
-    assert [member.name for member in list_members(store("x.tar", buffer.getvalue()))] == ["file.jpg"]
+    contents = look_into(store("x.tar", buffer.getvalue()))
+    assert ([member.name for member in contents.members], contents.others) == (["file.jpg"], 3)
     path = store("x.zip", zipped({"folder.jpg/": b"", "folder.jpg/file.jpg": b"1"}))
     assert [member.name for member in list_members(path)] == ["folder.jpg/file.jpg"]
 
@@ -117,11 +74,6 @@ def test_members_of_one_name_are_told_apart(store: Store, suffix: str) -> None:
                     packed.addfile(info, io.BytesIO(content))
     members = list_members(store(f"x.{suffix}", buffer.getvalue()))
     assert [(member.size, read_member(member)) for member in members] == [(5, b"first"), (6, b"second")]
-
-
-def test_names_that_are_no_utf8_in_a_tar_file(store: Store) -> None:
-    [member] = list_members(store("x.tar", tar({"caf\udce9.jpg": b"1"})))
-    assert (member.name, read_member(member)) == ("caf\udce9.jpg", b"1")
 
 
 def test_names_of_old_zip_files_are_of_dos(store: Store) -> None:
@@ -149,63 +101,13 @@ def test_names_that_stay_inside(name: str) -> None:
     assert not containers.leads_outside(name)
 
 
-def test_a_tar_file_cut_off_anywhere_is_refused(store: Store) -> None:
-    """Also between two files, and in front of the end mark: tarfile would take it for whole."""
-    content = tar(FILES)
-    whole = 512 + 2560 + 512 + 512 + 512  # headers, contents to the next multiple of 512
-    cuts = [*range(0, whole, 100), *range(0, whole + 1, 512), whole + 511]
-    for cut in cuts:
-        refusal(store("x.tar", content[:cut]))
-    assert len(list_members(store("x.tar", content[: whole + 512]))) == 3
-
-
-@pytest.mark.parametrize("junk", [b"junk" * 128, bytes(512)], ids=["damaged", "zeros"])
-def test_a_tar_file_with_a_lost_header_is_refused(store: Store, junk: bytes) -> None:
-    content = tar(FILES)
-    at = content.index(b"album/a.jpg")
-    refusal(store("x.tar", content[:at] + junk + content[at + 512 :]))
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage" * 300, zipped(FILES), tar(FILES, "w:gz")])
-def test_what_is_no_tar_file_is_refused(store: Store, content: bytes) -> None:
-    refusal(store("x.tar", content))
-
-
-@pytest.mark.parametrize("suffix", [".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".TAR.GZ"])
-def test_a_compressed_tar_file_is_not_for_single_files(store: Store, suffix: str) -> None:
-    assert "unpack it to a .tar" in refusal(store(f"x{suffix}", tar(FILES, "w:gz")))
-    assert not containers.is_container_name(f"x{suffix}")
-
-
-def test_a_tar_file_that_shrank_gives_damaged_members(store: Store) -> None:
-    members = list_members(store("x.tar", tar(FILES)))
-    store("x.tar", tar(FILES)[:900])
-    for member in members[:2]:
-        with pytest.raises(ImageError, match=r"ends \d+ bytes too early"):
-            read_member(member)
-
-
-def test_a_sparse_member_is_not_taken_for_its_pieces(tmp_path: Path) -> None:
-    with (tmp_path / "a.bmp").open("wb") as file:
-        file.truncate(1 << 20)
-        file.write(b"begin")
-    try:
-        subprocess.run(["tar", "--sparse", "-cf", "x.tar", "a.bmp"], cwd=tmp_path, check=True, capture_output=True)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        pytest.skip("no GNU tar here")
-    [member] = list_members(str(tmp_path / "x.tar"))
-    assert member.size == 1 << 20
-    with pytest.raises(ImageError, match="in pieces") as caught:
-        read_member(member)
-    assert caught.value.reason == "unsupported"
-
-
-@pytest.mark.parametrize("content", [*(zipped(FILES)[:cut] for cut in (0, 1, 10, 100, -1, -30)), b"garbage" * 300])
+@pytest.mark.parametrize(
+    "content",
+    [*(zipped(FILES)[:cut] for cut in (0, 1, 10, 100, -1, -30)), b"garbage" * 300],
+    ids=["nothing", "1 byte", "10", "100", "all but 1", "all but 30", "garbage"],  # the content has the time in it
+)
 def test_a_zip_file_without_its_directory_is_refused(store: Store, content: bytes) -> None:
     refusal(store("x.zip", content))
-
-
-NOISE = bytes(range(256)) * 40
 
 
 @pytest.mark.parametrize(
@@ -260,39 +162,13 @@ def test_a_zip_file_that_was_exchanged_is_read_anew(store: Store) -> None:
         assert read_member(member) == content
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
-def test_a_tar_file_is_read_from_front_to_end_however_compressed(store: Store, mode: str) -> None:
-    path = store("x", tar(FILES, mode))
-    assert tar_names(path) == list(FILES)
-    assert {name: read_from_tar(path, name) for name in FILES} == FILES
-    assert "no c.jpg in" in refusal(path, lambda path: read_from_tar(path, "c.jpg"))
-
-
-def test_a_gzip_file_of_several_parts_is_one(store: Store) -> None:
-    content = tar(FILES)
-    path = store("x.tar.gz", gzip.compress(content[:700]) + gzip.compress(content[700:]))
-    assert read_from_tar(path, "b.jpg") == FILES["b.jpg"]
-    assert tar_names(path) == list(FILES)
-
-
-@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
-def test_a_compressed_tar_file_that_is_damaged_is_refused(store: Store, mode: str) -> None:
-    content = tar({f"{i}.bin": NOISE[i:] for i in range(5)}, mode)
-    for cut in range(0, len(content) - 10, len(content) // 20):
-        refusal(store("x", content[:cut]), tar_names)
-    flipped = bytearray(content)
-    for at in range(len(content) // 4, len(content) // 2, 7):
-        flipped[at] ^= 0xFF
-    refusal(store("x", bytes(flipped)), tar_names)
-
-
-def test_the_checksum_of_a_gzip_file_is_looked_at(store: Store) -> None:
-    content = bytearray(tar(FILES, "w:gz"))
-    content[-8] ^= 1
-    assert "CRC" in refusal(store("x.tar.gz", bytes(content)), tar_names)
-
-
-def test_a_file_too_large_is_not_unpacked_from_a_tar_file(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "MAX_BYTES", 1000)
-    message = refusal(store("x.tgz", tar(FILES, "w:gz")), lambda path: read_from_tar(path, "b.jpg"))
-    assert "2100 bytes unpacked, more than 1000" in message
+@pytest.mark.parametrize("make", [tar, zipped])
+def test_a_container_that_was_replaced_gives_no_other_photograph(store: Store, make: Callable[..., bytes]) -> None:
+    """Of members that are alike in size, each has moved to another's place."""
+    path = store("x.tar" if make is tar else "x.zip", make({"a.jpg": b"first", "b.jpg": b"other"}))
+    members = list_members(path)
+    store(path.rsplit("/", 1)[1], make({"0.jpg": b"thing", "a.jpg": b"first!", "b.jpg": b"other!"}))
+    for member in members:
+        with pytest.raises(ImageError) as caught:
+            read_member(member)
+        assert caught.value.reason in ("unreadable", "damaged")

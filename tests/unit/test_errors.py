@@ -42,3 +42,7 @@ def test_every_error_of_the_module_is_in_its_tree() -> None:
     for name in defined:
         assert name in (errors.__doc__ or "")
         assert issubclass(getattr(errors, name), ColorizeError)
+
+
+def test_one_line_can_be_stored_whatever_a_path_is_called() -> None:
+    assert errors.one_line(OSError("caf\udce9.jpg:\n no \\regular file")) == r"caf\xe9.jpg: no \regular file"

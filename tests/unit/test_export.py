@@ -86,7 +86,7 @@ def test_the_default_bundle_at_any_size(file_format: ExportFormat, tmp_path: Pat
     facts = read_facts(exported.facts_path)
     model = bundle.model()
     rng = np.random.default_rng(7)
-    for shape in ((1, 96, 96, 1), (4, 48, 80, 1), (2, 16, 16, 1)):
+    for shape in ((1, 96, 96, 1), (4, 64, 160, 1), (2, 32, 32, 1)):
         inputs = rng.uniform(-1, 1, shape).astype(np.float32)
         expected = np.asarray(model(inputs, training=False))
         assert expected.std() > 0.01
@@ -95,7 +95,7 @@ def test_the_default_bundle_at_any_size(file_format: ExportFormat, tmp_path: Pat
     assert facts["color_space"] == "lab"
     assert facts["input"]["range"] == [-1, 1]
     assert facts["input"]["shape"] == ["batch", "height", "width", 1]
-    assert facts["input"]["sides_multiple"] == 16
+    assert facts["input"]["sides_multiple"] == 32
     assert (facts["output"]["side_ratio"], facts["output"]["scale"]) == (0.5, 128)
     assert 0 <= facts["compared"]["max_abs_difference"] <= TOLERANCE
     assert len({tuple(shape) for shape in facts["compared"]["shapes"]}) >= 2
@@ -221,6 +221,6 @@ def test_a_converter_that_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.
         raise RuntimeError("no such\noperator")
 
     monkeypatch.setattr(keras.Model, "export", fail)
-    with pytest.raises(ColorizeError, match=r"^unet-lab cannot be exported as onnx: no such operator$"):
+    with pytest.raises(ColorizeError, match=r"^unet-lite cannot be exported as onnx: no such operator$"):
         export_bundle(load_bundle("default"), str(tmp_path / "out"), "onnx")
     assert not any(tmp_path.iterdir())

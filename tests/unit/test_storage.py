@@ -75,7 +75,7 @@ def test_read_of_nothing_is_an_os_error(root: str) -> None:
 def test_entries_carry_path_name_size_and_sorted_names(root: str) -> None:
     for name, content in {"b.jpg": b"12", "album/2/c.jpg": b"123", "album/a.jpg": b"", "ä b.txt": b"1"}.items():
         storage.write(storage.join(root, name), content)
-    entries = list(storage.find(root))
+    entries = storage.find(root)
     assert [(entry.name, entry.size) for entry in entries] == [
         ("album/2/c.jpg", 3),
         ("album/a.jpg", 0),
@@ -83,7 +83,7 @@ def test_entries_carry_path_name_size_and_sorted_names(root: str) -> None:
         ("ä b.txt", 1),
     ]
     assert [len(storage.read(entry.path)) for entry in entries] == [3, 0, 2, 1]
-    assert list(storage.find(root + "/")) == entries
+    assert storage.find(root + "/") == entries
     assert [entry.name for entry in storage.children(root)] == ["b.jpg", "ä b.txt"]
 
 
@@ -115,6 +115,74 @@ def test_match_finds_a_file_whose_name_has_wildcards(root: str, name: str) -> No
     assert (entry.name, storage.read(entry.path)) == (name, name.encode())
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        *("*", "**", "*.jpg", "?.jpg", "[!a].jpg", "[a-", ".*", "*/*", "*/*.jpg", "*/", "a[[]b]/*", "*/.*/*", "x*/**"),
+        *(
+            "**/*.jpg",
+            "**/2/*",
+            "*/2/**",
+            "*/**/?.jpg",
+            "**/*/**",
+            "al*/**/2/*.jpg",
+            "link/*",
+            "*/gone/*",
+            "no/*",
+            "a.jpg/*",
+        ),
+        *("*/a.b*/*", "alb*/2/c.jpg", "*\\*", "**/loop/*"),
+    ],
+)
+def test_match_has_the_rules_of_fsspec(tmp_path: Path, pattern: str) -> None:
+    root = tmp_path / "r+(o)t"
+    for name in (
+        "a.jpg",
+        ".h.jpg",
+        "album/b.jpg",
+        "album/2/c.jpg",
+        "album/2/3/2/d.jpg",
+        "album/.h/e.jpg",
+        "a[b]/f.jpg",
+    ):
+        storage.write(str(root / name), b"x")
+    for name in ("x/a.bc/g.jpg", "new\nline/\n.jpg", "back\\slash.jpg", "caf\udce9/h.jpg"):
+        storage.write(str(root / name), b"x")
+    (root / "link").symlink_to("album")
+    (root / "album" / "loop").symlink_to("..")
+    (root / "gone.jpg").symlink_to("nothing")
+    found = fsspec.filesystem("file").glob(f"{root}/{pattern}".rstrip("/"))
+    expected = sorted(path for path in found if not os.path.isdir(path))
+    entries = list(storage.match(f"{root}/{pattern}"))
+    assert [entry.path for entry in entries] == expected
+    for entry in entries:
+        assert entry.path.endswith("/" + entry.name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names", "is_told"),
+    [
+        ("*/*.jpg", ["a/1.jpg"], True),
+        ("**/*.jpg", ["a/1.jpg"], True),
+        ("l*/**", [], True),
+        ("locked/*.jpg", [], True),
+        ("a/*.jpg", ["1.jpg"], False),
+        ("[a-k]*/*.jpg", ["a/1.jpg"], False),
+        ("*.jpg", [], False),
+        ("nowhere/*.jpg", [], False),
+    ],
+)
+def test_match_tells_which_folders_cannot_be_listed(
+    locked: Path, pattern: str, names: list[str], is_told: bool
+) -> None:
+    told: list[OSError] = []
+    assert [entry.name for entry in storage.match(f"{locked}/{pattern}", told.append)] == names
+    assert [error.filename for error in told] == [str(locked / "locked")] * is_told
+    if is_told:
+        with pytest.raises(PermissionError):
+            list(storage.match(f"{locked}/{pattern}"))
+
+
 def test_links_to_files_are_followed(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "long.jpg").write_bytes(b"12345")
@@ -128,7 +196,7 @@ def test_links_to_files_are_followed(tmp_path: Path) -> None:
     assert broken.name == "broken.jpg"  # whoever reads it is told that it is gone
     with pytest.raises(FileNotFoundError):
         storage.read(broken.path)
-    assert entry.stamp == next(storage.find(str(tmp_path / "store"))).stamp
+    assert entry.stamp == storage.find(str(tmp_path / "store"))[0].stamp
 
 
 def test_stamp_changes_with_the_time_of_change(tmp_path: Path) -> None:
@@ -146,7 +214,7 @@ def test_stamp_changes_with_the_object(root: str) -> None:
     path = storage.join(root, "a.jpg")
     storage.write(path, b"1")
     [old] = storage.find(root)
-    assert [old] == list(storage.find(root))
+    assert [old] == storage.find(root)
     storage.write(path, b"2")
     [new] = storage.find(root)
     assert old.stamp
@@ -199,6 +267,13 @@ def test_check_writable_leaves_nothing(root: str) -> None:
     assert not storage.exists(storage.join(root, "new"))
 
 
+def test_a_process_killed_over_its_probe_leaves_the_folder_empty(root: str) -> None:
+    storage.write(storage.join(root, ".0123.probe"), b"")
+    assert storage.is_empty(root)
+    storage.write(storage.join(root, "a.png"), b"x")
+    assert not storage.is_empty(root)
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [("in", True), ("in/", True), ("in/below/x", True), ("in/../in/x", True), ("inside", False), (".", False)],
@@ -214,7 +289,11 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     (tmp_path / "a.jpg").write_bytes(b"x")
     for found in (storage.find(str(tmp_path)), storage.children(str(tmp_path)), storage.match(f"{tmp_path}/*")):
-        assert [entry.name for entry in found] == ["a.jpg"]
+        assert [(entry.name, entry.size) for entry in found] == [("a.jpg", 1), ("pipe.jpg", 0)]
+    with pytest.raises(OSError, match=r"pipe\.jpg: is no regular file"):  # and no one waits for it
+        storage.read(str(tmp_path / "pipe.jpg"))
+    with pytest.raises(OSError, match=r"pipe\.jpg: is no regular file"):
+        storage.read_range(str(tmp_path / "pipe.jpg"), 0, 1)
 
 
 def test_check_writable_says_why_not(tmp_path: Path) -> None:
@@ -229,3 +308,15 @@ def test_children_are_the_files_right_there(root: str) -> None:
     for name in ("b.txt", "a.txt", "below/c.txt"):
         storage.write(storage.join(root, name), b"x")
     assert [entry.name for entry in storage.children(root)] == ["a.txt", "b.txt"]
+
+
+def test_links_that_lead_nowhere_or_to_themselves_stop_nobody(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nowhere.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "up").symlink_to(tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    assert [(entry.name, entry.size) for entry in storage.find(str(tmp_path))] == [
+        ("a.jpg", 1),
+        ("loop", 0),
+        ("nowhere.jpg", 0),
+    ]

@@ -28,6 +28,10 @@ from colorize_core.storage import patience, stores
         "zip://a.jpg::https://ada:hidden@host/x.zip",
         "https://host/x.tar?X-Amz-Credential=hidden",
         "https://host/x.tar?a=1&sig=hidden",
+        "https://host/x.tar?key=hidden",
+        "https://host/x.tar?a=1&password=hidden",
+        "https://host/x.tar?subscription-key=hidden",
+        "https://host/x.tar?api-key=hidden",
     ],
 )
 def test_a_url_with_a_secret_is_refused_and_not_repeated(url: str) -> None:
@@ -46,6 +50,8 @@ def test_a_url_with_a_secret_is_refused_and_not_repeated(url: str) -> None:
         "s3://arn:aws:s3:eu-west-1:123456789012:accesspoint/mine/x",
         "http://host:8080/x?page=2",
         "http://[::1]:8080/x",
+        "http://host:port/x",
+        "http://host/x?monkey=1",
         "http://[::1]/x",
         "memory://a/b",
         "file:///a/b@c:d",
@@ -56,8 +62,8 @@ def test_other_urls_are_not_refused(url: str) -> None:
 
 
 def test_names_with_users_are_no_secrets() -> None:
-    assert not stores._has_secret("abfs", "container@account.dfs.core.windows.net")
-    assert not stores._has_secret("sftp", "ada@host:22")
+    assert not stores._has_secret("abfs", "container@account.dfs.core.windows.net", "/x")
+    assert not stores._has_secret("sftp", "ada@host:22", "/x")
 
 
 def test_not_all_errors_are_transient() -> None:

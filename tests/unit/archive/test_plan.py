@@ -3,39 +3,66 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
-from colorize_core.archive import plan
-from colorize_core.archive.ledger import Ledger, LedgerRow
-from colorize_core.archive.plan import Plan, make_plan
-from colorize_core.archive.source import Source
+from colorize_core.archive import ledger, parts, plan
+from colorize_core.archive.ledger import LedgerRow
+from colorize_core.archive.names import of_page
+from colorize_core.archive.plan import Plan, Request, make_plan
+from colorize_core.archive.spool import Spool
 
+Row = dict[str, Any]  # of parts.SCHEMA
 Rows = dict[str, LedgerRow]
 MakeRow = Callable[..., LedgerRow]
 BUNDLE, SETTINGS = "ab" * 32, "format=png"  # those of make_row
 MIB = 1 << 20
+NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 
-def _sources(*names: str, size: int = 1000) -> list[Source]:
-    return [Source(f"/in/{name}", f"/in/{name}", name, size, "7-1") for name in sorted(names)]
+@pytest.fixture(autouse=True, params=[200_000, 2], ids=["one bucket", "many buckets"])
+def rows_per_bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Whatever is planned is planned the same in one piece and in many."""
+    monkeypatch.setattr(plan, "_ROWS_PER_BUCKET", request.param)
+    return int(request.param)
 
 
-def _plan(sources: Sequence[Source], done: Rows | None = None, **changes: Any) -> Plan:
-    made = Ledger(list((done or {}).values()))
-    return make_plan(sources, made, **({"bundle": BUNDLE, "settings": SETTINGS, "suffix": ".png"} | changes))
+def _source(name: str, size: int = 1000, folder: str = "/in") -> Row:
+    path = f"{folder}/{name}"
+    row = {"path": path.encode(), "member": b"", "place": 0, "source": path, "name": name, "size": size}
+    return row | {"fingerprint": "7-1"}
+
+
+def _sources(*names: str) -> list[Row]:
+    return [_source(name) for name in sorted(names)]
+
+
+def _plan(sources: Sequence[Row], done: Rows | Sequence[LedgerRow] = (), **changes: Any) -> Plan:
+    there = Spool(parts.SCHEMA)
+    for row in random.Random(0).sample(sources, len(sources)):  # noqa: S311 - the order of a listing is no one's business
+        there.append(pa.Table.from_pylist([row], parts.SCHEMA))
+    rows = list(done.values()) if isinstance(done, dict) else done
+    known = [pa.Table.from_pylist([vars(row)], ledger.SCHEMA).select(plan.LEDGER_COLUMNS) for row in rows]
+    request = Request(**({"bundle": BUNDLE, "settings": SETTINGS, "suffix": ".png"} | changes))
+    return make_plan(there, known, request)
+
+
+def _todo(made: Plan) -> list[Row]:
+    return sorted(made.todo.table().to_pylist(), key=lambda row: row["name"])
 
 
 def _names(made: Plan) -> dict[str, str]:
-    return {source.name: output for source, output in made.todo}
+    return {row["name"]: row["output"] for row in _todo(made)}
 
 
 def _carried_out(made: Plan, make_row: MakeRow, **fields: Any) -> Rows:
     """The ledger's rows after a run that did all of its plan."""
     return {
-        source.uri: make_row(source.uri, fingerprint=source.fingerprint, output=output, **fields)
-        for source, output in made.todo
+        row["source"]: make_row(row["source"], fingerprint=row["fingerprint"], output=row["output"], **fields)
+        for row in _todo(made)
     }
 
 
@@ -78,7 +105,7 @@ def test_the_name_of_a_source_that_is_gone_stays_taken(make_row: MakeRow) -> Non
     """Its result is still in OUTPUT, perhaps the only one: it may come from another INPUT."""
     done = _carried_out(_plan(_sources("a.tif")), make_row)
     assert _names(_plan(_sources("a.jpg"), done)) == {"a.jpg": "a.jpg.png"}
-    elsewhere = [Source("/other/a.tif", "/other/a.tif", "a.tif", 1000, "7-1")]
+    elsewhere = [_source("a.tif", folder="/other")]
     assert _names(_plan(elsewhere, done)) == {"a.tif": "a.tif.png"}
 
 
@@ -107,12 +134,10 @@ def test_another_format_gets_names_of_its_own(make_row: MakeRow) -> None:
     assert made.outdated == 2
 
 
-def test_rows_of_shards_have_no_name(make_row: MakeRow) -> None:
+def test_what_is_in_shards_is_done(make_row: MakeRow) -> None:
     sources = _sources("a.jpg", "a.tif")
-    made = _plan(sources, suffix="", settings="format=parquet")
-    assert _names(made) == {"a.jpg": "", "a.tif": ""}
-    done = {s.uri: make_row(s.uri, output="part-1.parquet", settings="format=parquet") for s in sources}
-    assert _plan(sources, done, suffix="", settings="format=parquet").finished == 2
+    done = {s["source"]: make_row(s["source"], output="part-1.parquet", settings="format=parquet") for s in sources}
+    assert _plan(sources, done, settings="format=parquet").finished == 2
 
 
 @pytest.mark.parametrize(
@@ -134,10 +159,21 @@ def test_rows_of_shards_have_no_name(make_row: MakeRow) -> None:
 def test_what_is_left_to_do(
     make_row: MakeRow, fields: dict[str, Any], retry: bool, expected: tuple[int, int, int, int]
 ) -> None:
-    [source] = _sources("a.jpg")
-    made = _plan([source], {source.uri: make_row(source.uri, **fields)}, retry_failed=retry)
-    assert (len(made.todo), made.finished, made.failed_before, made.outdated) == expected
+    made = _plan(_sources("a.jpg"), [make_row("/in/a.jpg", **fields)], retry_failed=retry)
+    assert (made.todo.num_rows, made.finished, made.failed_before, made.outdated) == expected
     assert _names(made) in ({}, {"a.jpg": "a.png"})
+
+
+def test_what_was_skipped_is_done_by_recolor_alone(make_row: MakeRow) -> None:
+    rows = [
+        make_row("/in/a.jpg", status="skipped", reason="in_color", output=""),
+        make_row("/in/b.jpg", output="b.png"),
+    ]
+    plain, recolor = (_plan(_sources("a.jpg", "b.jpg"), rows, recolor=recolor) for recolor in (False, True))
+    assert (plain.todo.num_rows, plain.finished, plain.outdated) == (0, 2, 0)
+    assert (_names(recolor), recolor.finished, recolor.outdated) == ({"a.jpg": "a.png"}, 1, 0)
+    done = [*rows, make_row("/in/a.jpg", output="a.png")]
+    assert _plan(_sources("a.jpg", "b.jpg"), done).todo.num_rows == 0
 
 
 def test_a_mixed_archive_is_counted_whole(make_row: MakeRow) -> None:
@@ -154,14 +190,17 @@ def test_a_mixed_archive_is_counted_whole(make_row: MakeRow) -> None:
 
 
 @pytest.mark.parametrize(("limit", "planned"), [(None, 5), (9, 5), (5, 5), (2, 2), (0, 0)])
-def test_limit(make_row: MakeRow, limit: int | None, planned: int) -> None:
+def test_limit(make_row: MakeRow, limit: int | None, planned: int, rows_per_bucket: int) -> None:
     sources = _sources("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "z.jpg")
-    done = {s.uri: make_row(s.uri, output=f"{s.name[0]}.png", fingerprint="6-1") for s in sources[1:5]}
-    done["/in/z.jpg"] = make_row("/in/z.jpg", output="z.png")
+    done = [make_row(f"/in/{stem}.jpg", output=f"{stem}.png", fingerprint="6-1") for stem in "bcde"]
+    done.append(make_row("/in/z.jpg", output="z.png"))
     made = _plan(sources, done, limit=limit)
-    assert [source.name for source, _ in made.todo] == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"][:planned]
+    names = [row["name"] for row in _todo(made)]
+    assert len(names) == planned
+    if rows_per_bucket > 6:  # else by bucket, and within each by name
+        assert names == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"][:planned]
     assert made.finished == 1
-    assert made.outdated == max(0, planned - 1)  # of those to do: all but the first
+    assert made.outdated == len({"b.jpg", "c.jpg", "d.jpg", "e.jpg"} & set(names))
 
 
 def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
@@ -173,25 +212,19 @@ def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
         in_parts |= _names(made)
         done |= _carried_out(made, make_row)
     assert in_parts == whole
-    assert (_plan(sources, done).todo, _plan(sources, done).finished) == ([], 8)
+    assert (_plan(sources, done).todo.num_rows, _plan(sources, done).finished) == (0, 8)
 
 
 def _tasks(sizes: Sequence[int]) -> list[list[str]]:
-    sources = [
-        Source(path := f"/in/{i:03d}.jpg", path, f"{i:03d}.jpg", size, f"{size}-1") for i, size in enumerate(sizes)
-    ]
-    tables = list(_plan(sources).tasks())
-    assert all(table.schema == plan.SCHEMA for table in tables)
-    rows = [row for table in tables for row in table.to_pylist()]
-    assert rows == [
-        {
-            "path": s.path.encode(),
-            "source": s.uri,
-            "fingerprint": s.fingerprint,
-            "output": s.name.replace("jpg", "png"),
-        }
-        for s in sources
-    ]
+    sources = [_source(f"{i:03d}.jpg", size) for i, size in enumerate(sizes)]
+    made = Plan(Spool(plan.SCHEMA))
+    for row in sources:
+        made.todo.append(pa.Table.from_pylist([row | {"output": row["name"] + ".png"}], plan.SCHEMA))
+    tables = list(made.tasks())
+    assert all(table.schema == plan.TASK_SCHEMA for table in tables)
+    assert [set(table["task"].to_pylist()) for table in tables] == [{number} for number in range(len(tables))]
+    rows = [row for table in tables for row in table.drop_columns("task").to_pylist()]
+    assert rows == made.todo.table().to_pylist()
     return [table["source"].to_pylist() for table in tables]
 
 
@@ -215,9 +248,119 @@ def test_tasks_are_bounded_in_files_and_bytes(sizes: list[int], expected: list[i
 
 def test_a_name_outlives_other_formats_and_failures(make_row: MakeRow) -> None:
     rows = [
-        make_row("/in/b.tif", output="b.png"),
-        make_row("/in/b.tif", output="b.jpg", settings="format=jpeg"),
-        make_row("/in/b.tif", output="", status="failed", reason="storage", bundle="cd" * 32),
+        make_row("/in/b.tif", output="b.png", finished_at=NOON),
+        make_row("/in/b.tif", output="b.jpg", settings="format=jpeg", finished_at=NOON + timedelta(1)),
+        make_row("/in/b.tif", output="", status="failed", bundle="cd" * 32, finished_at=NOON + timedelta(2)),
     ]
-    made = make_plan(_sources("b.jpg", "b.tif"), Ledger(rows), bundle=BUNDLE, settings=SETTINGS, suffix=".png")
+    made = _plan(_sources("b.jpg", "b.tif"), rows)
     assert _names(made) == {"b.jpg": "b.jpg.png", "b.tif": "b.png"}
+
+
+def test_the_last_row_of_a_source_counts(make_row: MakeRow) -> None:
+    old = make_row("/in/a.jpg", finished_at=NOON, output="a.png")
+    new = make_row(
+        "/in/a.jpg", finished_at=NOON + timedelta(milliseconds=1), status="failed", reason="damaged", output=""
+    )
+    for rows in ([old, new], [new, old], [new, old, old, new]):
+        made = _plan(_sources("a.jpg"), rows)
+        assert (made.todo.num_rows, made.finished, made.failed_before) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("reason", ["storage", "unreadable", "taken"])
+def test_what_failed_through_no_fault_of_its_own_is_tried_again(make_row: MakeRow, reason: str) -> None:
+    made = _plan(_sources("a.jpg"), [make_row("/in/a.jpg", status="failed", reason=reason, output="")])
+    assert (made.todo.num_rows, made.failed_before, made.outdated) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("folder", ["a.png", "A.PNG", "a.png/b"])
+def test_no_result_is_named_like_a_folder_of_sources(folder: str) -> None:
+    """The folder will have results of its own."""
+    names = _names(_plan(_sources("a.jpg", f"{folder}/c.jpg", "z.jpg")))
+    assert names == {"a.jpg": "a.jpg.png", f"{folder}/c.jpg": f"{folder}/c.png", "z.jpg": "z.png"}
+
+
+@pytest.mark.parametrize("folder", ["a.png", "A.PNG"])
+def test_a_folder_that_comes_later_gives_way_to_a_result(make_row: MakeRow, folder: str) -> None:
+    done = _carried_out(_plan(_sources("a.jpg", "z.jpg")), make_row)
+    sources = _sources("a.jpg", "z.jpg", f"{folder}/c.jpg", f"{folder}/d/e.jpg", "z/f.jpg")
+    names = _names(_plan(sources, done))
+    assert set(names) == {f"{folder}/c.jpg", f"{folder}/d/e.jpg", "z/f.jpg"}
+    beside = names[f"{folder}/c.jpg"].removesuffix("/c.png")
+    assert re.fullmatch(re.escape(folder) + r"\.[0-9a-f]{16}", beside)
+    assert names[f"{folder}/d/e.jpg"] == f"{beside}/d/e.png"
+    assert names["z/f.jpg"] == "z/f.png"
+    again = done | _carried_out(_plan(sources, done), make_row)
+    more = _names(_plan([*sources, _source(f"{folder}/g.jpg")], again))
+    assert more == {f"{folder}/g.jpg": f"{beside}/g.png"}
+
+
+def test_names_in_shards_need_no_memory(make_row: MakeRow) -> None:
+    """The ledger has the shard, not the name in it."""
+    assert _names(_plan(_sources("a.jpg", "b/a.tif"), in_shards=True)) == {
+        "a.jpg": "a.jpg.png",
+        "b/a.tif": "b/a.tif.png",
+    }
+    done = [make_row("/in/a.jpg", output="part-1.tar")]
+    assert _names(_plan(_sources("a.jpg", "a.tif"), done, in_shards=True)) == {"a.tif": "a.tif.png"}
+
+
+def test_names_stay_within_what_file_systems_take() -> None:
+    """255 bytes, of which an é has two; ten thousand pages, too."""
+    long = ["é" * 119 + suffix for suffix in (".jpg", ".tif", ".webp")]
+    long += ["x/" + "b" * 251 + ".gif", "y/" + "c" * 240 + ".gif"]
+    names = _names(_plan(_sources(*long)))
+    assert names[long[0]] == "é" * 119 + ".png"
+    assert names[long[4]] == "y/" + "c" * 240 + ".png"
+    others = [names[long[1]], names[long[2]]]
+    assert all(re.fullmatch(r"é{111}\.[0-9a-f]{16}\.png", name) for name in others), others
+    assert re.fullmatch(r"x/b{223}\.[0-9a-f]{16}\.png", names[long[3]])
+    assert len(set(names.values())) == 5
+    assert all(len(of_page(name, 10_000).split("/")[-1].encode()) <= 255 for name in names.values())
+
+
+def test_no_photograph_is_called_like_a_page_of_another() -> None:
+    names = _names(_plan(_sources("a.tif", "a.page-2.jpg", "a.PAGE-3.jpg", "a.page-x.jpg", "b.page-2/c.jpg")))
+    assert names["a.tif"] == "a.png"
+    assert [of_page("a.png", number) for number in (1, 2, 13)] == ["a.png", "a.page-2.png", "a.page-13.png"]
+    assert (names["a.page-2.jpg"], names["a.PAGE-3.jpg"]) == ("a.page-2.jpg.png", "a.PAGE-3.jpg.png")
+    assert (names["a.page-x.jpg"], names["b.page-2/c.jpg"]) == ("a.page-x.png", "b.page-2/c.png")
+
+
+def test_many_buckets_hold_no_more_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "_ROWS_PER_BUCKET", 100)
+    sizes: list[int] = []
+    compare = plan._compare
+    monkeypatch.setattr(plan, "_compare", lambda rows, *rest: (sizes.append(rows.num_rows), compare(rows, *rest)))
+    made = _plan(_sources(*(f"{i}.jpg" for i in range(1000))))
+    assert made.todo.num_rows == sum(sizes) == 1000
+    assert len(sizes) == 11
+    assert max(sizes) < 200
+
+
+def test_what_input_names_twice_is_done_once() -> None:
+    made = _plan([*_sources("a.jpg", "b.jpg"), *_sources("a.jpg")])
+    assert _names(made) == {"a.jpg": "a.png", "b.jpg": "b.png"}
+    assert (made.photographs, made.todo.num_rows) == (2, 2)
+
+
+def test_one_source_by_several_names_is_done_once() -> None:
+    there = [_source("a.jpg") | {"name": name} for name in ("in/a.jpg", "a.jpg", "z/a.jpg")]
+    made = _plan([*there, *_sources("b.jpg", "y/a.jpg")])  # those by name between them
+    assert _names(made) == {"a.jpg": "a.png", "b.jpg": "b.png", "y/a.jpg": "y/a.png"}
+    assert (made.photographs, made.todo.num_rows) == (3, 3)
+
+
+def test_no_result_lies_where_runs_keep_their_own() -> None:
+    names = _names(_plan(_sources("_partial/a.jpg", "_Ledger/b.jpg", "x/_runs/c.jpg", "_runs.jpg")))
+    assert names["_partial/a.jpg"] == "__partial/a.png"
+    assert names["_Ledger/b.jpg"] == "__Ledger/b.png"
+    assert (names["x/_runs/c.jpg"], names["_runs.jpg"]) == ("x/_runs/c.png", "_runs.png")
+
+
+def test_folders_stay_within_what_file_systems_take() -> None:
+    """Escaped, a name of other than UTF-8 is four times as long."""
+    long = "\\xe9" * 80
+    names = _names(_plan(_sources(f"{long}/a.jpg", f"{long}/b.jpg", f"{long}x/a.jpg")))
+    folders = {name: output.split("/")[0] for name, output in names.items()}
+    assert all(len(folder.encode()) <= 255 for folder in folders.values())
+    assert folders[f"{long}/a.jpg"] == folders[f"{long}/b.jpg"] != folders[f"{long}x/a.jpg"]

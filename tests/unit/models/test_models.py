@@ -190,3 +190,15 @@ def test_unknown_names_and_settings_are_named() -> None:
         models.build("unet", {"widths": [8, 8], "convolutions": [1]}, "lab")
     with pytest.raises(RecipeError, match="activation is 'tanh'; choose from relu, silu, gelu"):
         models.build("dense", DENSE | {"activation": "tanh"}, "lab")
+    with pytest.raises(RecipeError, match="down is 'strde'; choose from pool, stride"):
+        models.build("conv", CONV | {"down": "strde"}, "lab")
+    with pytest.raises(RecipeError, match="up is 'bilinear'; choose from upsample, transpose-upsample, transpose-str"):
+        models.build("conv", CONV | {"up": "bilinear"}, "lab")
+    with pytest.raises(RecipeError, match="first_stride is 3; choose from 1, 2"):
+        models.build("unet", UNET | {"first_stride": 3}, "lab")
+
+
+def test_what_is_no_truth_value_is_refused(name: str) -> None:
+    for value in ("no thanks", 1, None):
+        with pytest.raises(RecipeError, match=f"batch_norm is {value!r}; choose from true, false"):
+            build(name, batch_norm=value)

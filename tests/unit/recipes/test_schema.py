@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from colorize_core import recipes
-from colorize_core.errors import RecipeError
+from colorize_core.errors import InputError, RecipeError
 from colorize_core.recipes import Recipe, load_recipe
 
 MINIMAL: dict[str, Any] = {
@@ -62,6 +62,7 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "aged": 0.0,
             "framed": 0.0,
             "inference_side": 64,
+            "mirrored": False,
         },
         "model": {
             "name": "unet",
@@ -111,7 +112,6 @@ def test_a_recipe_does_not_change(tmp_path: Path) -> None:
         ("data.size", "large", "data.size: .*valid integer.* .got 'large'."),
         ("data.crop", 41, r"data: .*crop \(41\) is larger than size \(40\)"),
         ("data.crop", 24, r"data.crop \(24\) is not a multiple of model.multiple \(16\)"),
-        ("data.inference_side", 72, r"data.inference_side \(72\) is not a multiple of model.multiple \(16\)"),
         ("data.min_scale", 0, "data.min_scale: .*greater than 0"),
         ("data.min_scale", 1.01, "data.min_scale: .*less than or equal to 1"),
         ("data.gray", "grey", "data.gray: .*'luminance', 'average' or 'lightness' .got 'grey'."),
@@ -246,3 +246,24 @@ def test_a_recipe_in_an_object_store() -> None:
     storage.write("memory://test-schema/mine.yaml", yaml.safe_dump(MINIMAL).encode())
     assert load_recipe("memory://test-schema/mine.yaml").name == "mine"
     storage.remove("memory://test-schema")
+
+
+@pytest.mark.parametrize(("side", "expected"), [(64, 64), (72, 64), (76, 80), (9, 16)])
+def test_a_square_is_seen_at_the_nearest_multiple(side: int, expected: int) -> None:
+    assert load_recipe("unet-lab", {"data.inference_side": side}).square_side == expected
+
+
+@pytest.mark.parametrize("url", ["s3://AKIAKEY:hidden@bucket/x.h5", "https://host/x?token=hidden"])
+def test_a_recipe_with_a_secret_in_it_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    recipe = load_recipe("unet-lab").model_dump()
+    file.write_text(yaml.safe_dump(recipe | {"model": recipe["model"] | {"start": url}}))
+    for call in (
+        lambda: load_recipe(url),
+        lambda: load_recipe(str(file)),
+        lambda: load_recipe("unet-lab", {"model.start": url}),
+        lambda: load_recipe("unet-lab", {"model.encoder": "VGG16", "model.encoder_weights": url}),
+    ):
+        with pytest.raises(InputError, match="environment") as caught:
+            call()
+        assert "hidden" not in str(caught.value)

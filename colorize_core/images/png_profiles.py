@@ -1,0 +1,32 @@
+"""Profiles in the texts of PNG files, as ImageMagick wrote them before PNG had chunks of its own for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_KEY = "Raw profile type "
+_NAMES = {"exif": "exif", "xmp": "xmp", "icc": "icc_profile", "icm": "icc_profile"}  # by Pillow's name
+_APP1 = ((b"Exif\0\0", "exif"), (b"http://ns.adobe.com/xap/1.0/\0", "xmp"))  # a JPEG file's, of either kind
+
+
+def found_in(info: Mapping[Any, Any]) -> dict[Any, Any]:
+    """``exif``, ``xmp`` and ``icc_profile`` of Pillow's ``info`` that stand there as text."""
+    found: dict[Any, Any] = {}
+    for kind, name in _NAMES.items():
+        if data := raw(info, kind):
+            found[name] = data
+    app1 = raw(info, "APP1")
+    for head, name in _APP1:
+        if app1.startswith(head):
+            found[name] = app1 if name == "exif" else app1.removeprefix(head)
+    return found
+
+
+def raw(info: Mapping[Any, Any], kind: str) -> bytes:
+    """A line break, its name, its length, and lines of hexadecimal digits; b'' where there is none that can be read."""
+    lines = str(info.get(_KEY + kind, "")).split("\n")
+    try:
+        return bytes.fromhex("".join(lines[3:]))[: int(lines[2])]
+    except (ValueError, IndexError):
+        return b""

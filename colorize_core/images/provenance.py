@@ -1,0 +1,93 @@
+"""The mark that we leave in a file: that its colors were made by a machine, by which and from what.
+
+Source: IPTC Photo Metadata Standard 2023.2, Digital Source Type; XMP Specification Part 1 (ISO 16684-1), and Part 2,
+Media Management: a file that was made of another refers to it by xmpMM:DerivedFrom. dc:source is the archivist's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from xml.etree import ElementTree  # to build and to write: defusedxml is what parses
+
+import defusedxml.ElementTree
+
+# IPTC's term for captured pixels joined with some that a trained model made: the lightness is the photograph's own.
+_DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+_MARK = b'xmp:CreatorTool="colorize '
+_SOURCE = "xmpMM:DerivedFrom"
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2: even escaped
+_SPACES = {
+    "x": "adobe:ns:meta/",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "xmp": "http://ns.adobe.com/xap/1.0/",
+    "dc": "http://purl.org/dc/elements/1.1/",
+    "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
+    "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
+    "photoshop": "http://ns.adobe.com/photoshop/1.0/",
+    "xmpMM": "http://ns.adobe.com/xap/1.0/mm/",
+    "stRef": "http://ns.adobe.com/xap/1.0/sType/ResourceRef#",
+    "xmpRights": "http://ns.adobe.com/xap/1.0/rights/",
+    "tiff": "http://ns.adobe.com/tiff/1.0/",
+    "exif": "http://ns.adobe.com/exif/1.0/",
+}
+for _prefix, _space in _SPACES.items():
+    ElementTree.register_namespace(_prefix, _space)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """From which source a file was colorized, by which model bundle, of which digest."""
+
+    source: str
+    bundle: str
+    digest: str
+
+
+def is_ours(content: bytes) -> bool:
+    """Whether an image file has the mark that ``marked`` leaves in it."""
+    return _MARK in content
+
+
+def marked(provenance: Provenance, xmp: bytes | None = None, *, kept: bool = False) -> bytes:
+    """XMP packet that says that a machine made the colors.
+
+    Args:
+        provenance: which machine.
+        xmp: the photograph's own packet, which is kept around the mark; where it is unusable, the mark stands alone.
+        kept: the photograph has its own colors: only the program is named that wrote the file.
+    """
+    root = _parsed(xmp)
+    if root is None:
+        root = ElementTree.Element(_named("x:xmpmeta"))
+        ElementTree.SubElement(root, _named("rdf:RDF"))
+    rdf = next(root.iter(_named("rdf:RDF")))
+    by = "(its own colors)" if kept else f"{provenance.bundle} sha256:{provenance.digest}"
+    ours = {_named("xmp:CreatorTool"): f"colorize {by}"}
+    if not kept:
+        ours[_named("Iptc4xmpExt:DigitalSourceType")] = _DIGITAL_SOURCE_TYPE
+    # The orientation is applied, and Pillow and others take XMP's word for it, too.
+    stale = {*ours, *map(_named, ("tiff:Orientation", "exif:PixelXDimension", "exif:PixelYDimension", _SOURCE))}
+    for description in rdf.findall(_named("rdf:Description")):
+        for name in stale & description.attrib.keys():
+            del description.attrib[name]
+        for child in [child for child in description if child.tag in stale]:
+            description.remove(child)
+    mark = ElementTree.SubElement(rdf, _named("rdf:Description"), {_named("rdf:about"): "", **ours})
+    source = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", provenance.source)
+    ElementTree.SubElement(mark, _named(_SOURCE), {_named("stRef:filePath"): source})
+    packet = ElementTree.tostring(root, "unicode")
+    return f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{packet}<?xpacket end="w"?>'.encode()
+
+
+def _parsed(xmp: bytes | None) -> ElementTree.Element | None:
+    try:
+        root = defusedxml.ElementTree.fromstring((xmp or b"").rstrip(b"\0 \n"))
+    except Exception:  # not XML, or XML made to do harm
+        return None
+    return root if next(root.iter(_named("rdf:RDF")), None) is not None else None
+
+
+def _named(name: str) -> str:
+    prefix, local = name.split(":")
+    return f"{{{_SPACES[prefix]}}}{local}"

@@ -1,0 +1,74 @@
+"""The splits of a data set as pairs that wait in the object store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from colorize_core.errors import InputError
+from colorize_core.preparation import statistics
+from colorize_core.recipes import Recipe
+from colorize_core.training import pairs
+
+if TYPE_CHECKING:
+    import ray.data
+
+_GRAY = 1.0  # mean chroma, in units of ab, that at least one image must have
+
+
+@dataclass(frozen=True)
+class Split:
+    """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out.
+
+    The fingerprint stands for ids and pixels of the pairs, in any order: ``statistics.fingerprint``, as 64 digits.
+    """
+
+    pairs: ray.data.Dataset
+    images: int
+    fingerprint: str
+    rejected: list[str]
+
+
+def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
+    """Rows {id, rgb, reason, message} as pairs. Raises InputError where none of them has a color."""
+    from ray.data.expressions import col
+
+    settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
+    # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
+    rows.context.execution_options.preserve_order = True  # one seed, one order, whichever task ends first
+    made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings).materialize()
+    # One look at all rows, here: each question to Ray Data would start processes of its own.
+    columns = ["id", "reason", "message", "checksum", "chroma"]
+    looked = made.select_columns(columns).to_pandas().reindex(columns=columns)  # which a split without rows has not
+    good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
+    rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
+    readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
+    if len(good) and good["chroma"].max() < _GRAY:
+        raise InputError(
+            f"none of the {len(good)} images of DATA has a color: a colorizer learns from color photographs"
+        )
+    fingerprint = statistics.fingerprint(good["id"].tolist(), good["checksum"].tolist())
+    return Split(readable, len(good), f"{fingerprint:064x}", rejected)
+
+
+def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> int:
+    """Steps of an epoch. Raises InputError where the data do not fill a batch."""
+    images = {name: split.images for name, split in splits.items()}
+    steps = images["train"] // recipe.training.batch_size
+    if not steps or images["val"] < workers:
+        raise InputError(
+            f"DATA has {images['train']} images to learn from and {images['val']} to validate on: need at least "
+            f"{recipe.training.batch_size} (training.batch_size) and {workers} (--num-workers)"
+        )
+    return steps
+
+
+def facts_of(splits: Mapping[str, Split]) -> dict[str, Any]:
+    """How many images a bundle was trained on."""
+    return {"images": {name: split.images for name, split in splits.items()}, "rejected": len(rejected_of(splits))}
+
+
+def rejected_of(splits: Mapping[str, Split]) -> list[str]:
+    """The images that were left out, why."""
+    return [reason for split in splits.values() for reason in split.rejected]

@@ -1,0 +1,139 @@
+"""What 10⁸ photographs would take, from constants measured here, and how far the model is from runs of 1, 2, 4 nodes.
+
+    python -m tests.benchmarks.scaling [--images 1500] [--nodes 1 2 4]
+
+Constants: processor seconds a photograph of each stage, on one core, without Ray; requests and bytes a photograph of an
+object store, counted by a proxy before moto's server; bytes of the ledger and seconds of planning a photograph. The
+model: as many photographs a second as all cores finish that the nodes have, and nothing else in the way. Nodes are
+processes with one CPU each on this machine: more nodes than it has cores are told from the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from colorize_core import Archive, ArchiveConfig, storage
+from colorize_core.archive import predict
+from tests.benchmarks import plan_throughput
+from tests.benchmarks.archive_throughput import make_photographs
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+import s3_server
+from nodes import nodes
+
+_STORED = 96  # photographs of which the requests are counted
+
+
+def core_seconds(scans: Path, out: Path) -> dict[str, float]:
+    """Processor seconds of this process a photograph, by stage; the first tasks warm up and do not count."""
+    archive = Archive(ArchiveConfig(str(scans), str(out), file_format="parquet", report=False))
+    spent = {"read": 0.0, "predict": 0.0, "finish": 0.0}
+    with archive.locked(print) as lock:
+        planned = archive.plan()
+        finish = archive._finish(lock, planned)
+        network = predict.Predictor(archive.bundle, 1, archive.gain)
+        counted = 0
+        for number, task in enumerate(planned.tasks()):
+            clock = [time.process_time()]
+            small = predict.read_small(
+                task, recipe=archive.bundle.recipe, recolor=False, output=archive.output, run_id=archive.run_id
+            )
+            clock.append(time.process_time())
+            predicted = network(small)
+            clock.append(time.process_time())
+            finish(predicted)
+            clock.append(time.process_time())
+            if number >= 2:
+                counted += task.num_rows
+                for stage, begun, ended in zip(spent, clock, clock[1:], strict=False):
+                    spent[stage] += ended - begun
+    return {stage: seconds / counted for stage, seconds in spent.items()}
+
+
+def store_traffic(scans: Path) -> dict[str, float]:
+    """Requests and bytes a photograph, bucket to bucket, of a run on the node that this process is."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stderr
+        line = next(line for line in server.stderr if "http://127.0.0.1:" in line)
+        store = s3_server.S3("http://127.0.0.1:" + line.rpartition(":")[2].split()[0].rstrip("/"))
+        os.environ.update(store.environment(""))
+        store.client().create_bucket(Bucket="scaling")  # type: ignore[attr-defined]
+        for path in sorted(scans.iterdir())[:_STORED]:
+            storage.write(f"s3://scaling/scans/{path.name}", path.read_bytes())
+        seen = s3_server.Faults()
+        with s3_server.faulty_proxy(store.host, seen) as proxy:
+            call = [sys.executable, "-m", "jobs.archive", "s3://scaling/scans", "s3://scaling/colored"]
+            subprocess.run(
+                [*call, "--format", "parquet"],
+                env=os.environ | store.environment(proxy),
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
+        server.terminate()
+    return {"requests": seen.seen.total() / _STORED, "bytes": seen.sent / _STORED}
+
+
+def rate(scans: Path, out: Path, count: int) -> float:
+    """Photographs a second on so many nodes, between the first finished task and the last."""
+    with nodes({}, workers=count) as cluster:
+        call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), "--format", "parquet", "--no-report"]
+        subprocess.run(call, env=cluster.environment, stdout=subprocess.DEVNULL, check=True)
+    shards = [pq.read_table(path, columns=["finished_at", "run_id"]) for path in out.glob("part-*.parquet")]
+    ended: list[datetime] = sorted(max(shard["finished_at"].to_pylist()) for shard in shards)
+    later = sum(shard.num_rows for shard in shards) - shards[0].num_rows
+    return later / (ended[-1] - ended[0]).total_seconds()
+
+
+def main() -> None:
+    """Prints the constants, the model against runs, and what it says of 10⁸ photographs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4])
+    arguments = parser.parse_args()
+    cores = len(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory(prefix="colorize-benchmark-") as folder:
+        work = Path(folder)
+        make_photographs(work / "scans", arguments.images, 178, 218)
+        spent = core_seconds(work / "scans", work / "one")
+        total = sum(spent.values())
+        print("processor seconds a photograph:", ", ".join(f"{stage} {s:.4f}" for stage, s in spent.items()))
+        table = pa.concat_tables([pq.read_table(path) for path in (work / "one" / "_ledger").glob("*.parquet")])
+        size = sum(path.stat().st_size for path in (work / "one" / "_ledger").glob("*.parquet")) / table.num_rows
+        traffic = store_traffic(work / "scans")
+        print(f"object store, a photograph: {traffic['requests']:.2f} requests, {traffic['bytes'] / 1000:.1f} KB read")
+        begun = time.perf_counter()
+        listed = plan_throughput.listing(200_000)
+        request = plan_throughput.plan.Request("model", "settings", ".png")
+        tasks = sum(1 for _ in plan_throughput.plan.make_plan(listed, plan_throughput.ledger(200_000), request).tasks())
+        planning = (time.perf_counter() - begun) / 200_000
+        print(f"ledger {size:.0f} bytes, planning {1e6 * planning:.1f} microseconds a photograph ({tasks} tasks left)")
+        for count in arguments.nodes:
+            measured = rate(work / "scans", work / f"nodes-{count}", count)
+            said = min(count, cores) / total
+            print(
+                f"{count} nodes of 1 CPU on {cores} cores: {measured:.1f} photographs/s, the model says {said:.1f}: "
+                f"{measured / said:.2f} of it",
+                flush=True,
+            )
+        facts = {"core_seconds": spent, **traffic, "ledger_bytes": size, "planning_seconds": planning}
+        print(json.dumps(facts))
+
+
+if __name__ == "__main__":
+    main()

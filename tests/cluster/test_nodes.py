@@ -1,0 +1,156 @@
+"""All jobs in turn on a cluster of several nodes that share an object store and no disk, as on one machine.
+
+And once more, with a node lost by SIGKILL in the middle of each.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from nodes import Nodes, nodes
+from numpy.typing import NDArray
+from PIL import Image
+from s3_server import S3
+from small_recipe import SETTINGS, as_arguments
+
+from colorize_core import storage
+from jobs.exits import DONE
+
+EPOCHS = 4
+SCANS = 120
+PREPARE = ("--size", "32", "--val-fraction", "0.2", "--test-fraction", "0.2")
+TRAIN = as_arguments(SETTINGS | {"training.epochs": EPOCHS, "training.batch_size": 32})
+BUNDLE = "s3://nodes/several/bundle"  # evaluates and colorizes everywhere: equal weights, equal results
+pytestmark = pytest.mark.timeout(900)  # four jobs, twice
+During = Callable[[str, "subprocess.Popen[str]"], None]
+
+
+@pytest.fixture(scope="module")
+def store(s3_server: S3, color_dir: Path) -> Iterator[Mapping[str, str]]:
+    """Environment of an object store with photographs to learn from, ``s3://nodes/color``, and ``s3://nodes/scans``."""
+    environment = s3_server.environment("")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        s3_server.client().create_bucket(Bucket="nodes")  # type: ignore[attr-defined]
+        for path in color_dir.iterdir():
+            storage.write(f"s3://nodes/color/{path.name}", path.read_bytes())
+        for i in range(SCANS):
+            with Image.open(color_dir / f"coffee-{i % 40:02d}.jpg") as image:
+                gray = image.convert("L").rotate(i)
+            content = io.BytesIO()
+            gray.save(content, "PNG")
+            storage.write(f"s3://nodes/scans/{i // 10}/{i:03d}.png", content.getvalue())
+        yield {**os.environ, **environment}
+
+
+@pytest.fixture(scope="module")
+def cluster(store: Mapping[str, str]) -> Iterator[Nodes]:
+    with nodes(store, workers=2) as made:
+        yield made
+
+
+def run(job: str, arguments: Sequence[str], environment: Mapping[str, str], during: During) -> None:
+    """Runs a job to its good end; ``during`` is called with it when it has begun."""
+    call = [sys.executable, "-m", f"jobs.{job}", *arguments]
+    with subprocess.Popen(
+        call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        during(job, process)
+        printed, _ = process.communicate(timeout=240)
+    assert process.returncode == DONE, printed
+    assert "raylet" not in printed
+
+
+def run_all(out: str, environment: Mapping[str, str], during: During) -> None:
+    """Prepares, trains on two workers, evaluates and colorizes under ``out``."""
+    run("prepare", ["folder", "s3://nodes/color", f"{out}/prepared", *PREPARE], environment, during)
+    run("train", ["unet-lab", f"{out}/prepared", f"{out}/bundle", "--num-workers=2", *TRAIN], environment, during)
+    run("evaluate", [BUNDLE, f"{out}/prepared", f"{out}/report", "--split", "test"], environment, during)
+    options = ["--format", "parquet", "--model", BUNDLE]
+    run("archive", ["s3://nodes/scans", f"{out}/colored", *options], environment, during)
+
+
+def left_alone(job: str, process: subprocess.Popen[str]) -> None:
+    """Nothing happens to it."""
+
+
+@pytest.fixture(scope="module")
+def several(cluster: Nodes) -> str:
+    """What two nodes make that nobody disturbs."""
+    run_all("s3://nodes/several", cluster.environment, left_alone)
+    return "s3://nodes/several"
+
+
+def colored(out: str) -> dict[str, tuple[str, bytes]]:
+    """Status and image of each scan, which is there once."""
+    shards = [entry.path for entry in storage.children(f"{out}/colored") if entry.name.endswith(".parquet")]
+    rows = pa.concat_tables([pq.read_table(io.BytesIO(storage.read(path))) for path in shards]).to_pylist()
+    assert len({row["source"] for row in rows}) == len(rows) == SCANS
+    return {row["source"]: (row["status"], row["image"]) for row in rows}
+
+
+def history(out: str) -> NDArray[np.float64]:
+    """Epochs and losses."""
+    rows = list(csv.DictReader(io.StringIO(storage.read(f"{out}/bundle/history.csv").decode())))
+    return np.array([[float(row[name]) for name in ("epoch", "loss", "val_loss")] for row in rows])
+
+
+def assert_alike(out: str, other: str) -> None:
+    ours, theirs = (json.loads(storage.read(f"{where}/prepared/dataset.json")) for where in (out, other))
+    for name in ("images", "fingerprint", "statistics", "rejected"):
+        assert ours[name] == theirs[name]
+    np.testing.assert_allclose(history(out), history(other), rtol=1e-3)
+    ours, theirs = (json.loads(storage.read(f"{where}/report/metrics.json"))["splits"] for where in (out, other))
+    assert ours == theirs
+    assert len(ours["test"]) >= 3
+    assert storage.read(f"{out}/report/metrics.csv") == storage.read(f"{other}/report/metrics.csv")
+    assert colored(out) == colored(other)
+    assert {status for status, _ in colored(out).values()} == {"ok"}
+
+
+def test_several_nodes_do_what_one_machine_does(several: str, store: Mapping[str, str]) -> None:
+    run_all("s3://nodes/alone", store, left_alone)
+    assert_alike("s3://nodes/alone", several)
+
+
+def test_a_node_lost_in_the_middle_of_each_job_changes_nothing(several: str, cluster: Nodes) -> None:
+    lost = []
+
+    def lose(job: str, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        while job == "train" and not process.stdout.readline().startswith("epoch 2/"):
+            assert process.poll() is None
+        works = {"prepare": b"(_prepare)", "train": b"RayTrainWorker", "evaluate": b"MapWorker", "archive": b"(Finish)"}
+        cluster.lose_one_with(works[job], process)
+        lost.append(job)
+        cluster.add()
+
+    run_all("s3://nodes/disturbed", cluster.environment, lose)
+    assert lost == ["prepare", "train", "evaluate", "archive"]
+    assert_alike("s3://nodes/disturbed", several)
+
+
+def test_archive_waits_for_machines_that_come_later(several: str, store: Mapping[str, str]) -> None:
+    with nodes(store, workers=0) as cluster:
+
+        def add(job: str, process: subprocess.Popen[str]) -> None:
+            assert process.stdout
+            assert process.stdout.readline().startswith(f"{SCANS} photographs")
+            for _ in range(2):
+                cluster.add()
+
+        options = ["--format", "parquet", "--model", BUNDLE]
+        run("archive", ["s3://nodes/scans", "s3://nodes/later/colored", *options], cluster.environment, add)
+    assert colored("s3://nodes/later") == colored(several)

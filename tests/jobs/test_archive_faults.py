@@ -1,0 +1,162 @@
+"""Archives under faults: whatever dies, fills up or vanishes, a later run leaves each photograph done exactly once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import kills
+import numpy as np
+import pytest
+from archive_job import results
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_core.archive import ledger
+from jobs.exits import DONE, FAILED, TOO_MANY_FAILED
+
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory: pytest.TempPathFactory, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
+    folder = tmp_path_factory.mktemp("faults") / "scans"
+    folder.mkdir()
+    for i in range(COUNT):
+        Image.fromarray(np.roll(gray_photographs["coffee"], 2 * i, axis=1)[:200, :300]).save(folder / f"{i:03d}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(scans: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run that nothing happens to makes, by file format."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert kills.run(scans, out) == DONE
+    return results(out)
+
+
+def call(scans: Path, out: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "jobs.archive", str(scans), str(out), *options]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
+@pytest.mark.parametrize("kind", kills.KILLS)
+def test_whoever_is_killed_each_photograph_is_done_once(
+    scans: Path, undisturbed: dict[str, bytes], tmp_path: Path, kind: str
+) -> None:
+    out = tmp_path / "out"
+    status = kills.run(scans, out, kill=kills.KILLS[kind])
+    assert status == (-signal.SIGKILL if kind == "driver" else DONE)
+    if kind == "driver":
+        assert 0 < len(kills.sources_in_ledger(out)) < COUNT
+    assert kills.run(scans, out) == DONE
+    assert kills.sources_in_ledger(out) == [str(scans / f"{i:03d}.png") for i in range(COUNT)]
+    assert results(out) == undisturbed
+
+
+def test_the_second_of_two_runs_says_who_writes(scans: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(call(scans, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
+        while not (out / "_lock").exists():
+            assert first.poll() is None
+            time.sleep(0.05)
+        second = subprocess.run(call(scans, out), capture_output=True, text=True, check=False)
+        assert second.returncode == FAILED
+        [line] = second.stderr.splitlines()
+        assert line.startswith("colorize: OUTPUT is being written by run 20")
+        assert f"(process {first.pid}) since 20" in line
+        printed, _ = first.communicate(timeout=300)
+    assert first.returncode == DONE, printed
+    assert len(kills.sources_in_ledger(out)) == COUNT
+    assert not (out / "_lock").exists()
+
+
+def test_inputs_that_vanish_or_change_under_the_run(scans: Path, tmp_path: Path) -> None:
+    mine, out = tmp_path / "scans", tmp_path / "out"
+    mine.mkdir()
+    for path in sorted(scans.iterdir()):
+        (mine / path.name).write_bytes(path.read_bytes())
+    with subprocess.Popen(call(mine, out), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
+        while not (out / "_runs").exists():  # the plan is made
+            assert job.poll() is None
+            time.sleep(0.02)
+        (mine / "299.png").unlink()
+        Image.fromarray(np.full((30, 40), 90, np.uint8)).save(mine / "298.png")
+        (mine / "297.png").write_bytes(b"")
+        printed, _ = job.communicate(timeout=300)
+    assert job.returncode == TOO_MANY_FAILED, printed
+    rows = ledger.latest(str(out))
+    assert len(rows) == COUNT
+    assert (rows[str(mine / "299.png")].reason, rows[str(mine / "297.png")].reason) == ("unreadable", "empty")
+    assert kills.run(mine, out) == TOO_MANY_FAILED  # 297 is tried again, since it changed after it was listed
+    rows = ledger.latest(str(out))
+    assert (rows[str(mine / "298.png")].width, rows[str(mine / "298.png")].status) == (40, "ok")
+    with Image.open(out / "298.png") as image:
+        assert image.size == (40, 30)
+
+
+CRASHING = """
+import os
+from colorize_core.images import decode
+whole = decode.read_photograph
+def read_photograph(content, frame=0, **how):
+    if len(content) == {size}:
+        os.kill(os.getpid(), 9)  # as a decoder with a fault, or the kernel for want of memory
+    return whole(content, frame, **how)
+decode.read_photograph = read_photograph
+"""
+
+
+def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Path) -> None:
+    mine, out, site = tmp_path / "scans", tmp_path / "out", tmp_path / "site"
+    mine.mkdir()
+    site.mkdir()
+    for path in sorted(scans.iterdir())[:40]:
+        (mine / path.name).write_bytes(path.read_bytes())
+    deadly = mine / "017.png"
+    deadly.write_bytes(deadly.read_bytes() + b"\0" * 12345)
+    (site / "crashing.py").write_text(CRASHING.format(size=deadly.stat().st_size))
+    (site / "sitecustomize.py").write_text("import crashing\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
+    job = subprocess.run(call(mine, out), env=environment, capture_output=True, text=True, check=False, timeout=280)
+    assert job.returncode == TOO_MANY_FAILED, job.stdout + job.stderr
+    rows = ledger.latest(str(out))
+    assert {Path(row.source).name: row.reason for row in rows.values() if row.status == "failed"} == {
+        "017.png": "internal"
+    }
+    assert "2 processes died over it" in rows[str(deadly)].message
+    assert len(rows) == 40
+    assert not (out / "_partial").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_disk_that_is_full_ends_the_run_and_a_later_one_repairs_it(
+    scans: Path, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", disk], check=False, capture_output=True)
+    if mount.returncode:
+        pytest.skip(f"no disk can be mounted here: {mount.stderr.decode()}")
+    try:
+        out = disk / "out"
+        job = subprocess.run(call(scans, out), capture_output=True, text=True, check=False, timeout=280)
+        assert job.returncode == FAILED, job.stdout + job.stderr
+        [line] = [line for line in job.stderr.splitlines() if line.startswith("colorize:")]
+        assert "No space left on device" in line
+        assert "Traceback" not in job.stderr
+        rows = ledger.latest(str(out)).values()
+        assert not any(row.bytes or row.output for row in rows if row.status == "failed")
+        for name, content in results(out).items():
+            if not name.startswith(("_lock/", "_partial/")):
+                assert content == undisturbed[name]  # none is half-written
+        subprocess.run(["mount", "-o", "remount,size=200m", disk], check=True)
+        assert kills.run(scans, out) == DONE
+        assert [row.status for row in ledger.latest(str(out)).values()] == ["ok"] * COUNT
+        assert results(out) == undisturbed
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -1,0 +1,87 @@
+"""Archive runs that are disturbed by SIGKILL, and what must hold when they were run again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+from archive_job import files
+from processes import marked
+
+from colorize_core.archive import ledger
+
+Kill = Callable[[subprocess.Popen[str], str], bool]
+
+
+def driver(job: subprocess.Popen[str], mark: str) -> bool:
+    """The process that a user starts."""
+    job.kill()
+    return True
+
+
+def worker(job: subprocess.Popen[str], mark: str) -> bool:
+    """A process in which Ray runs a stage."""
+    return _kill_one(mark, b"ray::MapBatches(")
+
+
+def model_actor(job: subprocess.Popen[str], mark: str) -> bool:
+    """The process with the network."""
+    return _kill_one(mark, b"Predictor")
+
+
+KILLS: dict[str, Kill] = {"driver": driver, "worker": worker, "model actor": model_actor}
+
+
+def _kill_one(mark: str, title: bytes) -> bool:
+    for pid in marked(mark, title):
+        os.kill(pid, signal.SIGKILL)
+        return True
+    return False
+
+
+def run(
+    scans: Path,
+    out: Path,
+    *options: str,
+    kill: Kill | None = None,
+    moment: float | None = None,
+    on: Mapping[str, str] = os.environ,
+) -> int:
+    """The exit status of ``colorize archive``, killed so many seconds after its start, or once a task is finished.
+
+    ``on`` is the environment, which may name a cluster.
+    """
+    mark = uuid.uuid4().hex
+    call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), *options]
+    environment = {**on, "COLORIZE_TEST_MARK": mark}
+    before = len(files(out / "_ledger"))
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as job:
+        if kill:
+            until = time.monotonic() + (moment or 0)
+            while job.poll() is None and (
+                time.monotonic() < until if moment is not None else len(files(out / "_ledger")) == before
+            ):
+                time.sleep(0.05)
+            while job.poll() is None and not kill(job, mark):
+                time.sleep(0.05)
+        printed, _ = job.communicate(timeout=600)
+    deadline = time.monotonic() + 60
+    while list(marked(mark, b"MapBatches")) and time.monotonic() < deadline:
+        time.sleep(0.1)  # Ray ends what a killed driver leaves: it was that, not the next run, that was killed
+    if kill is not driver:
+        print(printed, file=sys.stderr)
+    return job.returncode
+
+
+def sources_in_ledger(out: Path) -> list[str]:
+    """The source of each row."""
+    table = pa.concat_tables(ledger.scan(str(out), ["source", "status"]))
+    assert set(table["status"].to_pylist()) == {"ok"}
+    return sorted(table["source"].to_pylist())

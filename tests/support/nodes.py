@@ -1,0 +1,135 @@
+"""A Ray cluster of several nodes on this machine, on loopback.
+
+Each node has processes, shared memory and, where the system has mount namespaces, a folder for temporary files of its
+own: what one node writes there no other one sees. The head has no CPUs, as in ``cluster.yaml``. A lost node goes by
+SIGKILL of all its processes.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from processes import marked
+
+_STORE_BYTES = 200 << 20
+_HIDE = 'mount -t tmpfs none "$0" && mkdir "$TMPDIR" && exec "$@"'
+
+
+class Nodes:
+    """A head, and workers to be added and lost.
+
+    Attributes:
+        environment: of jobs that are to run there.
+    """
+
+    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
+        self._folder = folder
+        (folder / "tmp").mkdir()
+        self.environment = {**environment, "TMPDIR": str(folder / "tmp")}
+        self._workers: list[tuple[str, subprocess.Popen[str]]] = []
+        self._head = self._start([], "head")
+        self.environment["RAY_ADDRESS"] = self._said(self._head[1])
+
+    def add(self) -> None:
+        """One more worker, with one CPU."""
+        apart = ["unshare", "-m", "sh", "-c", _HIDE, str(self._folder)] if _has_namespaces() else []
+        self._workers.append(self._start(apart, self.environment["RAY_ADDRESS"]))
+        assert self._said(self._workers[-1][1]) == "joined"
+
+    def lose_one_with(self, title: bytes, job: subprocess.Popen[str]) -> None:
+        """The worker that runs a process with these words in the name that Ray gave it, once there is one."""
+        while True:
+            for number, (mark, _) in enumerate(self._workers):
+                if next(marked(mark, title), None):
+                    return self.lose(number)
+            assert job.poll() is None, f"the job ended before anything had {title!r} in its name"
+
+    def lose(self, number: int = 0) -> None:
+        """One worker of those that are left, the oldest unless told otherwise."""
+        mark, process = self._workers.pop(number)
+        while left := list(marked(mark, b"")):
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            assert stream
+            stream.close()
+
+    def end(self) -> None:
+        """All nodes."""
+        while self._workers:
+            self.lose()
+        self._head[1].communicate(timeout=60)
+
+    def _start(self, prefix: list[str], argument: str) -> tuple[str, subprocess.Popen[str]]:
+        mark = uuid.uuid4().hex
+        process = subprocess.Popen(
+            [*prefix, sys.executable, __file__, argument, str(self._folder / "ray")],
+            env={**self.environment, "COLORIZE_TEST_NODE": mark},
+            stdin=subprocess.PIPE,  # its end ends the process
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        return mark, process
+
+    def _said(self, process: subprocess.Popen[str]) -> str:
+        assert process.stdout
+        return process.stdout.readline().strip()
+
+
+@contextmanager
+def nodes(environment: Mapping[str, str], workers: int) -> Iterator[Nodes]:
+    """A cluster whose nodes, and the jobs on it, have this environment; guarded by a token."""
+    own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+    own |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}  # on loopback; as all else
+    everything = {**os.environ, **environment, **own}
+    everything.pop("RAY_ADDRESS", None)
+    # The path of a socket in it may have 107 bytes, which pytest's own folders nearly take.
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        made = Nodes(everything, Path(folder))
+        try:
+            for _ in range(workers):
+                made.add()
+            yield made
+        finally:
+            made.end()
+
+
+def _has_namespaces() -> bool:
+    call = ["unshare", "-m", "mount", "-t", "tmpfs", "none", tempfile.gettempdir()]
+    try:
+        return subprocess.run(call, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def _serve(what: str, folder: str) -> None:
+    from ray._private.node import Node
+    from ray._private.parameter import RayParams
+
+    settings = {"object_store_memory": _STORE_BYTES, "min_worker_port": 0, "max_worker_port": 0}
+    if what == "head":
+        node = Node(
+            RayParams(num_cpus=0, include_dashboard=False, temp_dir=folder, **settings), head=True, spawn_reaper=True
+        )
+    else:
+        own = {"node_manager_port": 0, "dashboard_agent_listen_port": None, "include_log_monitor": False}
+        node = Node(RayParams(num_cpus=1, gcs_address=what, **settings, **own), head=False, spawn_reaper=True)
+    print(node.gcs_address if what == "head" else "joined", flush=True)
+    sys.stdin.read()
+    node.kill_all_processes(check_alive=False, allow_graceful=True)
+
+
+if __name__ == "__main__":
+    _serve(*sys.argv[1:])

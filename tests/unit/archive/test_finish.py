@@ -1,0 +1,63 @@
+"""The last stage alone, without Ray."""
+
+from __future__ import annotations
+
+import io
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tifffile
+
+from colorize_core.archive import finish
+from colorize_core.archive.finish import Finish
+from colorize_core.archive.lock import Holder, Lock
+from colorize_core.archive.predict import SMALL_SCHEMA
+from colorize_core.images import decode
+from colorize_core.images.encode import Encoding
+
+
+def _pages(count: int) -> pa.Table:
+    """Rows as the network leaves them."""
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        for number in range(count):
+            file.write(np.random.default_rng(number).integers(0, 256, (64, 64)).astype(np.uint8))
+    content = buffer.getvalue()
+    nothing = {"source": "a.tif", "fingerprint": "1-1", "output": "a.png", "task": 0, "content": "", "reason": ""}
+    nothing |= {"message": "", "read": 0.0, "predict": 0.0, "small_width": 2, "small_height": 2}
+    small = np.full((2, 2, 2), 9, np.float16).tobytes()
+    rows = [
+        nothing | {"page": number, "frame": frame, "small": small, "file": content if number == 1 else b""}
+        for number, frame in enumerate(decode.frames(content), 1)
+    ]
+    return pa.Table.from_pylist(rows, SMALL_SCHEMA)
+
+
+@pytest.mark.parametrize(("most", "status"), [(1 << 20, "ok"), (20_000, "failed")])
+def test_results_that_are_held_have_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, status: str
+) -> None:
+    monkeypatch.setattr(finish, "MAX_BYTES", most)
+    lock = Lock(str(tmp_path), Holder.me("20260102T030405Z-abcdef"))
+    with lock.held(print):
+        stage = Finish(
+            output=str(tmp_path),
+            file_format="png",
+            encoding=Encoding("png"),
+            bundle="m",
+            digest="d",
+            settings="format=png",
+            run_id="20260102T030405Z-abcdef",
+            pictured=0,
+            fence=lock.fence,
+            not_before=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        )
+        [row] = stage(_pages(4)).to_pylist()
+    assert (row["status"], row["pages"]) == (status, 4 if status == "ok" else 0)
+    assert len(list(tmp_path.glob("*.png"))) == row["pages"]
+    if status == "failed":
+        assert row["reason"] == "too_large"
+        assert row["message"].startswith("2 of 4 pages make")

@@ -1,0 +1,95 @@
+"""Large images, computed and packed band by band, are what they are at once."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_core.images import encode, png, rows, tiff
+from colorize_core.images.encode import Encoding
+from colorize_core.images.metadata import Metadata
+from colorize_core.images.rows import Rows, bands, whole
+
+
+def _image(dtype: type[np.uint8 | np.uint16], channels: int) -> NDArray[Any]:
+    rng = np.random.default_rng(channels)
+    high, wide = np.mgrid[:211, :97]
+    smooth = (high * wide)[..., None] * np.arange(1, channels + 1) * (257 if dtype == np.uint16 else 1) // 80
+    return (smooth + rng.integers(0, 9, (211, 97, channels))).astype(dtype)
+
+
+def _on_demand(pixels: NDArray[Any]) -> tuple[Rows, list[int]]:
+    """The image, and how many rows were asked for at a time."""
+    asked: list[int] = []
+
+    def compute(top: int, bottom: int) -> NDArray[Any]:
+        asked.append(bottom - top)
+        return pixels[top:bottom]
+
+    return Rows(pixels.shape, pixels.dtype.type, compute), asked
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All images are large: ten rows of 97 pixels at a time."""
+    monkeypatch.setattr(rows, "BAND_PIXELS", 970)
+    monkeypatch.setattr(png, "_AT_ONCE", 0)
+    monkeypatch.setattr(tiff, "_STRIP_PIXELS", 970)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_bands_cover_all_rows_once() -> None:
+    pixels = _image(np.uint8, 3)
+    assert np.concatenate([np.arange(211)[band] for band in bands(pixels)]).tolist() == list(range(211))
+    image, asked = _on_demand(pixels)
+    np.testing.assert_array_equal(whole(image), pixels)
+    assert asked == [10] * 21 + [1]
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("level", [0, 1, 6])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_png_in_bands(dtype: type[np.uint8 | np.uint16], channels: int, level: int) -> None:
+    pixels = _image(dtype, channels)
+    image, asked = _on_demand(pixels)
+    beside = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(beside, "PNG", dpi=(300, 300))
+    file = png.encode(image, level, beside.getvalue())
+    assert max(asked) == 10
+    read: Any = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    order = [2, 1, 0, 3][:channels]
+    assert read.dtype == dtype
+    np.testing.assert_array_equal(read[..., order], pixels)
+    with Image.open(io.BytesIO(file)) as opened:
+        opened.load()  # checks each chunk
+        assert opened.info["dpi"] == pytest.approx((300, 300), abs=0.01)
+    if level:  # as well packed as at once, but for a filter chosen otherwise here and there
+        assert len(file) < 1.05 * len(encode.encode(pixels, Encoding(png_level=level))) + 2000
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("compression", tiff.COMPRESSIONS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_tiff_in_strips(dtype: type[np.uint8 | np.uint16], channels: int, compression: tiff.Compression) -> None:
+    pixels = _image(dtype, channels)
+    image, asked = _on_demand(pixels)
+    file = tiff.encode(image, compression, Metadata(dpi=(300.0, 150.0)), b"")
+    assert max(asked) == 10
+    with tifffile.TiffFile(io.BytesIO(file)) as opened:
+        [page] = opened.pages
+        assert (page.photometric, page.planarconfig) == (tifffile.PHOTOMETRIC.RGB, tifffile.PLANARCONFIG.CONTIG)
+        assert page.extrasamples == ((tifffile.EXTRASAMPLE.UNASSALPHA,) if channels == 4 else ())
+        np.testing.assert_array_equal(page.asarray(), pixels)
+    if dtype == np.uint8:  # Pillow knows no others of several channels
+        with Image.open(io.BytesIO(file)) as image_again:
+            assert image_again.info["dpi"] == (300, 150)
+            np.testing.assert_array_equal(np.asarray(image_again), pixels)

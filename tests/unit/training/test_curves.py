@@ -1,0 +1,21 @@
+"""What TensorBoard is told of a training."""
+
+from __future__ import annotations
+
+import struct
+
+from tensorboardX.proto.event_pb2 import Event
+
+from colorize_core.training import curves
+
+
+def test_each_epoch_has_the_time_at_which_it_ended() -> None:
+    history = [{"epoch": epoch, "loss": 1 / epoch, "ended_at": 1e9 + 60.0 * epoch} for epoch in (1, 2, 3)]
+    [content] = curves.tensorboard(history).values()
+    found = []
+    while content:  # a record: length (8 bytes), its checksum (4), the event, its checksum (4)
+        [length] = struct.unpack("<Q", content[:8])
+        event = Event.FromString(content[12 : 12 + length])
+        found += [(value.tag, event.step, event.wall_time) for value in event.summary.value]
+        content = content[16 + length :]
+    assert found == [("loss", epoch, 1e9 + 60.0 * epoch) for epoch in (1, 2, 3)]
