@@ -205,9 +205,9 @@ def _fit(
 ) -> History:
     """Runs the workers, who leave checkpoints and the best weights in ``scratch``; gives the history."""
     from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    with cluster.native_stderr_silenced():  # imports TensorFlow, which greets
-        from ray.train.tensorflow import TensorflowTrainer
+    from colorize_core.training.peers import Peers
 
     steps = pair_splits.count_steps(recipe, splits, scaling.number)
     state = checkpoints.load_newest(scratch)
@@ -226,8 +226,9 @@ def _fit(
             "class_weights": batches.class_weights(splits["train"].pairs.iterator(), recipe),
             "progress": listener.queue,
         }
-        trainer = TensorflowTrainer(
+        trainer = DataParallelTrainer(
             loop.train_worker,
+            backend_config=Peers(),
             train_loop_config=config,
             scaling_config=ScalingConfig(
                 num_workers=scaling.number, use_gpu=scaling.use_gpu, resources_per_worker=scaling.resources()
