@@ -81,7 +81,7 @@ def colorize(archive: Archive, shown: Screen) -> RunSummary:
         plan = archive.plan()
         shown.plan(archive, plan)
         with shown.board(plan.todo.num_rows) as on_row:
-            summary = archive.run(plan, lock, on_row)
+            summary = archive.run(plan, lock, on_row, shown.say)
     shown.summary(summary, archive.config.output)
     return summary
 

@@ -63,7 +63,7 @@ class Finish:
     def __call__(self, batch: pa.Table) -> pa.Table:
         """Rows of ``predict.SMALL_SCHEMA`` to rows of ``SCHEMA``. Raises ColorizeError."""
         name = self.task_name(batch)
-        target: sink.Sink = _SHARDS.get(self.file_format, sink.FileSink)(self.output, name, self.fence.check)
+        target = self._sink(name)
         suspects = Suspects(self.output, f"{name}-finish")
         album = gallery.Album(self.output, name) if batch["task"][0].as_py() < self.pictured else None
         try:
@@ -77,6 +77,11 @@ class Finish:
         for row, _, size in finished:
             meters.count(row, size)
         return pa.Table.from_pylist([vars(row) | stages for row, stages, _ in finished], SCHEMA)
+
+    def _sink(self, name: str) -> sink.Sink:
+        if shards := _SHARDS.get(self.file_format):
+            return shards(self.output, name, self.fence.check, self.bundle)
+        return sink.FileSink(self.output, name, self.fence.check)
 
     def task_name(self, batch: pa.Table) -> str:
         """As no other task has it, in any run."""

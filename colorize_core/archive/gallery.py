@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -58,13 +59,19 @@ class Album:
             storage.write(storage.join(self._output, _PICTURES, f"{self.name}.js"), script.encode())
 
 
-def is_there(output: str) -> bool:
-    """Whether there is a page, of this run or an earlier one. Raises OSError."""
-    return storage.exists(storage.join(output, PAGE))
+def is_current(output: str, last: datetime) -> bool:
+    """Whether there is a page that shows all up to the photograph that was finished then. Raises OSError."""
+    page = storage.join(output, PAGE)
+    return storage.exists(page) and _stamp(last).encode() in storage.read(page)
 
 
-def write(output: str, run: RunSummary) -> None:
+def write(output: str, run: RunSummary, last: datetime) -> None:
     """Makes the page of the photographs that were finished last, and removes pictures that it does not show.
+
+    Args:
+        output: where the ledger is.
+        run: that ends now.
+        last: time in the ledger.
 
     Raises:
         OutputError: the ledger is damaged.
@@ -79,7 +86,7 @@ def write(output: str, run: RunSummary) -> None:
     ]
     data = {"columns": [*_COLUMNS, "script"], "photographs": photographs, "scripts": list(scripts)}
     storage.write(storage.join(output, FOLDER, "photographs.js"), f"start({json.dumps(data)});\n".encode())
-    storage.write(storage.join(output, PAGE), _page(run).encode())
+    storage.write(storage.join(output, PAGE), _page(run, last).encode())
     for entry in storage.children(storage.join(output, _PICTURES)):
         if entry.name.removesuffix(".js") not in scripts:
             storage.remove_if_there(entry.path)
@@ -101,7 +108,7 @@ def _last(tables: Iterator[pa.Table]) -> pa.Table:
     return last.slice(0, _MOST).sort_by("source")
 
 
-def _page(run: RunSummary) -> str:
+def _page(run: RunSummary, last: datetime) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -112,7 +119,12 @@ def _page(run: RunSummary) -> str:
         lstrip_blocks=True,
     )
     facts: dict[str, Any] = asdict(run)
-    return environment.get_template("gallery.html").render(run=facts, root=storage.absolute(run.input), most=_MOST)
+    page = environment.get_template("gallery.html")
+    return page.render(run=facts, root=storage.absolute(run.input), most=_MOST, stamp=_stamp(last))
+
+
+def _stamp(last: datetime) -> str:
+    return f"shows all up to {last.isoformat()}"
 
 
 def _key(content: str) -> str:

@@ -22,7 +22,7 @@ from colorize_core.archive.plan import Plan, Request
 from colorize_core.archive.predict import Predictor, read_small
 from colorize_core.archive.spool import Spool
 from colorize_core.archive.summary import Run, RunSummary, StageSeconds
-from colorize_core.errors import ColorizeError, OutputError, UserError
+from colorize_core.errors import ColorizeError, OutputError, UserError, one_line
 from colorize_core.images.encode import FILE_FORMATS, SUFFIXES, Encoding
 
 if TYPE_CHECKING:
@@ -128,7 +128,13 @@ class Archive:
     def _settings(self) -> str:
         return f"format={self.config.file_format} saturation={self.gain:g}{self.config.encoding}"
 
-    def run(self, planned: Plan, held: Lock, on_progress: Callable[[LedgerRow], None] = lambda row: None) -> RunSummary:
+    def run(
+        self,
+        planned: Plan,
+        held: Lock,
+        on_progress: Callable[[LedgerRow], None] = lambda row: None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> RunSummary:
         """Colorizes what is left to do, on the cluster that ``cluster.connected`` finds.
 
         Interrupted by any exception, the summary of what was done is written before it goes on upwards.
@@ -137,6 +143,7 @@ class Archive:
             planned: made under the lock.
             held: the lock.
             on_progress: called with each row.
+            say: called with a line for the user when there is something to know.
 
         Raises:
             ColorizeError: a stage failed, or another run has taken over.
@@ -145,12 +152,13 @@ class Archive:
         storage.remove_if_there(storage.join(self.output, troubles.FOLDER))
         run = Run(self.run_id, self.config, self.bundle, self.listing, planned)
         run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
-        failures = 0
+        failures, last = 0, planned.newest
         try:
             with closing(self._rows(planned, held)) as rows:
                 for row, seconds in rows:
                     run.add(row, seconds)
                     on_progress(row)
+                    last = max(last, row.finished_at)
                     failures = failures + 1 if row.reason == "storage" else 0
                     if failures >= _STORAGE_FAILURES:
                         raise ColorizeError(
@@ -168,9 +176,11 @@ class Archive:
         done = run.end("done")
         done.write(self.output)
         if self.config.report:
-            with suppress(OSError):  # as above
-                if planned.todo.num_rows or not gallery.is_there(self.output):
-                    gallery.write(self.output, done)
+            try:
+                if not gallery.is_current(self.output, last):
+                    gallery.write(self.output, done, last)
+            except OSError as error:  # all is done, which a page does not change
+                say(f"the page {gallery.PAGE} in OUTPUT could not be made ({one_line(error)}): the next run makes it")
         return done
 
     def _rows(self, planned: Plan, held: Lock) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:

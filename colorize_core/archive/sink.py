@@ -20,12 +20,12 @@ from colorize_core.archive import ledger, names, troubles
 from colorize_core.archive.ledger import LedgerRow
 from colorize_core.errors import ImageError
 from colorize_core.images.encode import Encoded
-from colorize_core.images.provenance import is_ours
+from colorize_core.images.provenance import DIGITAL_SOURCE_TYPE, is_ours, made_by_machine
 
 Held = tuple[LedgerRow, dict[int, Encoded]]  # a photograph and its pages, none where it failed
 
 _SHARD_NAME = re.compile(r"part-\d{8}T\d{6}Z-[0-9a-f]{6}-\d{8}-\d+\.(parquet|tar)")  # of no other program
-_FACTS = ("source", "bundle", "settings", "fingerprint", "run_id")
+_FACTS = ("source", "bundle", "settings", "fingerprint", "run_id")  # of a row, beside an image in a tar file
 _SHARD_BYTES = 256 << 20  # of images; a shard of larger ones is closed early, to bound memory
 SHARD_SCHEMA = pa.schema(
     [
@@ -38,7 +38,10 @@ SHARD_SCHEMA = pa.schema(
         ("status", pa.string()),
         ("reason", pa.string()),
         ("message", pa.string()),
-        ("bundle", pa.string()),
+        ("model", pa.string()),  # its name
+        ("bundle", pa.string()),  # its digest
+        ("settings", pa.string()),
+        ("digital_source_type", pa.string()),  # IPTC's term; null where the page has its own colors, or failed
         ("seconds", pa.float32()),
         ("fingerprint", pa.string()),
         ("run_id", pa.string()),
@@ -116,12 +119,19 @@ class FileSink:
 
 
 class ShardSink(ABC):
-    """Shards that carry many images; the ledger says in which a photograph is. Arguments as above."""
+    """Shards that carry many images; the ledger says in which a photograph is.
+
+    Args:
+        output: where to.
+        name: of the task, among all that ever wrote here.
+        fence: asked before anything gets into the ledger.
+        model: its name.
+    """
 
     suffix: ClassVar[str]
 
-    def __init__(self, output: str, name: str, fence: Callable[[], None]) -> None:
-        self._output, self._name, self._fence = output, name, fence
+    def __init__(self, output: str, name: str, fence: Callable[[], None], model: str) -> None:
+        self._output, self._name, self._fence, self._model = output, name, fence, model
         self._rows: list[Held] = []
         self._pages: dict[int, Encoded] = {}
         self._bytes = 0
@@ -158,6 +168,11 @@ class ShardSink(ABC):
         """The shard that has this row."""
         return shard
 
+    def _origin(self, page: Encoded) -> dict[str, str | None]:
+        """What its XMP packet says, for readers who look at the facts alone."""
+        made = made_by_machine(page.content)
+        return {"model": self._model, "digital_source_type": DIGITAL_SOURCE_TYPE if made else None}
+
     @abstractmethod
     def _packed(self, rows: Sequence[Held]) -> bytes:
         """The shard as a file."""
@@ -169,8 +184,17 @@ class ParquetSink(ShardSink):
     suffix = ".parquet"
 
     def _packed(self, rows: Sequence[Held]) -> bytes:
-        made = [each for row, pages in rows for each in _shard_rows(row, pages)]
+        made = [each for row, pages in rows for each in self._page_rows(row, pages)]
         return ledger.to_parquet(pa.Table.from_pylist(made, SHARD_SCHEMA))
+
+    def _page_rows(self, row: LedgerRow, pages: dict[int, Encoded]) -> list[dict[str, Any]]:
+        facts = {name: value for name, value in vars(row).items() if name in SHARD_SCHEMA.names}
+        facts |= {"format": "png", "model": self._model}
+        made = [
+            {"page": number, "image": page.content, "width": page.width, "height": page.height, **self._origin(page)}
+            for number, page in pages.items()
+        ]
+        return [facts | page for page in made or [{"page": None, "image": None}]]
 
 
 class TarSink(ShardSink):
@@ -192,7 +216,7 @@ class TarSink(ShardSink):
                     stem, suffix = posixpath.splitext(names.of_page(row.output, number))
                     key = stem.replace("%", "%25").replace(".", "%2E")
                     facts = {name: getattr(row, name) for name in _FACTS}
-                    facts |= {"page": number, "width": made.width, "height": made.height}
+                    facts |= {"page": number, "width": made.width, "height": made.height, **self._origin(made)}
                     described = json.dumps(facts, ensure_ascii=False).encode()
                     for end, member in ((suffix, made.content), (".json", described)):
                         info = tarfile.TarInfo(key + end)
@@ -213,12 +237,3 @@ def sweep(output: str) -> None:
 
 def _workshop(output: str) -> str:
     return storage.join(output, troubles.FOLDER)
-
-
-def _shard_rows(row: LedgerRow, pages: dict[int, Encoded]) -> list[dict[str, Any]]:
-    copied = {name: getattr(row, name) for name in SHARD_SCHEMA.names if name not in ("page", "image", "format")}
-    made = [
-        {"page": number, "image": page.content, "width": page.width, "height": page.height}
-        for number, page in pages.items()
-    ]
-    return [copied | {"format": "png"} | page for page in made or [{"page": None, "image": None}]]

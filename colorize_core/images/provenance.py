@@ -13,7 +13,7 @@ from xml.etree import ElementTree  # to build and to write: defusedxml is what p
 import defusedxml.ElementTree
 
 # IPTC's term for captured pixels joined with some that a trained model made: the lightness is the photograph's own.
-_DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _MARK = b'xmp:CreatorTool="colorize '
 _SOURCE = "xmpMM:DerivedFrom"
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2: even escaped
@@ -49,6 +49,11 @@ def is_ours(content: bytes) -> bool:
     return _MARK in content
 
 
+def made_by_machine(content: bytes) -> bool:
+    """Whether an image file says that a trained model made part of it, as ``marked`` says unless ``kept``."""
+    return DIGITAL_SOURCE_TYPE.encode() in content
+
+
 def marked(provenance: Provenance, xmp: bytes | None = None, *, kept: bool = False) -> bytes:
     """XMP packet that says that a machine made the colors.
 
@@ -65,7 +70,7 @@ def marked(provenance: Provenance, xmp: bytes | None = None, *, kept: bool = Fal
     by = "(its own colors)" if kept else f"{provenance.bundle} sha256:{provenance.digest}"
     ours = {_named("xmp:CreatorTool"): f"colorize {by}"}
     if not kept:
-        ours[_named("Iptc4xmpExt:DigitalSourceType")] = _DIGITAL_SOURCE_TYPE
+        ours[_named("Iptc4xmpExt:DigitalSourceType")] = DIGITAL_SOURCE_TYPE
     # The orientation is applied, and Pillow and others take XMP's word for it, too.
     stale = {*ours, *map(_named, ("tiff:Orientation", "exif:PixelXDimension", "exif:PixelYDimension", _SOURCE))}
     for description in rdf.findall(_named("rdf:Description")):

@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,7 @@ RUN = RunSummary(
     images_per_second=1.0,
     versions={},
 )
+LAST = datetime(2026, 1, 2, 3, 5, 4, 678000, timezone.utc)
 GRAY = np.tile(np.arange(200, dtype=np.uint8), (100, 1))
 COLOR = np.stack([GRAY, GRAY // 2, 255 - GRAY], axis=-1)
 
@@ -95,7 +96,7 @@ def test_the_last_row_of_each_photograph(tmp_path: Path, make_row: MakeRow) -> N
     ledger.append(str(tmp_path), "two", [again])
     for name in ("run-1", "run-2", "run-3"):
         _album(tmp_path, name, "ab" * 32)
-    gallery.write(str(tmp_path), RUN)
+    gallery.write(str(tmp_path), RUN, LAST)
     a, b = _rows(tmp_path)
     assert (a["source"], a["status"], a["reason"], a["script"]) == ("/in/a.jpg", "failed", "damaged", None)
     assert (b["source"], b["content"], b["script"]) == ("/in/b.jpg", "cd" * 8, 0)
@@ -106,6 +107,13 @@ def test_the_last_row_of_each_photograph(tmp_path: Path, make_row: MakeRow) -> N
     assert "/in &lt;/script&gt;" in page
 
 
+def test_a_page_is_current_until_a_later_row(tmp_path: Path) -> None:
+    assert not gallery.is_current(str(tmp_path), LAST)
+    gallery.write(str(tmp_path), RUN, LAST)
+    assert gallery.is_current(str(tmp_path), LAST)
+    assert not gallery.is_current(str(tmp_path), LAST + timedelta(milliseconds=1))
+
+
 def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "_MOST", 5)
     when = make_row("x").finished_at
@@ -114,7 +122,7 @@ def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monk
             make_row(f"/in/{part}{i}.jpg", finished_at=when + timedelta(seconds=10 * (part % 3) + i)) for i in range(4)
         ]
         ledger.append(str(tmp_path), f"{part}", rows)
-    gallery.write(str(tmp_path), RUN)
+    gallery.write(str(tmp_path), RUN, LAST)
     assert [row["source"] for row in _rows(tmp_path)] == [
         "/in/13.jpg",
         *(f"/in/2{i}.jpg" for i in range(4)),
@@ -132,7 +140,7 @@ def test_of_more_than_can_be_shown_those_with_pictures_are(
     ]
     failed = make_row("/in/9.jpg", status="failed", reason="damaged", output="", pictures="")
     ledger.append(str(tmp_path), "one", [*rows, failed])
-    gallery.write(str(tmp_path), RUN)
+    gallery.write(str(tmp_path), RUN, LAST)
     assert [row["source"] for row in _rows(tmp_path)] == ["/in/0.jpg", "/in/1.jpg", "/in/9.jpg"]
     assert gallery.tasks_with_pictures(3) == math.inf
     assert gallery.tasks_with_pictures(4) == 3125

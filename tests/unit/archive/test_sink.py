@@ -5,6 +5,7 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ import pytest
 from colorize_core import storage
 from colorize_core.archive import ledger, sink
 from colorize_core.archive.ledger import LedgerRow
-from colorize_core.archive.sink import FileSink, ParquetSink, Sink, TarSink, sweep
+from colorize_core.archive.sink import FileSink, ParquetSink, ShardSink, Sink, TarSink, sweep
 from colorize_core.errors import ColorizeError, ImageError
 from colorize_core.images.encode import Encoded
 from colorize_core.images.provenance import Provenance, marked
 
 MakeRow = Callable[..., LedgerRow]
 NAME = "20260102T030405Z-abcdef-00000007"  # of a task
+SINKS = [FileSink, partial(ParquetSink, model="unet-lite"), partial(TarSink, model="unet-lite")]
 
 
 def free() -> None:
@@ -61,7 +63,7 @@ def test_files_are_there_before_their_rows_are(output: str, make_row: MakeRow) -
     assert [entry.name for entry in storage.find(output) if not entry.name.startswith("_ledger/")] == ["album/a.png"]
 
 
-@pytest.mark.parametrize("make", [FileSink, ParquetSink, TarSink])
+@pytest.mark.parametrize("make", SINKS, ids=["files", "parquet", "tar"])
 def test_a_task_that_is_done_again_writes_the_same_files(
     output: str, make_row: MakeRow, make: Callable[..., Sink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -77,7 +79,7 @@ def test_a_task_that_is_done_again_writes_the_same_files(
     assert sum(table.num_rows for table in ledger.scan(output)) == 3
 
 
-@pytest.mark.parametrize("make", [FileSink, ParquetSink, TarSink])
+@pytest.mark.parametrize("make", SINKS, ids=["files", "parquet", "tar"])
 def test_a_run_that_lost_its_lock_records_nothing(output: str, make_row: MakeRow, make: Callable[..., Sink]) -> None:
     def lost() -> None:
         raise ColorizeError("another run has taken over OUTPUT")
@@ -120,7 +122,7 @@ def test_what_could_not_be_written_has_no_row(tmp_path: Path, make_row: MakeRow)
 
 
 def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> None:
-    target = ParquetSink(output, NAME, free)
+    target = ParquetSink(output, NAME, free, model="unet-lite")
     good = make_row("/in/a.tif", output="")
     bad = make_row("/in/b.tif", output="", status="failed", reason="damaged", message="cut", width=0, height=0, bytes=0)
     target.add(good, b"\x89PNG\x00\x00")
@@ -129,8 +131,12 @@ def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> No
     target.close()
     [shard] = _shards(output)
     assert shard.startswith(f"part-{good.run_id}-")
-    common = {"format": "png", "bundle": good.bundle, "seconds": 0.5}
-    common |= {"fingerprint": good.fingerprint, "run_id": good.run_id, "finished_at": good.finished_at}
+    common = {"format": "png", "model": "unet-lite", "bundle": good.bundle, "settings": good.settings, "seconds": 0.5}
+    common |= {"digital_source_type": None} | {
+        "fingerprint": good.fingerprint,
+        "run_id": good.run_id,
+        "finished_at": good.finished_at,
+    }
     assert _rows(output, shard) == [
         common
         | {"source": "/in/a.tif", "page": 1, "image": b"\x89PNG\x00\x00", "width": 640, "height": 480}
@@ -176,7 +182,7 @@ def test_pages_that_are_no_more(output: str, make_row: MakeRow) -> None:
 
 def test_pages_are_rows_of_one_shard(output: str, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sink, "_SHARD_BYTES", 20)
-    target = ParquetSink(output, NAME, free)
+    target = ParquetSink(output, NAME, free, model="unet-lite")
     for name in "ab":
         target.add_page(2, Encoded(b"0123456789", 3, 4))
         target.add(make_row(name, output="", pages=2), b"0123456789")
@@ -189,7 +195,7 @@ def test_pages_are_rows_of_one_shard(output: str, make_row: MakeRow, monkeypatch
 
 
 def test_pages_in_a_web_dataset(output: str, make_row: MakeRow) -> None:
-    target = TarSink(output, NAME, free)
+    target = TarSink(output, NAME, free, model="unet-lite")
     target.add_page(2, Encoded(b"second", 3, 4))
     target.add(make_row("a.tif", output="a.tif.png", pages=2), b"first")
     target.close()
@@ -201,11 +207,31 @@ def test_pages_in_a_web_dataset(output: str, make_row: MakeRow) -> None:
     assert [(each["page"], each["width"], each["source"]) for each in facts] == [(1, 640, "a.tif"), (2, 3, "a.tif")]
 
 
+@pytest.mark.parametrize("make", [ParquetSink, TarSink])
+def test_shards_say_of_each_page_whether_a_machine_colored_it(
+    output: str, make_row: MakeRow, make: type[ShardSink]
+) -> None:
+    target = make(output, NAME, free, model="unet-lite")
+    origin = Provenance("a.tif", "unet-lite", "1234")
+    target.add_page(2, Encoded(marked(origin, kept=True), 3, 4))
+    target.add(make_row("a.tif", output="a.png", pages=2), marked(origin))
+    target.close()
+    [path] = [entry.path for entry in storage.children(output) if entry.name.startswith("part-")]
+    if make is ParquetSink:
+        facts = _rows(output, Path(path).name)
+    else:
+        with tarfile.open(fileobj=io.BytesIO(storage.read(path))) as tar:
+            facts = [json.load(tar.extractfile(info)) for info in tar if info.name.endswith(".json")]  # type: ignore[arg-type]
+    assert [fact["model"] for fact in facts] == ["unet-lite"] * 2
+    term = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+    assert [fact["digital_source_type"] for fact in facts] == [term, None]
+
+
 def test_a_shard_is_closed_before_it_grows_too_large(
     output: str, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sink, "_SHARD_BYTES", 100)
-    target = ParquetSink(output, NAME, free)
+    target = ParquetSink(output, NAME, free, model="unet-lite")
     sizes = [40, 60, 1, 99, 500, 0, 3]
     for i, size in enumerate(sizes):
         target.add(make_row(f"{i}", output=""), b"x" * size)
@@ -217,7 +243,7 @@ def test_a_shard_is_closed_before_it_grows_too_large(
         assert all(done[row["source"]].output == name for row in _rows(output, name))
 
 
-@pytest.mark.parametrize("make", [FileSink, ParquetSink, TarSink])
+@pytest.mark.parametrize("make", SINKS, ids=["files", "parquet", "tar"])
 def test_closing_an_empty_sink_writes_nothing(tmp_path: Path, make: Callable[..., Sink]) -> None:
     make(str(tmp_path), NAME, free).close()
     assert os.listdir(tmp_path) == []
@@ -225,7 +251,7 @@ def test_closing_an_empty_sink_writes_nothing(tmp_path: Path, make: Callable[...
 
 def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: MakeRow) -> None:
     (tmp_path / "out").write_bytes(b"a file where a folder should be")
-    target = ParquetSink(str(tmp_path / "out"), NAME, free)
+    target = ParquetSink(str(tmp_path / "out"), NAME, free, "unet-lite")
     target.add(make_row("a", output=""), b"an image")
     with pytest.raises(OSError, match="out"):
         target.close()
@@ -236,7 +262,7 @@ def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: Ma
 
 
 def test_sweep_removes_shards_without_rows_and_nothing_else(output: str, make_row: MakeRow) -> None:
-    target = ParquetSink(output, NAME, free)
+    target = ParquetSink(output, NAME, free, model="unet-lite")
     target.add(make_row("a", output=""), b"an image")
     target.close()
     [kept] = _shards(output)
@@ -251,7 +277,7 @@ def test_sweep_removes_shards_without_rows_and_nothing_else(output: str, make_ro
 
 
 def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
-    target = TarSink(output, NAME, free)
+    target = TarSink(output, NAME, free, model="unet-lite")
     names = ["album/a.png", "album/b.tif.png", "album/50%.png", "c\n.png"]
     for i, name in enumerate(names):
         target.add(make_row(f"/in/{i}", output=name), b"image %d" % i)
@@ -272,7 +298,7 @@ def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
 
 
 def test_a_small_shard_of_failures_alone_is_a_tar_file(output: str, make_row: MakeRow) -> None:
-    target = TarSink(output, NAME, free)
+    target = TarSink(output, NAME, free, model="unet-lite")
     target.add(make_row("/in/bad", output="", status="failed", reason="damaged"), b"")
     target.close()
     [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
