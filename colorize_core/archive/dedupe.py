@@ -138,7 +138,8 @@ class Copy:
                     row = replace(row, width=original.width, height=original.height, pages=original.pages)
                     row = replace(row, colorfulness=original.colorfulness, pictures=original.pictures)
                     row = replace(row, bytes=original.bytes, status="ok", output=record["output"])
-                    row = replace(row, message=f"equal to {original.source}")
+                    message = f"equal to {original.source}" + (f": {original.message}" if original.reason else "")
+                    row = replace(row, reason=original.reason, message=message)
                 except ImageError as error:
                     row = replace(row, reason=error.reason, message=error.message)
                 except OSError as error:

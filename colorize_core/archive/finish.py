@@ -142,6 +142,9 @@ class Finish:
         first = made[0]
         row = replace(row, status="ok", output=pages[0]["output"], pages=len(pages), bytes=size)
         row = replace(row, width=first.width, height=first.height)
+        if kept := sum(not page["small"] for page in pages):
+            of = f"{kept} of {len(pages)} pages " + ("is" if kept == 1 else "are")
+            row = replace(row, reason="in_color", message=f"{of} in color already: --recolor gives new colors")
         return replace(row, colorfulness=metrics.colorfulness(first.look.after)), first.content, first.look
 
     def begun(self, record: dict[str, Any]) -> LedgerRow:

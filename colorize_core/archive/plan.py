@@ -30,7 +30,7 @@ _DONE = pa.schema(
         ("source", pa.string()),
         ("fingerprint", pa.string()),
         ("failed", pa.bool_()),
-        ("skipped", pa.bool_()),  # it was in color
+        ("kept", pa.bool_()),  # it was in color, or some of its pages
         ("for_storage", pa.bool_()),  # failed through no fault of the photograph itself
         ("current", pa.bool_()),  # by this model and these settings
         ("output", pa.string()),
@@ -49,7 +49,7 @@ class Request:
         suffix: of outputs, as '.png'.
         in_shards: they are no files of their own.
         retry_failed: do again what failed before.
-        recolor: do what was skipped before, since it was in color.
+        recolor: do what was in color before and kept its colors, or some pages of it.
         limit: do at most so many.
     """
 
@@ -147,7 +147,7 @@ def _reduced(table: pa.Table, request: Request) -> pa.Table:
         "failed": pc.equal(table["status"], "failed"),
         "for_storage": pc.is_in(table["reason"], pa.array(["storage", "unreadable", "taken"])),
         "current": pc.and_(pc.equal(table["bundle"], request.bundle), pc.equal(table["settings"], request.settings)),
-        "skipped": pc.equal(table["status"], "skipped"),
+        "kept": pc.equal(table["reason"], "in_color"),
     }
     return pa.table({name: columns[name] if name in columns else table[name] for name in _DONE.names}, _DONE)
 
@@ -176,7 +176,7 @@ def _compare(
     known = _mask(pc.is_valid(last["source"]))
     same = _mask(last["current"]) & _mask(pc.equal(last["fingerprint"], rows["fingerprint"]))
     failed = same & _mask(last["failed"])
-    again = same & _mask(last["skipped"]) & request.recolor
+    again = same & _mask(last["kept"]) & request.recolor
     left = failed & ~_mask(last["for_storage"]) & (not request.retry_failed)
     todo = ~left & ~(same & ~failed & ~again)
     if request.limit is not None:

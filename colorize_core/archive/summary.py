@@ -91,7 +91,7 @@ class Run:
         """Counts one finished photograph, and the work on it by stage."""
         self._stages.update(seconds)
         self._statuses[row.status] += 1
-        if row.reason:
+        if row.status != "ok":
             self._reasons[row.reason] += 1
         self._bytes += row.bytes
 

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from colorize_core import color
 from colorize_core.errors import ImageError, one_line
-from colorize_core.images import jpeg2000, layouts, profiles, tiff_directory, tiff_pages, toned
+from colorize_core.images import foreign, jpeg2000, layouts, profiles, tiff_directory, tiff_pages, toned
 from colorize_core.images.layouts import Opened
 from colorize_core.images.metadata import Metadata, read_metadata
 
@@ -186,6 +186,8 @@ def _open(content: bytes, most: int | None = None, frame: int = 0) -> Opened:
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
+        if advice := foreign.advice(content):
+            raise ImageError("unsupported", advice) from None
         begun = next((name for name in FORMATS if (accepts := Image.OPEN[name][1]) and accepts(content[:16])), None)
         if begun:
             raise ImageError("damaged", f"begins like a {begun} file, but what follows cannot be read") from None

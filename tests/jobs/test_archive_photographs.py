@@ -86,8 +86,18 @@ def test_each_page_of_a_tiff_file_is_an_output(photographs: dict[str, NDArray[np
     rows = {Path(row.source).name: row for row in ledger.latest(str(out)).values()}
     assert [(rows[name].status, rows[name].pages) for name in ("album.tif", "copy.tif")] == [("ok", 3), ("ok", 3)]
     assert rows["album.tif"].bytes == sum((out / name).stat().st_size for name in names[:3])
+    kept = (rows["album.tif"].reason, rows["album.tif"].message)
+    assert kept == ("in_color", "1 of 3 pages is in color already: --recolor gives new colors")
+    assert rows["copy.tif"].reason == "in_color"
+    assert runs(out)[0]["reasons"] == {"damaged": 1}
     assert (rows["broken.tif"].reason, rows["broken.tif"].message[:12]) == ("damaged", "page 2 of 2:")
-    assert archive(scans, tmp_path / "shards", "--format", "parquet") == TOO_MANY_FAILED
+    (scans / "broken.tif").unlink()
+    assert archive(scans, out, "--dedupe", "--recolor") == DONE
+    assert runs(out)[1]["planned"] == 2
+    assert is_ours((out / names[0]).read_bytes())
+    assert b"DigitalSourceType" in (out / names[0]).read_bytes()
+    assert ledger.latest(str(out))[str(scans / "album.tif")].reason == ""
+    assert archive(scans, tmp_path / "shards", "--format", "parquet") == DONE
     shards = sorted(results(tmp_path / "shards"))
     pages = [row for name in shards for row in pq.read_table(tmp_path / "shards" / name).to_pylist()]
     assert [(row["page"], row["width"]) for row in pages if row["source"].endswith("album.tif")] == [

@@ -146,7 +146,7 @@ def test_what_is_in_shards_is_done(make_row: MakeRow) -> None:
         # what the ledger says, --retry-failed: (to do, finished, failed before, outdated)
         ({}, False, (0, 1, 0, 0)),
         ({}, True, (0, 1, 0, 0)),
-        ({"status": "skipped"}, True, (0, 1, 0, 0)),
+        ({"status": "skipped", "reason": "in_color"}, True, (0, 1, 0, 0)),
         ({"status": "failed", "output": ""}, False, (0, 0, 1, 0)),
         ({"status": "failed", "output": ""}, True, (1, 0, 0, 0)),
         ({"fingerprint": "8-1"}, False, (1, 0, 0, 1)),
@@ -164,9 +164,10 @@ def test_what_is_left_to_do(
     assert _names(made) in ({}, {"a.jpg": "a.png"})
 
 
-def test_what_was_skipped_is_done_by_recolor_alone(make_row: MakeRow) -> None:
+@pytest.mark.parametrize("before", [{"status": "skipped", "output": ""}, {"output": "a.png", "pages": 3}])
+def test_what_kept_colors_is_done_by_recolor_alone(make_row: MakeRow, before: dict[str, Any]) -> None:
     rows = [
-        make_row("/in/a.jpg", status="skipped", reason="in_color", output=""),
+        make_row("/in/a.jpg", reason="in_color", **before),
         make_row("/in/b.jpg", output="b.png"),
     ]
     plain, recolor = (_plan(_sources("a.jpg", "b.jpg"), rows, recolor=recolor) for recolor in (False, True))
