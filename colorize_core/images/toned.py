@@ -31,6 +31,11 @@ def is_in_color(rgb: NDArray[np.uint8]) -> bool:
 
 def score(rgb: NDArray[np.uint8]) -> float:
     """How sure it is that sRGB uint8 [H, W, 3] is in color: log-odds, negative where it is not."""
+    return float(_WEIGHTS @ measures(rgb) + _BIAS)
+
+
+def measures(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Logarithms for sRGB uint8 [H, W, 3]: spread of what the curve leaves, its 98th percentile, mean chroma."""
     small = square.resize(rgb, _within(rgb, 2 * _SIDE))
     small = square.resize(cv2.GaussianBlur(small, (0, 0), 1.5), _within(small, _SIDE))
     lab = color.rgb_to_lab(small).reshape(-1, 3)
@@ -39,7 +44,8 @@ def score(rgb: NDArray[np.uint8]) -> float:
     lesser = np.sqrt(max(0.0, float(np.linalg.eigvalsh(np.cov(left.T))[0])))  # across the line of hues that is left
     most = float(np.percentile(np.hypot(*left.T), 98))
     chroma = float(np.hypot(*ab.T).mean())
-    return float(_WEIGHTS @ np.log(_OFFSETS + np.array([lesser, most, chroma])) + _BIAS)
+    logs: NDArray[np.float64] = np.log(_OFFSETS + np.array([lesser, most, chroma]))
+    return logs
 
 
 def _within(image: NDArray[np.uint8], side: int) -> tuple[int, int]:

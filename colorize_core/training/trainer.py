@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import ray.data
 
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
-_LOST_WORKERS = 3  # that a run survives before it gives up; it goes on from its last checkpoint
+_LOST_WORKERS = 3  # in a row, that a run survives without an epoch in between
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,11 @@ def train(
         made = leave_bundle(recipe, weights, history, facts, rows["test"], tested, output)
         storage.remove(scratch)
     return TrainingRun(made, output, pair_splits.rejected_of(splits))
+
+
+def _newest_epoch(scratch: str) -> int:
+    state = checkpoints.load_newest(scratch)
+    return state.epoch if state else 0
 
 
 def leave_bundle(
@@ -204,7 +209,7 @@ def _fit(
     on_moment: OnMoment,
 ) -> History:
     """Runs the workers, who leave checkpoints and the best weights in ``scratch``; gives the history."""
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
     from colorize_core.training.peers import Peers
@@ -226,19 +231,26 @@ def _fit(
             "class_weights": batches.class_weights(splits["train"].pairs.iterator(), recipe),
             "progress": listener.queue,
         }
-        trainer = DataParallelTrainer(
-            loop.train_worker,
-            backend_config=Peers(),
-            train_loop_config=config,
-            scaling_config=ScalingConfig(
-                num_workers=scaling.number, use_gpu=scaling.use_gpu, resources_per_worker=scaling.resources()
-            ),
-            # Checkpoints are ours: Ray Train's own are not written atomically, and it keeps only notes of itself here.
-            run_config=RunConfig(storage_path=own, failure_config=FailureConfig(max_failures=_LOST_WORKERS)),
-            datasets={name: split.pairs for name, split in splits.items()},
-        )
-        with cluster.own_signals():
-            trainer.fit()
+        while True:
+            begun = _newest_epoch(scratch)
+            trainer = DataParallelTrainer(
+                loop.train_worker,
+                backend_config=Peers(),
+                train_loop_config=config,
+                scaling_config=ScalingConfig(
+                    num_workers=scaling.number, use_gpu=scaling.use_gpu, resources_per_worker=scaling.resources()
+                ),
+                # Checkpoints are ours: Ray Train's own are not written atomically; it keeps notes of itself here.
+                run_config=RunConfig(storage_path=own, failure_config=FailureConfig(max_failures=_LOST_WORKERS)),
+                datasets={name: split.pairs for name, split in splits.items()},
+            )
+            try:
+                with cluster.own_signals():
+                    trainer.fit()
+                break
+            except TrainingFailedError:
+                if progress.trouble or _newest_epoch(scratch) == begun:  # else spot machines may go as they like
+                    raise
     if progress.trouble:
         raise ColorizeError(one_line(progress.trouble)) from progress.trouble
     state = checkpoints.load_newest(scratch)  # what was told on the way may have been lost with a worker

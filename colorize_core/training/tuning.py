@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 SCRATCH = "_tuning"  # folder in OUTPUT, until the bundle is there
 _REDUCTION = 3  # of the trials that reach a rung, one in so many goes on
-_LOST_PROCESSES = 2  # that a trial survives; it goes on from its last checkpoint
+_LOST_PROCESSES = 2  # that a trial survives without an epoch in between
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,18 @@ def tune(
         plan = _Plan(model_check.reachable(recipe).model_dump(), drawn, scratch, fingerprint, gpu)
         plan.check()
         pairs = {name: split.pairs for name, split in splits.items()}
-        lost = _search(plan, pairs, splits["train"].images, gpu, on_trial)
-        reached = [plan.trial(number, lost.get(number, "")) for number in range(trials)]
-        done = sorted(reached, key=lambda trial: (bool(trial.failure), trial.val_mse))
+        while True:
+            begun = plan.epochs()
+            lost = _search(plan, pairs, splits["train"].images, gpu, on_trial)
+            reached = plan.epochs()
+            if all(reached[number] == begun[number] for number in lost):  # else spot machines may go as they like
+                break
+        ended = [plan.trial(number, lost.get(number, "")) for number in range(trials)]
+        done = sorted(ended, key=lambda trial: (bool(trial.failure), trial.val_mse))
         best = done[0]
         state = checkpoints.load_newest(plan.folder(best.number))
         if best.failure or state is None:
-            raise ColorizeError(f"none of {trials} trials could be trained; the first: {reached[0].failure}")
+            raise ColorizeError(f"none of {trials} trials could be trained; the first: {ended[0].failure}")
         tuned = with_settings(recipe, best.settings)
         facts = {
             "data": printable(data),
@@ -155,6 +160,11 @@ class _Plan:
     def failure(self, number: int) -> str:
         """The file in which a trial says why it failed."""
         return storage.join(self.folder(number), "failure")
+
+    def epochs(self) -> list[int]:
+        """Of each trial, that are done."""
+        states = [checkpoints.load_newest(self.folder(number)) for number in range(len(self.drawn))]
+        return [state.epoch if state else 0 for state in states]
 
     def trial(self, number: int, lost: str) -> Trial:
         """How far it came; ``lost`` says why it could not end by itself."""

@@ -1,17 +1,17 @@
 """What 10⁸ photographs would take, from constants measured here, and how far the model is from runs of 1, 2, 4 nodes.
 
-    python -m tests.benchmarks.scaling [--images 1500] [--nodes 1 2 4]
+    python -m tests.benchmarks.scaling [--images 1500] [--nodes 1 2 4] [--cores 16] [--price 0.3]
 
-Constants: processor seconds a photograph of each stage, on one core, without Ray; requests and bytes a photograph of an
-object store, counted by a proxy before moto's server; bytes of the ledger and seconds of planning a photograph. The
-model: as many photographs a second as all cores finish that the nodes have, and nothing else in the way. Nodes are
-processes with one CPU each on this machine: more nodes than it has cores are told from the cores.
+Constants: processor seconds a photograph of each stage, on one core, without Ray, and of the driver, which takes the
+rows of all; requests and bytes a photograph of an object store, counted by a proxy before moto's server; bytes of the
+listing and the ledger and seconds of planning a photograph. The model: as many photographs a second as all cores finish
+that the nodes have, up to what one driver takes, and nothing else in the way. Nodes are processes with one CPU each on
+this machine: more nodes than it has cores are told from the cores.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -33,6 +33,8 @@ import s3_server
 from nodes import nodes
 
 _STORED = 96  # photographs of which the requests are counted
+_PLANNED = 1_000_000
+_MANY = 10**8
 
 
 def core_seconds(scans: Path, out: Path) -> dict[str, float]:
@@ -59,6 +61,15 @@ def core_seconds(scans: Path, out: Path) -> dict[str, float]:
                 for stage, begun, ended in zip(spent, clock, clock[1:], strict=False):
                     spent[stage] += ended - begun
     return {stage: seconds / counted for stage, seconds in spent.items()}
+
+
+def driver_seconds(scans: Path, out: Path) -> float:
+    """Processor seconds of the driver a photograph, between the first row and the last."""
+    clock: list[float] = []
+    archive = Archive(ArchiveConfig(str(scans), str(out), file_format="parquet", report=False))
+    with archive.locked(print) as lock:
+        archive.run(archive.plan(), lock, lambda row: clock.append(time.process_time()))
+    return (clock[-1] - clock[0]) / len(clock)
 
 
 def store_traffic(scans: Path) -> dict[str, float]:
@@ -105,6 +116,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1500)
     parser.add_argument("--nodes", type=int, nargs="+", default=[1, 2, 4])
+    parser.add_argument("--cores", type=int, default=16, help="of a node of the cluster to come")
+    parser.add_argument("--price", type=float, default=0.3, help="of such a node, USD an hour")
     arguments = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory(prefix="colorize-benchmark-") as folder:
@@ -117,12 +130,17 @@ def main() -> None:
         size = sum(path.stat().st_size for path in (work / "one" / "_ledger").glob("*.parquet")) / table.num_rows
         traffic = store_traffic(work / "scans")
         print(f"object store, a photograph: {traffic['requests']:.2f} requests, {traffic['bytes'] / 1000:.1f} KB read")
+        driver = driver_seconds(work / "scans", work / "driver")
+        listed = plan_throughput.listing(_PLANNED)
         begun = time.perf_counter()
-        listed = plan_throughput.listing(200_000)
         request = plan_throughput.plan.Request("model", "settings", ".png")
-        tasks = sum(1 for _ in plan_throughput.plan.make_plan(listed, plan_throughput.ledger(200_000), request).tasks())
-        planning = (time.perf_counter() - begun) / 200_000
-        print(f"ledger {size:.0f} bytes, planning {1e6 * planning:.1f} microseconds a photograph ({tasks} tasks left)")
+        made = plan_throughput.plan.make_plan(listed, plan_throughput.ledger(_PLANNED), request)
+        assert not list(made.tasks())
+        planning = (time.perf_counter() - begun) / _PLANNED
+        print(
+            f"a photograph: ledger {size:.0f} bytes, planning {1e6 * planning:.1f} us, driver {1e6 * driver:.0f} us",
+            flush=True,
+        )
         for count in arguments.nodes:
             measured = rate(work / "scans", work / f"nodes-{count}", count)
             said = min(count, cores) / total
@@ -131,8 +149,16 @@ def main() -> None:
                 f"{measured / said:.2f} of it",
                 flush=True,
             )
-        facts = {"core_seconds": spent, **traffic, "ledger_bytes": size, "planning_seconds": planning}
-        print(json.dumps(facts))
+        for count in (1, 10, 100, 1000):
+            pace = min(count * arguments.cores / total, 1 / driver)
+            hours = _MANY / pace / 3600
+            cost = 1e6 / pace / 3600 * count * arguments.price
+            print(
+                f"{count:4} nodes of {arguments.cores} CPUs: {pace:8,.0f} photographs/s, 10^8 in {hours:8,.1f} hours, "
+                f"{cost:6.2f} USD a million for machines at {arguments.price} USD an hour; reading "
+                f"{pace * traffic['bytes'] / 1e6:,.0f} MB/s in {pace * traffic['requests']:,.0f} requests/s"
+            )
+        print(f"10^8: ledger {_MANY * size / 1e9:.0f} GB, planning {_MANY * planning / 60:.0f} minutes")
 
 
 if __name__ == "__main__":

@@ -39,11 +39,9 @@ def assert_like(disturbed: Path, undisturbed: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(ray_here: None, cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed") / "bundle"
-    subprocess.run(
-        [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", out, *ARGUMENTS], check=True
-    )
+    assert status_of(command, ["unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS]) == DONE
     return out
 
 
@@ -52,10 +50,20 @@ def training_workers(mark: str) -> Iterator[int]:
     return marked(mark, b"RayTrainWorker")
 
 
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_killed_worker_is_replaced(cifar_dir: Path, undisturbed: Path, tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "script"),
+    [
+        pytest.param(1, "from colorize_core.training import trainer; trainer._LOST_WORKERS = 0\n", id="one too many"),
+        pytest.param(2, "", id="by Ray Train"),
+    ],
+)
+def test_a_killed_worker_is_replaced(
+    cifar_dir: Path, undisturbed: Path, tmp_path: Path, number: int, script: str
+) -> None:
+    """Also where as many are lost as Ray Train is to replace: epochs are done in between."""
     out, mark = tmp_path / "bundle", uuid.uuid4().hex
-    call = [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS]
+    script += "from jobs.exits import run; from jobs.train import command; run(command)"
+    call = [sys.executable, "-c", script, "unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS]
     environment = {**os.environ, "COLORIZE_TEST_MARK": mark}
     with subprocess.Popen(
         [*call, f"--num-workers={number}"], stdout=subprocess.PIPE, text=True, env=environment
@@ -74,7 +82,10 @@ def test_a_killed_worker_is_replaced(cifar_dir: Path, undisturbed: Path, tmp_pat
     assert [row["epoch"] for row in read_history(out)] == list(range(1, EPOCHS + 1))
 
 
-def test_a_killed_driver_is_resumed_by_hand(cifar_dir: Path, undisturbed: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("ray_here")
+def test_a_killed_driver_is_resumed_by_hand(
+    cifar_dir: Path, undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "bundle"
     call = [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS]
     with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as job:
@@ -87,14 +98,14 @@ def test_a_killed_driver_is_resumed_by_hand(cifar_dir: Path, undisturbed: Path, 
     assert 2 <= kept.epoch < EPOCHS
     assert not (out / "bundle.json").exists()
 
-    again = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert (again.returncode, len(again.stderr.splitlines())) == (USAGE, 1)
-    assert "was interrupted: go on with --resume" in again.stderr
-    other = subprocess.run([*call, "--resume", "--epochs=9"], capture_output=True, text=True, check=False)
-    assert (other.returncode, len(other.stderr.splitlines())) == (USAGE, 1)
-    assert "is of another recipe or of other data" in other.stderr
-
-    subprocess.run([*call, "--resume"], check=True, capture_output=True)
+    for arguments, words in (
+        ([], "was interrupted: go on with --resume"),
+        (["--resume", "--epochs=9"], "is of another recipe or of other data"),
+    ):
+        assert status_of(command, [*call[3:], *arguments]) == USAGE
+        [line] = capsys.readouterr().err.splitlines()
+        assert words in line
+    assert status_of(command, [*call[3:], "--resume"]) == DONE
     assert_like(out, undisturbed)
     assert read_history(out)[: kept.epoch] == kept.history  # nothing was done again
 
