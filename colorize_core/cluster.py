@@ -28,16 +28,18 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Resources:
-    """What the cluster had when the job began.
+    """What the cluster has.
 
     Attributes:
         cpus: of all machines.
         gpus: likewise.
-        machines: likewise, the head among them.
+        free_gpus: of these, those that no other job holds.
+        machines: the head among them.
     """
 
     cpus: float
     gpus: float
+    free_gpus: float
     machines: int
 
 
@@ -71,7 +73,7 @@ def connected() -> Iterator[Resources]:
             raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
     _silence_libraries()
     try:
-        yield _resources()
+        yield resources()
     except BaseException as error:
         if mine:
             _let_go(error)
@@ -81,11 +83,12 @@ def connected() -> Iterator[Resources]:
             ray.shutdown()
 
 
-def _resources() -> Resources:
+def resources() -> Resources:
+    """Of the cluster that this process is connected to, at this moment."""
     import ray
 
-    found = ray.cluster_resources()
-    return Resources(found.get("CPU", 0.0), found.get("GPU", 0.0), len(nodes()))
+    found, free = ray.cluster_resources(), ray.available_resources()
+    return Resources(found.get("CPU", 0.0), found.get("GPU", 0.0), free.get("GPU", 0.0), len(nodes()))
 
 
 def _let_go(error: BaseException) -> None:

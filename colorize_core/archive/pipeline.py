@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from colorize_core import bundle as bundles
-from colorize_core import cluster, storage
+from colorize_core import cluster, placement, storage
 from colorize_core.archive import dedupe, gallery, ledger, lock, plan, sink, source, summary, troubles
 from colorize_core.archive.finish import STAGES, Finish, OutputFormat
 from colorize_core.archive.ledger import LedgerRow
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     import ray.data
 
 _TASKS_PER_WAVE = 1 << 13  # at most 262,144 photographs, whose names are in Ray's memory at a time
-_CPUS_A_NETWORK = 4
-_MOST_NETWORKS = 16
-_NETWORK_BYTES = 1 << 30
 _STORAGE_FAILURES = 256  # photographs in a row: then the store is away, and so will be the rest
 
 
@@ -154,7 +151,7 @@ class Archive:
         run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
         failures, last = 0, planned.newest
         try:
-            with closing(self._rows(planned, held)) as rows:
+            with closing(self._rows(planned, held, say)) as rows:
                 for row, seconds in rows:
                     run.add(row, seconds)
                     on_progress(row)
@@ -183,18 +180,23 @@ class Archive:
                 say(f"the page {gallery.PAGE} in OUTPUT could not be made ({one_line(error)}): the next run makes it")
         return done
 
-    def _rows(self, planned: Plan, held: Lock) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:
+    def _rows(
+        self, planned: Plan, held: Lock, say: Callable[[str], None]
+    ) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:
         if not planned.todo.num_rows:
             return
         lost = "a stage failed; what was finished is kept, the same command goes on"
         with cluster.connected() as resources, cluster.explained(lost):
             finish = self._finish(held, planned)
+            placed = placement.networks(resources)
+            if placed.threads and resources.gpus:
+                say(f"other jobs hold all {resources.gpus:.0f} GPUs of the cluster: the network runs on CPUs")
             copies = Spool(dedupe.SCHEMA)
             if self.config.dedupe:
                 planned, copies = dedupe.without_copies(planned, self.output, self._request, _hashed)
             numbers = count()
             tasks = (task for task, _ in zip(planned.tasks(), numbers, strict=False))
-            yield from self._results(tasks, lambda wave: self._chain(wave, finish, resources), held)
+            yield from self._results(tasks, lambda wave: self._chain(wave, finish, placed), held)
             if copies.num_rows:
                 wanted = {source for table in copies for source in table["original"].to_pylist()}
                 copy = dedupe.Copy(finish, ledger.latest(self.output, wanted))
@@ -225,16 +227,10 @@ class Archive:
             not_before=planned.newest + timedelta(milliseconds=1),
         )
 
-    def _chain(self, tasks: list[pa.Table], finish: Finish, resources: cluster.Resources) -> ray.data.Dataset:
+    def _chain(self, tasks: list[pa.Table], finish: Finish, placed: placement.Networks) -> ray.data.Dataset:
         """The stages; blocks go through whole, since the plan has made them the size of a task."""
         import ray
-        from ray.data import ActorPoolStrategy
 
-        gpus, cpus = int(resources.gpus), int(resources.cpus)
-        comes_later = not gpus and not cpus  # machines on demand, of which Ray does not say how many there may be
-        reserved = not gpus and (comes_later or (resources.machines > 1 and cpus > 1))
-        actors = max(1, gpus or cpus // _CPUS_A_NETWORK)
-        threads = None if gpus else max(1, (cpus or _CPUS_A_NETWORK) // actors)
         small = ray.data.from_arrow(tasks).map_batches(
             read_small,
             batch_size=None,
@@ -250,15 +246,9 @@ class Archive:
             Predictor,
             batch_size=None,
             batch_format="pyarrow",
-            fn_constructor_args=(self.bundle, threads, self.gain),
-            compute=ActorPoolStrategy(min_size=actors, max_size=_MOST_NETWORKS if comes_later else actors),
-            num_gpus=1 if gpus else 0,
-            # On CPU the network takes what the other stages leave. An actor that reserved a CPU would idle on it while
-            # large scans are encoded, and on a machine with one CPU no other stage could run. Among several machines
-            # that would put all of them on the head, which may have no CPUs to work with.
-            num_cpus=1 if reserved else 0,
-            # Also unlike what the stage before asks for: Ray would join the two, and one process read for all.
-            memory=_NETWORK_BYTES if reserved else None,
+            fn_constructor_args=(self.bundle, placed.threads, self.gain),
+            compute=placed.strategy(),
+            **placed.reserved,
         )
         return predicted.map_batches(finish, batch_size=None, batch_format="pyarrow")
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
+from colorize_core import placement
 from colorize_core.archive import parts
 from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
 from colorize_core.bundle import Bundle
@@ -107,7 +108,7 @@ class Predictor:
     def __init__(self, bundle: Bundle, threads: int | None, saturation: float) -> None:
         self._failure: BundleError | None = None
         if threads:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of an actor that asked for none
+            placement.hide_gpus()
         try:
             self._colorizer = Colorizer(bundle, threads, saturation)
         except BundleError as error:

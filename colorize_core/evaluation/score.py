@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import color
+from colorize_core import cluster, color, placement
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats, GrayFormula
 from colorize_core.errors import BundleError
@@ -115,25 +114,24 @@ def score(
             a contestant; empty for all others.
         network: adds ``features/NAME`` float32 [d] for ``TRUTH``, and for each row of the table at full resolution.
     """
-    from ray.data import ActorPoolStrategy
-
+    placed = placement.networks(cluster.resources(), kinds=2 if network else 1)
     bundles = [each.bundle for each in match.contestants]
     # Rows stay in the readers' blocks, which are bounded in bytes; small ones, since each is one task's work.
     images.context.target_max_block_size = _BLOCK_BYTES
     predicted = images.map_batches(
         _Predictor,
-        fn_constructor_args=(bundles,),
+        fn_constructor_args=(bundles, placed.threads),
         batch_size=None,
-        num_cpus=0,  # it takes what the measuring tasks leave
-        compute=ActorPoolStrategy(size=1),
+        compute=placed.strategy(),
+        **placed.reserved,
     )
     if network:
         predicted = predicted.map_batches(
             _Extractor,
-            fn_constructor_args=(match, network),
+            fn_constructor_args=(match, network, placed.threads),
             batch_size=None,
-            num_cpus=0,
-            compute=ActorPoolStrategy(size=1),
+            compute=placed.strategy(),
+            **placed.reserved,
         )
     return predicted.map_batches(
         _measure_batch, batch_size=None, fn_kwargs={"match": match, "keep_pictures": frozenset(keep_pictures)}
@@ -151,12 +149,13 @@ def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
 class _Predictor:
     """An actor: adds the column ``ab/N`` of each bundle, float32 [h, w, 2]."""
 
-    def __init__(self, bundles: Sequence[Bundle]) -> None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of an actor that asked for none
+    def __init__(self, bundles: Sequence[Bundle], threads: int | None) -> None:
+        if threads:
+            placement.hide_gpus()
         self._recipes = [bundle.recipe for bundle in bundles]
         self._failure: BundleError | None = None
         try:
-            self._colorizers = [Colorizer(bundle) for bundle in bundles]
+            self._colorizers = [Colorizer(bundle, threads) for bundle in bundles]
         except BundleError as error:
             self._failure = error  # raised here, it would start the actor again and again
 
@@ -176,7 +175,9 @@ class _Predictor:
 class _Extractor:
     """An actor: adds ``features/NAME`` of the truth and of each image that is compared with it."""
 
-    def __init__(self, match: Match, network: fid.FeatureNetwork) -> None:
+    def __init__(self, match: Match, network: fid.FeatureNetwork, threads: int | None) -> None:
+        if threads:
+            placement.hide_gpus()
         self._match = match
         self._features = fid.Features(network)
 

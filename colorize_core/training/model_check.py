@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
-from colorize_core import bundle, models, storage
+from colorize_core import bundle, models, placement, storage
 from colorize_core.errors import RecipeError, UserError, one_line
 from colorize_core.recipes import Recipe
 
@@ -19,7 +17,7 @@ def check_model(recipe: Recipe) -> None:
     import ray
 
     def attempt(recipe: Recipe) -> str:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all GPUs in sight of a task that asked for none
+        placement.hide_gpus()
         return what_is_wrong(recipe)
 
     if wrong := ray.get(ray.remote(attempt).remote(reachable(recipe))):

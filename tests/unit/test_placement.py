@@ -1,0 +1,64 @@
+"""How many networks there are on which clusters, and what each reserves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from colorize_core.cluster import Resources
+from colorize_core.placement import networks
+
+A_CPU = {"num_cpus": 1, "memory": 1 << 30}
+NOTHING = {"num_cpus": 0}
+
+
+@pytest.mark.parametrize(
+    ("has", "number", "most", "threads", "reserved"),
+    [
+        # CPUs, GPUs, free ones, machines
+        (Resources(2, 0, 0, 1), 1, 1, 2, NOTHING),
+        (Resources(1, 0, 0, 1), 1, 1, 1, NOTHING),
+        (Resources(1, 0, 0, 3), 1, 1, 1, NOTHING),
+        (Resources(64, 0, 0, 1), 16, 16, 4, NOTHING),
+        (Resources(64, 0, 0, 4), 16, 16, 4, A_CPU),
+        (Resources(0, 0, 0, 1), 1, 16, 4, A_CPU),
+        (Resources(16, 4, 4, 2), 4, 4, None, {"num_cpus": 0, "num_gpus": 1}),
+        (Resources(16, 4, 1, 2), 1, 1, None, {"num_cpus": 0, "num_gpus": 1}),
+        (Resources(16, 4, 0, 2), 4, 4, 4, A_CPU),
+        (Resources(0, 2, 0, 1), 2, 2, None, {"num_cpus": 0, "num_gpus": 1}),
+    ],
+)
+def test_networks(has: Resources, number: int, most: int, threads: int | None, reserved: dict[str, Any]) -> None:
+    placed = networks(has)
+    assert (placed.number, placed.most, placed.threads, placed.reserved) == (number, most, threads, reserved)
+
+
+def test_two_kinds_of_networks_share_each_gpu() -> None:
+    placed = networks(Resources(16, 2, 2, 1), kinds=2)
+    assert (placed.number, placed.reserved["num_gpus"]) == (2, 0.5)
+
+
+_BUSY = """
+import ray
+from colorize_core import cluster
+
+ray.init(num_cpus=1, num_gpus=3, include_dashboard=False, log_to_driver=False)
+
+@ray.remote(num_cpus=0, num_gpus=1)
+class Training:
+    def is_here(self):
+        return True
+
+training = Training.remote()
+assert ray.get(training.is_here.remote())
+with cluster.connected() as has:
+    print(has.gpus, has.free_gpus)
+"""
+
+
+def test_a_gpu_that_another_job_holds_is_not_free() -> None:
+    ended = subprocess.run([sys.executable, "-c", _BUSY], capture_output=True, text=True, check=True)
+    assert ended.stdout == "3.0 2.0\n"
