@@ -82,7 +82,7 @@ def test_the_start_lines_make_a_cluster_that_only_the_token_opens(network: list[
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as home:
         environment |= {"HOME": home, "RAY_TMPDIR": home}
         call = [*network, "bash", "-ec", MACHINE]
-        ended = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=240, check=False)
+        ended = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     found = json.loads(ended.stdout.splitlines()[-1])
     assert found == {

@@ -51,7 +51,7 @@ def test_cron_runs_the_job_and_the_second_run_does_nothing(cluster: Cluster, arc
     with words.open("w") as file:
         daemon = subprocess.Popen(["unshare", "--mount", "sh", "-ec", script], stderr=file)
     try:
-        deadline = time.monotonic() + 270
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline and len(ended := runs(out)) < 2:
             if daemon.poll() is not None:
                 pytest.skip(f"no cron daemon of one's own can be run here: {words.read_text()}")

@@ -32,7 +32,7 @@ SCANS = 120
 PREPARE = ("--size", "32", "--val-fraction", "0.2", "--test-fraction", "0.2")
 TRAIN = as_arguments(SETTINGS | {"training.epochs": EPOCHS, "training.batch_size": 32})
 BUNDLE = "s3://nodes/several/bundle"  # evaluates and colorizes everywhere: equal weights, equal results
-pytestmark = pytest.mark.timeout(900)  # four jobs, twice
+pytestmark = pytest.mark.timeout(2400)  # four jobs, twice
 During = Callable[[str, "subprocess.Popen[str]"], None]
 
 
@@ -68,7 +68,7 @@ def run(job: str, arguments: Sequence[str], environment: Mapping[str, str], duri
         call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         during(job, process)
-        printed, _ = process.communicate(timeout=240)
+        printed, _ = process.communicate(timeout=900)
     assert process.returncode == DONE, printed
     assert "raylet" not in printed
 

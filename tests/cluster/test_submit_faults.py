@@ -150,7 +150,7 @@ def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
                 while "Running entrypoint" not in came:
                     came += other.stdout.readline()
                 other.send_signal(number)
-                rest, _ = other.communicate(timeout=60)
+                rest, _ = other.communicate(timeout=900)
             assert other.returncode == INTERRUPTED
             assert re.search(
                 r"^colorize-long-\d{8}T000000Z goes on; its log: ray job logs --address ", rest, re.MULTILINE
@@ -168,7 +168,7 @@ def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
         terminal.wait_for("is being stopped")
         assert terminal.end() == INTERRUPTED
     assert "goes on; its log" not in terminal.text
-    again = subprocess.run(call, env=in_cluster.environment, capture_output=True, text=True, timeout=120, check=False)
+    again = subprocess.run(call, env=in_cluster.environment, capture_output=True, text=True, timeout=900, check=False)
     assert again.returncode == INTERRUPTED  # the job's own end: it was stopped
     assert "was submitted before" in again.stderr
 

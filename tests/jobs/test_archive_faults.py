@@ -69,7 +69,7 @@ def test_the_second_of_two_runs_says_who_writes(scans: Path, tmp_path: Path) -> 
         [line] = second.stderr.splitlines()
         assert line.startswith("colorize: OUTPUT is being written by run 20")
         assert f"(process {first.pid}) since 20" in line
-        printed, _ = first.communicate(timeout=300)
+        printed, _ = first.communicate(timeout=900)
     assert first.returncode == DONE, printed
     assert len(kills.sources_in_ledger(out)) == COUNT
     assert not (out / "_lock").exists()
@@ -87,7 +87,7 @@ def test_inputs_that_vanish_or_change_under_the_run(scans: Path, tmp_path: Path)
         (mine / "299.png").unlink()
         Image.fromarray(np.full((30, 40), 90, np.uint8)).save(mine / "298.png")
         (mine / "297.png").write_bytes(b"")
-        printed, _ = job.communicate(timeout=300)
+        printed, _ = job.communicate(timeout=900)
     assert job.returncode == TOO_MANY_FAILED, printed
     rows = ledger.latest(str(out))
     assert len(rows) == COUNT
@@ -122,7 +122,7 @@ def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Pa
     (site / "crashing.py").write_text(CRASHING.format(size=deadly.stat().st_size))
     (site / "sitecustomize.py").write_text("import crashing\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
-    job = subprocess.run(call(mine, out), env=environment, capture_output=True, text=True, check=False, timeout=280)
+    job = subprocess.run(call(mine, out), env=environment, capture_output=True, text=True, check=False, timeout=900)
     assert job.returncode == TOO_MANY_FAILED, job.stdout + job.stderr
     rows = ledger.latest(str(out))
     assert {Path(row.source).name: row.reason for row in rows.values() if row.status == "failed"} == {
@@ -144,7 +144,7 @@ def test_a_disk_that_is_full_ends_the_run_and_a_later_one_repairs_it(
         pytest.skip(f"no disk can be mounted here: {mount.stderr.decode()}")
     try:
         out = disk / "out"
-        job = subprocess.run(call(scans, out), capture_output=True, text=True, check=False, timeout=280)
+        job = subprocess.run(call(scans, out), capture_output=True, text=True, check=False, timeout=900)
         assert job.returncode == FAILED, job.stdout + job.stderr
         [line] = [line for line in job.stderr.splitlines() if line.startswith("colorize:")]
         assert "No space left on device" in line

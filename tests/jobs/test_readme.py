@@ -29,7 +29,6 @@ def is_local(line: str) -> bool:
     return line.startswith("colorize ") and not line.startswith((*ON_A_CLUSTER, *ON_S3))
 
 
-@pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("ray_here")
 def test_colorize(
     archive_dir: Path, color_dir: Path, cifar_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -32,7 +32,7 @@ TOKEN = secrets.token_hex(32)
 def colorize(environment: dict[str, str], job: str, *arguments: str) -> str:
     """What a job that goes well prints; Ray's workers see its environment."""
     call = [sys.executable, "-m", f"jobs.{job}", *arguments]
-    ended = subprocess.run(call, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=200)
+    ended = subprocess.run(call, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=900)
     assert ended.returncode == DONE, ended.stdout + ended.stderr
     return ended.stdout + ended.stderr
 
@@ -117,7 +117,6 @@ def test_archive_from_bucket_to_bucket_through_a_network_that_fails_and_only_onc
     assert_no_secrets(output, printed)
 
 
-@pytest.mark.timeout(600)
 def test_a_training_and_its_report_hold_no_credentials(color_dir: Path, bucket: str, s3_server: S3) -> None:
     for path in sorted(color_dir.iterdir())[::2]:
         storage.write(f"{bucket}/photos/{path.name}", path.read_bytes())

@@ -181,7 +181,7 @@ def test_interrupted_it_says_so_and_keeps_the_checkpoint(color_dir: Path, tmp_pa
         assert job.stdout is not None
         assert "epoch 1/500" in job.stdout.readline()
         job.send_signal(signal.SIGINT)
-        _, printed = job.communicate(timeout=60)
+        _, printed = job.communicate(timeout=900)
     assert job.returncode == INTERRUPTED
     assert printed.splitlines()[-1] == "colorize: interrupted"
     assert "Traceback" not in printed

@@ -71,8 +71,8 @@ def run(
                 time.sleep(0.05)
             while job.poll() is None and not kill(job, mark):
                 time.sleep(0.05)
-        printed, _ = job.communicate(timeout=600)
-    deadline = time.monotonic() + 60
+        printed, _ = job.communicate(timeout=900)
+    deadline = time.monotonic() + 600
     while list(marked(mark, b"MapBatches")) and time.monotonic() < deadline:
         time.sleep(0.1)  # Ray ends what a killed driver leaves: it was that, not the next run, that was killed
     if kill is not driver:

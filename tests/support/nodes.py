@@ -69,7 +69,7 @@ class Nodes:
         """All nodes."""
         while self._workers:
             self.lose()
-        self._head[1].communicate(timeout=60)
+        self._head[1].communicate(timeout=900)
 
     def _start(self, prefix: list[str], argument: str) -> tuple[str, subprocess.Popen[str]]:
         mark = uuid.uuid4().hex

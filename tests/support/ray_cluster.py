@@ -63,11 +63,11 @@ def cluster() -> Iterator[Cluster]:
                 yield Cluster(address, metrics, environment)
             finally:
                 head.terminate()
-                head.wait(timeout=60)
+                head.wait(timeout=900)
 
 
 def wait_for_agent(url: str, head: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         assert head.poll() is None, "the head node ended"
         try:

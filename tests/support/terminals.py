@@ -29,7 +29,7 @@ class Terminal:
         """As if typed."""
         os.write(self._master, keys.encode())
 
-    def wait_for(self, words: str, seconds: float = 120) -> None:
+    def wait_for(self, words: str, seconds: float = 600) -> None:
         """Reads on until these words came, after those that were waited for before."""
         deadline = time.monotonic() + seconds
         while words not in self.text[self._read :]:
@@ -37,12 +37,12 @@ class Terminal:
                 raise AssertionError(f"{words!r} did not come: {self.text}")
         self._read = self.text.index(words, self._read) + len(words)
 
-    def end(self, seconds: float = 120) -> int:
+    def end(self, seconds: float = 600) -> int:
         """Reads to the end; the exit status."""
         deadline = time.monotonic() + seconds
         while self._more() and time.monotonic() < deadline:
             pass
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=120)
 
     def _more(self) -> bool:
         if select.select([self._master], [], [], 1)[0]:
@@ -74,5 +74,5 @@ def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[Term
         yield Terminal(process, master)
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=120)
         os.close(master)
