@@ -17,6 +17,9 @@ from PIL import Image
 # Ray's workers are nice to all else by default, and would stand still while another test computes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on loopback
+# Ray's watchers of itself, of every cluster that the tests start, would take a quarter of two cores.
+os.environ.setdefault("LOG_NAME_UPDATE_INTERVAL_S", "5")
+os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
 pytest_plugins = ["container_files", "locked_folder", "ray_cluster", "s3_server"]
 
 
@@ -77,9 +80,12 @@ def cifar_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, N
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_here() -> Iterator[None]:
-    """Ray with two CPUs in this process; jobs that are called in it use and leave it."""
+    """Ray with two CPUs in this process; jobs that are called in it use and leave it.
+
+    Of a module, not of all: its dozen processes look after each other all the time, and its token is this process'.
+    """
     import ray
 
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)

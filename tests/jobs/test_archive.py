@@ -178,7 +178,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(
     ) as process:
         deadline = time.monotonic() + 600
         while not list(out.glob("_ledger/*.parquet")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            time.sleep(0.25)
         process.send_signal(number)
         printed, _ = process.communicate(timeout=900)
     assert process.returncode == INTERRUPTED, printed

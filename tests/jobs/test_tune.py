@@ -136,7 +136,7 @@ def test_a_killed_trial_is_tried_again_a_few_times(call: list[str], tmp_path: Pa
                 if len(killed) < kills:
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
-            time.sleep(0.1)
+            time.sleep(0.5)
         _, said = job.communicate()
     if kills == 1:
         assert (job.returncode, len(killed)) == (DONE, 1)

@@ -68,13 +68,13 @@ def run(
             while job.poll() is None and (
                 time.monotonic() < until if moment is not None else len(files(out / "_ledger")) == before
             ):
-                time.sleep(0.05)
+                time.sleep(0.25)
             while job.poll() is None and not kill(job, mark):
-                time.sleep(0.05)
+                time.sleep(0.25)
         printed, _ = job.communicate(timeout=900)
     deadline = time.monotonic() + 600
     while list(marked(mark, b"MapBatches")) and time.monotonic() < deadline:
-        time.sleep(0.1)  # Ray ends what a killed driver leaves: it was that, not the next run, that was killed
+        time.sleep(0.5)  # Ray ends what a killed driver leaves: it was that, not the next run, that was killed
     if kill is not driver:
         print(printed, file=sys.stderr)
     return job.returncode

@@ -36,7 +36,7 @@ def free_ports(count: int) -> list[int]:
             each.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A head node with two CPUs on loopback, guarded by a token; ended by its process id."""
     port, dashboard, agent, metrics = free_ports(4)
