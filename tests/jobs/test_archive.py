@@ -163,6 +163,7 @@ def test_what_is_wrong_is_said_in_one_line(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.usefixtures("ray_here")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_goes_on_where_it_ended(
     tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]], number: signal.Signals
@@ -189,8 +190,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(
     for name in sorted(results(out)):
         load(out / name)  # none is half-written
 
-    second = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert second.returncode == DONE, second.stdout + second.stderr
+    assert archive(scans, out) == DONE
     assert runs(out)[1]["finished_before"] == len(done)
     assert sorted(results(out)) == [f"{i:03d}.png" for i in range(240)]
     rows = [row for path in (out / "_ledger").iterdir() for row in pq.read_table(path).to_pylist()]

@@ -66,34 +66,37 @@ def test_folder_to_bundle_to_colors(color_dir: Path, archive_dir: Path, tmp_path
         assert np.abs(np.asarray(result) - expected).max() <= 1  # ab travels between the stages as float16
 
 
-@pytest.mark.usefixtures("ray_here")
-def test_cifar_to_bundle(cifar_dir: Path, tmp_path: Path) -> None:
-    bundle = tmp_path / "bundle"
-    assert train("unet-lab", f"cifar10:{cifar_dir}", bundle, "--epochs=1", "--batch-size=32") == DONE
-    assert sorted(path.name for path in bundle.iterdir()) == FILES
-    facts = json.loads((bundle / "bundle.json").read_text())
+# The 194 training images are one global batch, so that their order does not matter.
+ONE_BATCH = ("--epochs=4", "--batch-size=194")
+
+
+@pytest.fixture(scope="module")
+def alone(ray_here: None, cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that one worker made."""
+    bundle = tmp_path_factory.mktemp("alone") / "bundle"
+    assert train("unet-lab", f"cifar10:{cifar_dir}", bundle, *ONE_BATCH) == DONE
+    return bundle
+
+
+def test_cifar_to_bundle(cifar_dir: Path, alone: Path) -> None:
+    assert sorted(path.name for path in alone.iterdir()) == FILES
+    facts = json.loads((alone / "bundle.json").read_text())
     images = facts["training"]["images"]
     assert images["train"] + images["val"] == 200
     assert facts["metrics"]["images"] == 40  # the official test batch, whole
 
     with open(cifar_dir / "test_batch", "rb") as file:
         test = pickle.load(file)[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)  # noqa: S301 - written above
-    colorizer = Colorizer(load_bundle(str(bundle)))
+    colorizer = Colorizer(load_bundle(str(alone)))
     grays = [np.asarray(Image.fromarray(np.ascontiguousarray(rgb)).convert("L")) for rgb in test]
     psnr = [metrics.psnr(rgb, np.asarray(colorizer.colorize(gray))) for rgb, gray in zip(test, grays, strict=True)]
     rows = facts["metrics"]["tables"]["full"]
     assert np.mean(psnr) == pytest.approx(rows["unet-lab faithful"]["psnr"]["mean"], abs=0.02)
 
 
-@pytest.mark.usefixtures("ray_here")
-def test_two_workers_learn_what_one_does(cifar_dir: Path, tmp_path: Path) -> None:
-    """The 194 training images are one global batch, so that their order does not matter."""
-    curves = []
-    for workers in (1, 2):
-        bundle = tmp_path / f"workers-{workers}"
-        data = f"cifar10:{cifar_dir}"
-        assert train("unet-lab", data, bundle, "--epochs=4", "--batch-size=194", f"--num-workers={workers}") == DONE
-        curves.append([(row["loss"], row["val_loss"]) for row in read_history(bundle)])
+def test_two_workers_learn_what_one_does(cifar_dir: Path, alone: Path, tmp_path: Path) -> None:
+    assert train("unet-lab", f"cifar10:{cifar_dir}", tmp_path / "two", *ONE_BATCH, "--num-workers=2") == DONE
+    curves = [[(row["loss"], row["val_loss"]) for row in read_history(bundle)] for bundle in (alone, tmp_path / "two")]
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
     assert curves[0][-1][0] < curves[0][0][0]
 

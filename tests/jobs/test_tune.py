@@ -49,7 +49,8 @@ def call(cifar_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]
     return [sys.executable, "-m", "jobs.tune", *data, "--trials=6", f"--space={folder / 'space.yaml'}"]
 
 
-def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str]) -> None:
+@pytest.mark.usefixtures("ray_here")
+def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     out = Path(call[5])
     with subprocess.Popen(call, stdout=subprocess.PIPE, text=True, start_new_session=True) as job:
         assert job.stdout is not None
@@ -59,10 +60,12 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str]) -> N
     kept = {path.name: checkpoints.load_newest(str(path)) for path in (out / "_tuning").iterdir() if path.is_dir()}
     assert kept
     assert not (out / "bundle.json").exists()
-    again = subprocess.run(call, capture_output=True, text=True, check=False)
-    assert (again.returncode, "go on with --resume" in again.stderr) == (USAGE, True)
-    other = subprocess.run([*call, "--resume", "--trials=7"], capture_output=True, text=True, check=False)
-    assert (other.returncode, "holds a search of another recipe" in other.stderr) == (USAGE, True)
+    for options, words in (
+        ([], "go on with --resume"),
+        (["--resume", "--trials=7"], "holds a search of another recipe"),
+    ):
+        assert status_of(command, [*call[3:], *options]) == USAGE
+        assert words in capsys.readouterr().err
 
     done = subprocess.run([*call, "--resume"], capture_output=True, text=True, check=True)
     assert done.stderr == ""
