@@ -67,8 +67,8 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str], caps
         assert status_of(command, [*call[3:], *options]) == USAGE
         assert words in capsys.readouterr().err
 
-    done = subprocess.run([*call, "--resume"], capture_output=True, text=True, check=True)
-    assert done.stderr == ""
+    status, printed, said = run_and_kill([*call, "--resume"], kills=1)
+    assert (status, said) == (DONE, "")
     assert {path.name for path in out.iterdir()} == FILES
     rows = read_trials(out)
     assert sorted(row["trial"] for row in rows) == list("012345")
@@ -80,7 +80,7 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str], caps
     facts = json.loads((out / "bundle.json").read_text())
     assert facts["recipe"]["training"]["learning_rate"] == float(rows[0]["training.learning_rate"])
     assert facts["training"]["tuned"]["trials"] == 6
-    assert f"6 trials of {facts['name']}" in done.stdout
+    assert f"6 trials of {facts['name']}" in printed
     load_bundle(str(out)).model()
     with open(out / "history.csv", newline="") as file:
         history = list(csv.DictReader(file))
@@ -127,28 +127,28 @@ def test_trials_that_cannot_be_trained_are_failed_and_the_best_of_the_rest_is_ke
     assert "none of 2 trials could be trained; the first: model.settings of unet" in line
 
 
-@pytest.mark.parametrize("kills", [1, 9])
-def test_a_killed_trial_is_tried_again_a_few_times(call: list[str], tmp_path: Path, kills: int) -> None:
-    mark, out = uuid.uuid4().hex, tmp_path / "out"
-    again = [*call[:5], str(out), "--trials=1", call[-1]]
+def run_and_kill(call: list[str], kills: int) -> tuple[int, str, str]:
+    """Exit status, output and errors of a search of which so many processes of trials were killed."""
+    mark = uuid.uuid4().hex
     environment = {**os.environ, "COLORIZE_TEST_MARK": mark}
     killed: set[int] = set()
-    with subprocess.Popen(again, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as job:
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment) as job:
         while job.poll() is None:
             for pid in set(marked(mark, b"ImplicitFunc.train")) - killed:
                 if len(killed) < kills:
                     os.kill(pid, signal.SIGKILL)
                     killed.add(pid)
             time.sleep(0.5)
-        _, said = job.communicate()
-    if kills == 1:
-        assert (job.returncode, len(killed)) == (DONE, 1)
-        [row] = read_trials(out)
-        assert (row["epochs"], row["failure"]) == (str(EPOCHS), "")
-    else:
-        assert (job.returncode, len(killed)) == (FAILED, 3)
-        [line] = said.splitlines()
-        assert "none of 1 trials could be trained; the first: 3 processes of it were killed" in line
+        printed, said = job.communicate()
+    assert len(killed) == kills
+    return job.returncode, printed, said
+
+
+def test_a_trial_that_is_killed_again_and_again_is_given_up(call: list[str], tmp_path: Path) -> None:
+    status, _, said = run_and_kill([*call[:5], str(tmp_path / "out"), "--trials=1", call[-1]], kills=3)
+    assert status == FAILED
+    [line] = said.splitlines()
+    assert "none of 1 trials could be trained; the first: 3 processes of it were killed" in line
 
 
 @pytest.mark.usefixtures("ray_here")
