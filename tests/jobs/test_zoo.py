@@ -104,7 +104,7 @@ def broken() -> dict[str, tuple[bytes, str]]:
     files["no pixels.png"] = (LAYOUTS["png-L"][0][:33], "damaged")
     files["page.jpg"] = (b"<!DOCTYPE html><html><body>404 Not Found</body></html>", "not_an_image")
     files["drawing.png"] = (b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', "not_an_image")
-    files["letter.tif"] = (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "not_an_image")
+    files["letter.tif"] = (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "unsupported")
     files["figure.tiff"] = (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "not_an_image")
     files["icon.bmp"] = (save(Image.fromarray(RGB), "ICO"), "not_an_image")
     files["nothing.jpg"] = (b"", "empty")
