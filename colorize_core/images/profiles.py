@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
+from colorize_core.images.rows import bands
 
 _TOP = 65535
-_ROWS = 1 << 18  # pixels converted at a time: 6 MB of floats
+_AT_ONCE = 1 << 18  # pixels converted at a time: 6 MB of floats
 _D50 = np.array([0.9642, 1.0, 0.8249])  # ICC.1:2022, 6.3.4.3
 _NEAR = 1.5 / 255  # a profile that is nowhere further off is sRGB, of which there are a dozen
 
@@ -71,7 +72,7 @@ def is_srgb(icc: bytes) -> bool:
 def to_srgb(rgb: NDArray[Any], icc: bytes) -> NDArray[np.uint16]:
     """sRGB uint16 [H, W, 3] of a profile's RGB, uint8 or uint16; what sRGB has not is clipped. Raises CmsError."""
     out = np.empty(rgb.shape, np.uint16)
-    for rows in _bands(rgb):
+    for rows in bands(rgb, _AT_ONCE):
         linear = _to_xyz(rgb[rows], icc, "RGB") @ _linear_from_xyz()
         out[rows] = np.rint(_TOP * color.linear_to_srgb(linear))
     return out
@@ -80,7 +81,7 @@ def to_srgb(rgb: NDArray[Any], icc: bytes) -> NDArray[np.uint16]:
 def from_srgb(rgb: NDArray[Any], icc: bytes, dtype: type[np.uint8 | np.uint16]) -> NDArray[Any]:
     """A profile's RGB [H, W, 3], uint8 or uint16, of sRGB uint8 or uint16. Raises CmsError."""
     out = np.empty(rgb.shape, dtype)
-    for rows in _bands(rgb):
+    for rows in bands(rgb, _AT_ONCE):
         xyz = color.srgb_to_linear(rgb[rows]).astype(np.float64) @ np.linalg.inv(_linear_from_xyz())
         out[rows] = imagecodecs.cms_transform(xyz, _xyz(), icc, colorspace="xyz", outcolorspace="rgb", outdtype=dtype)
     return out
@@ -92,11 +93,6 @@ def lab_to_srgb(lab: NDArray[np.float64], dtype: type[np.uint8 | np.uint16]) -> 
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
     xyz = _D50 * np.where(f > 6 / 29, f**3, (f - 4 / 29) * (108 / 841))  # CIE 15:2004, 8.2.1
     return np.rint(np.iinfo(dtype).max * color.linear_to_srgb(xyz @ _linear_from_xyz())).astype(dtype)
-
-
-def _bands(pixels: NDArray[Any]) -> list[slice]:
-    step = max(1, _ROWS // pixels.shape[1])
-    return [slice(top, top + step) for top in range(0, pixels.shape[0], step)]
 
 
 def _to_xyz(pixels: NDArray[Any], icc: bytes, kind: str) -> NDArray[np.float64]:

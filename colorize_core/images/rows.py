@@ -33,10 +33,10 @@ class Rows:
         return self._compute(top, bottom)
 
 
-def bands(image: Rows | NDArray[Any]) -> Iterator[slice]:
-    """Rows of an image that are to be computed together, from top to bottom."""
+def bands(image: Rows | NDArray[Any], pixels: int | None = None) -> Iterator[slice]:
+    """Rows of an image that are to be computed together, from top to bottom: ``BAND_PIXELS``, unless given."""
     height, width = image.shape[:2]
-    step = max(1, BAND_PIXELS // width)
+    step = max(1, (pixels or BAND_PIXELS) // width)
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 

@@ -190,7 +190,7 @@ _LABELED = b"U\x06labels](I1\ned."
 _STATE = b"(I3\nX\x01\0\0\0>NNNI-1\nI-1\nI2\ntb"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "content",
     [
