@@ -1,4 +1,7 @@
-"""Where the processes that hold a network run, and how many there are: from what the cluster has when a job begins."""
+"""Where processes run, and how many there are, from what the cluster has when a job begins.
+
+Those that hold a network; and those that read what a training keeps in memory, beside its workers.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from colorize_core import cluster
 if TYPE_CHECKING:
     from ray.data import ActorPoolStrategy
 
+CPU_LEFT = 0.05  # by whoever holds a CPU as long as a training lasts, to ``beside_workers``
 _CPUS_A_NETWORK = 4  # the other stages keep them busy
 _MOST_LATER = 16
 _NETWORK_BYTES = 1 << 30
@@ -62,6 +66,17 @@ def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
         # Also unlike what the stage before asks for: Ray would join the two, and one process read for all.
         return Networks(number, most, threads, {"num_cpus": 1, "memory": _NETWORK_BYTES})
     return Networks(number, most, threads, {"num_cpus": 0})
+
+
+def beside_workers(has: cluster.Resources) -> dict[str, Any]:
+    """For stages of which the workers of a training read the rows all the time, as arguments of ``map_batches``.
+
+    Rows that are lost with a machine are made again by the tasks that made them. Those would wait for ever for a CPU
+    that all workers hold, while these wait for the rows. As many run at a time as if each took a CPU.
+    """
+    from ray.data import TaskPoolStrategy
+
+    return {"num_cpus": CPU_LEFT, "compute": TaskPoolStrategy(size=max(1, int(has.cpus)))}
 
 
 def hide_gpus() -> None:

@@ -59,13 +59,17 @@ def plan(data: str, rule: SplitRule) -> Plan:
     )
 
 
-def read(data: str, rule: SplitRule) -> ray.data.Dataset:
-    """The rows of ``data`` as a lazy Ray data set, a task per chunk. Raises InputError as ``plan``."""
+def read(data: str, rule: SplitRule, **reserved: Any) -> ray.data.Dataset:
+    """The rows of ``data`` as a lazy Ray data set, a task per chunk. Raises InputError as ``plan``.
+
+    ``reserved`` is what Ray is to reserve for a task, as arguments of ``map_batches``; a CPU unless told otherwise.
+    """
     import ray.data
     from ray import cloudpickle
 
     chunks = [{"chunk": cloudpickle.dumps(chunk)} for chunk in plan(data, rule).chunks]
-    rows = ray.data.from_items(chunks, override_num_blocks=len(chunks)).map_batches(_read_chunk, batch_size=1)
+    planned = ray.data.from_items(chunks, override_num_blocks=len(chunks))
+    rows = planned.map_batches(_read_chunk, batch_size=1, **reserved)
     cluster.give_all_cpus(rows)
     return rows
 

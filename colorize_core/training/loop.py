@@ -64,7 +64,7 @@ def train_worker(config: dict[str, Any]) -> None:
         tf.config.set_visible_devices([], "GPU")  # Ray leaves all in sight of a worker that asked for none
     # Ray sets OMP_NUM_THREADS only, which TensorFlow's own pools do not read.
     cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-    tf.config.threading.set_intra_op_parallelism_threads(max(1, int(cpus)))
+    tf.config.threading.set_intra_op_parallelism_threads(math.ceil(cpus))
     context = ray.train.get_context()
     recipe, progress, first = Recipe.model_validate(config["recipe"]), config["progress"], context.get_world_rank() == 0
     shards = {name: ray.train.get_dataset_shard(name) for name in ("train", "val")}

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from colorize_core import datasets
+from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
 from colorize_core.preparation import statistics
 from colorize_core.recipes import Recipe
@@ -30,20 +32,34 @@ class Split:
     rejected: list[str]
 
 
-def load_split(rows: ray.data.Dataset, recipe: Recipe) -> Split:
-    """Rows {id, rgb, reason, message} as pairs. Raises InputError where none of them has a color."""
+def read_splits(data: str, beside: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
+    """Rows of each split, lazily; those to learn from by tasks that reserve ``placement.beside_workers``.
+
+    Raises:
+        InputError: as ``datasets.read``.
+    """
+    reserved = {split: {} if split == "test" else beside for split in SPLITS}
+    return {split: datasets.read(data, SplitRule(wanted=[split]), **reserved[split]) for split in SPLITS}
+
+
+def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]) -> Split:
+    """Rows {id, rgb, reason, message} as pairs, by tasks that reserve as those of ``read_splits``.
+
+    Raises:
+        InputError: none of them has a color.
+    """
     from ray.data.expressions import col
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
     rows.context.execution_options.preserve_order = True  # one seed, one order, whichever task ends first
-    made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings).materialize()
+    made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings, **beside).materialize()
     # One look at all rows, here: each question to Ray Data would start processes of its own.
     columns = ["id", "reason", "message", "checksum", "chroma"]
     looked = made.select_columns(columns).to_pandas().reindex(columns=columns)  # which a split without rows has not
     good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
     rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
-    readable = made.filter(expr=col("reason") == "").materialize() if rejected else made
+    readable = made.filter(expr=col("reason") == "", **beside).materialize() if rejected else made
     if len(good) and good["chroma"].max() < _GRAY:
         raise InputError(
             f"none of the {len(good)} images of DATA has a color: a colorizer learns from color photographs"

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import bundle, cluster, datasets, storage
-from colorize_core.datasets.splits import SPLITS, SplitRule
+from colorize_core import bundle, cluster, datasets, placement, storage
 from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_line, printable
 from colorize_core.evaluation import pictures
 from colorize_core.evaluation.judge import judge
@@ -82,12 +81,13 @@ def train(
     cluster.check_lasting(output)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
-        rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
+        beside = placement.beside_workers(resources)
+        rows = pair_splits.read_splits(data, beside)
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
         model_check.check_model(recipe)
         tested = survey(rows["test"], "test")
-        splits = {split: pair_splits.load_split(rows[split], recipe) for split in ("train", "val")}
+        splits = {split: pair_splits.load_split(rows[split], recipe, beside) for split in ("train", "val")}
         fingerprint = splits["train"].fingerprint
         # The rate may change between two runs: what diverged goes on with a lower one.
         settings = recipe.model_dump_json(exclude={"training": {"learning_rate"}})
@@ -196,7 +196,7 @@ class _Scaling:
 
     def resources(self) -> dict[str, float]:
         """Of each worker."""
-        return {"CPU": self.cpus, **({"GPU": 1} if self.use_gpu else {})}
+        return {"CPU": self.cpus - placement.CPU_LEFT, **({"GPU": 1} if self.use_gpu else {})}
 
 
 def _fit(

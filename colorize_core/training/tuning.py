@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import bundle, cluster, datasets, storage
-from colorize_core.datasets.splits import SPLITS, SplitRule
+from colorize_core import bundle, cluster, datasets, placement, storage
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line, printable
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
@@ -88,11 +87,12 @@ def tune(
         with_settings(recipe, settings)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("tuning failed"):
-        rows = {split: datasets.read(data, SplitRule(wanted=[split])) for split in SPLITS}
+        beside = placement.beside_workers(resources)
+        rows = pair_splits.read_splits(data, beside)
         trainer.check_output(output, datasets.source_of(data), SCRATCH, resume)
         model_check.check_model(recipe)
         tested = survey(rows["test"], "test")
-        splits = {split: pair_splits.load_split(rows[split], recipe) for split in ("train", "val")}
+        splits = {split: pair_splits.load_split(rows[split], recipe, beside) for split in ("train", "val")}
         pair_splits.count_steps(recipe, splits, 1)
         fingerprint = splits["train"].fingerprint
         gpu = resources.gpus >= 1 if use_gpu is None else use_gpu
@@ -195,7 +195,7 @@ def _search(
     with Listener(lambda told: on_trial(*told)) as listener, tempfile.TemporaryDirectory() as own:
         run = ray_tune.with_resources(
             ray_tune.with_parameters(_run_trial, plan=plan, data=data, images=images, told=listener.queue),
-            {"CPU": 1, **({"GPU": 1} if use_gpu else {})},
+            {"CPU": 1 - placement.CPU_LEFT, **({"GPU": 1} if use_gpu else {})},
         )
         tuner = ray_tune.Tuner(
             run,

@@ -38,8 +38,8 @@ During = Callable[[str, "subprocess.Popen[str]"], None]
 
 
 @pytest.fixture(scope="module")
-def store(s3_server: S3, color_dir: Path) -> Iterator[Mapping[str, str]]:
-    """Environment of an object store with photographs to learn from, ``s3://nodes/color``, and ``s3://nodes/scans``."""
+def store(s3_server: S3, color_dir: Path, cifar_dir: Path) -> Iterator[Mapping[str, str]]:
+    """Environment of an object store with what to learn from, ``color`` and ``cifar``, and ``scans`` to color."""
     environment = s3_server.environment("")
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
@@ -47,6 +47,8 @@ def store(s3_server: S3, color_dir: Path) -> Iterator[Mapping[str, str]]:
         s3_server.client().create_bucket(Bucket="nodes")  # type: ignore[attr-defined]
         for path in color_dir.iterdir():
             storage.write(f"s3://nodes/color/{path.name}", path.read_bytes())
+        for path in cifar_dir.iterdir():
+            storage.write(f"s3://nodes/cifar/{path.name}", path.read_bytes())
         for i in range(SCANS):
             with Image.open(color_dir / f"coffee-{i % 40:02d}.jpg") as image:
                 gray = image.convert("L").rotate(i)
@@ -143,6 +145,45 @@ def test_a_node_lost_in_the_middle_of_each_job_changes_nothing(several: str, clu
     run_all("s3://nodes/disturbed", cluster.environment, lose)
     assert lost == ["prepare", "train", "evaluate", "archive"]
     assert_alike("s3://nodes/disturbed", several)
+
+
+WORKER = """
+import sys
+import ray
+from colorize_core import cluster, placement
+from colorize_core.recipes import load_recipe
+from colorize_core.training import pair_splits
+
+class Worker:
+    def count(self, pairs):
+        return sum(len(batch["id"]) for batch in pairs.iterator().iter_batches())
+
+with cluster.connected() as has:
+    beside = placement.beside_workers(has)
+    rows = pair_splits.read_splits(sys.argv[1], beside)
+    split = pair_splits.load_split(rows["train"], load_recipe("cifar10-dense"), beside)
+    print("in memory", flush=True)
+    sys.stdin.readline()
+    worker = ray.remote(num_cpus=1 - placement.CPU_LEFT)(Worker).remote()
+    print(ray.get(worker.count.remote(split.pairs), timeout=600), "of", split.images)
+"""
+
+
+def test_rows_that_are_lost_with_a_node_are_made_again_beside_the_workers(
+    store: Mapping[str, str],
+) -> None:
+    """Who hold all CPUs. Blocks of CIFAR-10 are too large to be kept with the driver."""
+    with nodes(store, workers=1) as cluster:
+        call = [sys.executable, "-c", WORKER, "cifar10:s3://nodes/cifar"]
+        with subprocess.Popen(
+            call, env=cluster.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as job:
+            assert job.stdout
+            assert job.stdout.readline() == "in memory\n"
+            cluster.lose()
+            cluster.add()
+            printed, _ = job.communicate("go on\n", timeout=900)
+    assert printed == "194 of 194\n"
 
 
 def test_archive_waits_for_machines_that_come_later(several: str, store: Mapping[str, str]) -> None:
