@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -273,6 +274,8 @@ def _silence_libraries() -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    # Of a limit that is higher than the number of blocks, which nobody has to know.
+    warnings.filterwarnings("ignore", "The maximum number of concurrent tasks", UserWarning)
     for name in ("ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors reach us as exceptions
     # A process or a machine that is lost is a page of Ray's inside on the screen, for which it has no setting. Its work
