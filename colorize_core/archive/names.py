@@ -12,6 +12,8 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from colorize_core.archive.spool import folded
+
 _OURS = ("_ledger", "_lock", "_partial", "_report", "_runs")  # folders in OUTPUT
 _PAGE = re.compile(r"\.page-\d+$", re.IGNORECASE)
 _FOLDER_BYTES = 255  # of a name, which most file systems take
@@ -20,7 +22,7 @@ _NAME_BYTES = _FOLDER_BYTES - len(".page-10000")
 
 @dataclass(frozen=True)
 class Names:
-    """An output per source: ``album/a.png`` for ``album/a.tif``, and no two alike, also where case does not count.
+    """An output per source: ``album/a.png`` for ``album/a.tif``, no two alike, nor ``folded`` alike.
 
     What the ledger has named keeps its name, and it stays taken when its source is gone. Of those that clash the first
     by name gets the plain one, others keep their own suffix in it (``a.tif.png``).
@@ -29,7 +31,7 @@ class Names:
         suffix: of outputs, as '.png'.
         in_shards: they lie in shards, where each has the suffix of its source in its name: the ledger, which knows the
             shard alone, could not tell which of two had the plain one.
-        results: in lower case, those of earlier runs that now are also the names of source folders.
+        results: ``folded``, those of earlier runs that now are also the names of source folders.
     """
 
     suffix: str
@@ -42,16 +44,16 @@ class Names:
         Args:
             rows: of ``parts.SCHEMA``, sorted by name.
             done: what the ledger says of them, with ``source`` and ``output``.
-            folders: that results must not be named after, in lower case.
+            folders: that results must not be named after, ``folded``.
         """
         named = done.filter(pc.ends_with(done["output"], self.suffix))
         known: list[str | None] = named["output"].take(pc.index_in(rows["source"], named["source"])).to_pylist()
-        taken = {output.casefold() for output in done["output"].to_pylist()} | folders
+        taken = {folded(output) for output in done["output"].to_pylist()} | folders
         outputs = []
         for output, name, uri in zip(known, rows["name"].to_pylist(), rows["source"].to_pylist(), strict=True):
             if output is None:
-                output = next(each for each in self._candidates(name, uri) if each.casefold() not in taken)
-                taken.add(output.casefold())
+                output = next(each for each in self._candidates(name, uri) if folded(each) not in taken)
+                taken.add(folded(output))
             outputs.append(output)
         return outputs
 
@@ -71,11 +73,11 @@ class Names:
     def _storable(self, name: str) -> str:
         """The name with no folder that is longer than file systems take, that is ours, or that is a file by now."""
         *folders, base = name.split("/")
-        if folders and folders[0].casefold() in _OURS:
+        if folders and folded(folders[0]) in _OURS:
             folders[0] = "_" + folders[0]
         for last in range(len(folders)) if self.results else ():
             path = "/".join(folders[: last + 1])
-            if path.casefold() in self.results:
+            if folded(path) in self.results:
                 folders[last] += "." + _mark_of(path)
         return "/".join([*map(_short, folders), base])
 
@@ -98,12 +100,12 @@ def of_page(output: str, number: int) -> str:
 
 
 def folders_like_outputs(sources: Iterable[pa.Table], suffix: str) -> set[str]:
-    """In lower case, the folders of sources that a result could be named after, as ``album.png/``."""
+    """``folded``, the folders of sources that a result could be named after, as ``album.png/``."""
     found: set[str] = set()
     for table in sources:
         inside = pc.match_substring(table["name"], suffix + "/", ignore_case=True)
         for name in table["name"].filter(inside).to_pylist():
-            found |= {str(folder).casefold() for folder in PurePosixPath(name).parents}
+            found |= {folded(str(folder)) for folder in PurePosixPath(name).parents}
     return found
 
 
@@ -111,4 +113,4 @@ def results_among(done: Iterable[pa.Table], folders: set[str]) -> set[str]:
     """Those folders that have the name of a result."""
     if not folders:
         return set()
-    return {output.casefold() for table in done for output in table["output"].to_pylist()} & folders
+    return {folded(output) for table in done for output in table["output"].to_pylist()} & folders

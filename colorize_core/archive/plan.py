@@ -166,7 +166,7 @@ def _compare(
     Args:
         rows: the photographs, sorted by name.
         done: what the ledger says, in any order.
-        folders: that results must not be named after, in lower case.
+        folders: that results must not be named after, ``folded``.
         given: the names of results.
         request: what is wanted.
         plan: where to add.

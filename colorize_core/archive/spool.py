@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import unicodedata
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
@@ -69,15 +70,26 @@ class Spool:
         self._held, self._bytes = [], 0
 
 
+def folded(name: str) -> str:
+    """The same for names that a file system takes for one: case (Windows, macOS), é of one character or two (macOS).
+
+    (Canonical caseless matching, definition D145 of the Unicode standard.)
+    """
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())
+
+
 def bucket_of(paths: pa.ChunkedArray, count: int) -> NDArray[np.int64]:
     """A number below ``count`` for each path: the same for all with one file name up to its first dot, in any case.
 
-    So that a source, what the ledger says of it, and every name that its output may have or clash with, meet.
+    So that a source, what the ledger says of it, and every name that its output may have or clash with, meet. Names
+    that ``folded`` makes alike are one.
     """
     if count == 1:
         return np.zeros(len(paths), np.int64)
     stems = pc.replace_substring_regex(paths, _STEM, r"\1").to_pylist()
-    hashes = (zlib.crc32(stem.casefold().encode()) for stem in stems)
+    hashes = (zlib.crc32(folded(stem).encode()) for stem in stems)
     return np.fromiter(hashes, np.int64, len(stems)) % count
 
 

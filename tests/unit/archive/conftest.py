@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from colorize_core.archive import plan
 from colorize_core.archive.ledger import LedgerRow
 
 
@@ -37,3 +38,10 @@ def make_row() -> Callable[..., LedgerRow]:
         return LedgerRow(**(plain | fields))
 
     return make
+
+
+@pytest.fixture(params=[200_000, 2], ids=["one bucket", "many buckets"])
+def rows_per_bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Whatever is planned is planned the same in one piece and in many."""
+    monkeypatch.setattr(plan, "_ROWS_PER_BUCKET", request.param)
+    return int(request.param)

@@ -1,0 +1,55 @@
+"""Plans of small listings, and what a run that carried them out leaves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from colorize_core.archive import ledger, parts, plan
+from colorize_core.archive.ledger import LedgerRow
+from colorize_core.archive.plan import Plan, Request, make_plan
+from colorize_core.archive.spool import Spool
+
+Row = dict[str, Any]  # of parts.SCHEMA
+Rows = dict[str, LedgerRow]
+MakeRow = Callable[..., LedgerRow]
+BUNDLE, SETTINGS = "ab" * 32, "format=png"  # those of make_row
+
+
+def listed_file(name: str, size: int = 1000, folder: str = "/in") -> Row:
+    path = f"{folder}/{name}"
+    row = {"path": path.encode(), "member": b"", "place": 0, "source": path, "name": name, "size": size}
+    return row | {"fingerprint": "7-1"}
+
+
+def listed(*names: str) -> list[Row]:
+    return [listed_file(name) for name in sorted(names)]
+
+
+def plan_of(sources: Sequence[Row], done: Rows | Sequence[LedgerRow] = (), **changes: Any) -> Plan:
+    there = Spool(parts.SCHEMA)
+    for row in random.Random(0).sample(sources, len(sources)):  # noqa: S311 - the order of a listing is no one's business
+        there.append(pa.Table.from_pylist([row], parts.SCHEMA))
+    rows = list(done.values()) if isinstance(done, dict) else done
+    known = [pa.Table.from_pylist([vars(row)], ledger.SCHEMA).select(plan.LEDGER_COLUMNS) for row in rows]
+    request = Request(**({"bundle": BUNDLE, "settings": SETTINGS, "suffix": ".png"} | changes))
+    return make_plan(there, known, request)
+
+
+def todo_of(made: Plan) -> list[Row]:
+    return sorted(made.todo.table().to_pylist(), key=lambda row: row["name"])
+
+
+def names_of(made: Plan) -> dict[str, str]:
+    return {row["name"]: row["output"] for row in todo_of(made)}
+
+
+def carried_out(made: Plan, make_row: MakeRow, **fields: Any) -> Rows:
+    """The ledger's rows after a run that did all of its plan."""
+    return {
+        row["source"]: make_row(row["source"], fingerprint=row["fingerprint"], output=row["output"], **fields)
+        for row in todo_of(made)
+    }
