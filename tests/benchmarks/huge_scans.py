@@ -103,7 +103,7 @@ def main() -> None:
     try:
         make_scans(work / "scans", arguments.megapixels)
         for number, (kind, (name, file_format)) in enumerate(KINDS.items()):
-            folder = work / f"alone-{number}"
+            folder = work / f"scan-{number}"
             make_photographs(folder, 1, 178, 218)
             os.link(work / "scans" / name, folder / name)
             most = peaks(folder, work / f"out-{number}", file_format)
