@@ -20,13 +20,13 @@ from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
 from colorize_core.errors import ColorizeError, ImageError, one_line
 from colorize_core.evaluation import metrics
 from colorize_core.images import decode
-from colorize_core.images.encode import FILE_FORMATS, Encoding
+from colorize_core.images.encode import FILE_FORMATS, Content, Encoding
 from colorize_core.images.look import Look
 from colorize_core.images.provenance import Provenance
 
 OutputFormat = Literal["png", "jpeg", "webp", "tiff", "parquet", "tar"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = (*FILE_FORMATS, "parquet", "tar")
-MAX_BYTES = 2 << 30  # of the results of one photograph, which are in memory until its last page is done
+MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
 _SHARDS: dict[str, type[sink.ShardSink]] = {"parquet": sink.ParquetSink, "tar": sink.TarSink}
 STAGES = ("read", "predict", "finish")
 SCHEMA = pa.schema([*ledger.SCHEMA, *((stage, pa.float32()) for stage in STAGES)])  # a ledger's row, seconds by stage
@@ -95,7 +95,8 @@ class Finish:
         for pages in _photographs(batch):
             started, size = time.perf_counter(), len(pages[0]["file"])
             before = {stage: sum(page[stage] for page in pages) for stage in ("read", "predict")}
-            row, content = self.begun(pages[0]), b""
+            row = self.begun(pages[0])
+            content: Content = b""
             try:
                 if not row.reason:
                     if suspects.is_deadly(row.source):
@@ -121,7 +122,7 @@ class Finish:
             del pages, content  # of a large scan, before the next one
             yield row, stages, size
 
-    def _made(self, row: LedgerRow, pages: list[dict[str, Any]], target: sink.Sink) -> tuple[LedgerRow, bytes, Look]:
+    def _made(self, row: LedgerRow, pages: list[dict[str, Any]], target: sink.Sink) -> tuple[LedgerRow, Content, Look]:
         """The row, the file and the look of a photograph's first page; further pages are with ``target`` by then."""
         provenance = Provenance(row.source, self.bundle, self.digest)
         made: list[Colorized] = []

@@ -9,7 +9,7 @@ import re
 import tarfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
@@ -19,10 +19,18 @@ from colorize_core import storage
 from colorize_core.archive import ledger, names, troubles
 from colorize_core.archive.ledger import LedgerRow
 from colorize_core.errors import ImageError
-from colorize_core.images.encode import Encoded
+from colorize_core.images.encode import Content, Encoded
 from colorize_core.images.provenance import DIGITAL_SOURCE_TYPE, is_ours, made_by_machine
 
-Held = tuple[LedgerRow, dict[int, Encoded]]  # a photograph and its pages, none where it failed
+
+@dataclass(frozen=True)
+class _Packed(Encoded):
+    """One in memory, as a shard takes it."""
+
+    content: bytes
+
+
+_Photograph = tuple[LedgerRow, dict[int, _Packed]]  # and its pages, none where it failed
 
 _SHARD_NAME = re.compile(r"part-\d{8}T\d{6}Z-[0-9a-f]{6}-\d{8}-\d+\.(parquet|tar)")  # of no other program
 _FACTS = ("source", "bundle", "settings", "fingerprint", "run_id")  # of a row, beside an image in a tar file
@@ -60,7 +68,7 @@ class Sink(Protocol):
     def add_page(self, number: int, made: Encoded) -> None:
         """Takes page 2, 3 … of the photograph that is added next."""
 
-    def add(self, row: LedgerRow, content: bytes) -> None:
+    def add(self, row: LedgerRow, content: Content) -> None:
         """Takes one row and its image; b'' for a failed one, whose pages are dropped. Raises ImageError, OSError."""
 
     def close(self) -> None:
@@ -85,7 +93,7 @@ class FileSink:
         """Holds it until its photograph comes."""
         self._pages[number] = made
 
-    def add(self, row: LedgerRow, content: bytes) -> None:
+    def add(self, row: LedgerRow, content: Content) -> None:
         """Writes the image at ``row.output``, and pages as ``names.of_page`` calls them, each whole or not at all."""
         pages, self._pages = self._pages, {}
         if content:
@@ -99,15 +107,15 @@ class FileSink:
         """Of a photograph that had more pages when it was colorized before."""
         number = row.pages + 1
         while storage.exists(path := storage.join(self._output, names.of_page(row.output, number))):
-            if is_ours(storage.read(path)):
+            if _is_ours(path):
                 storage.remove_if_there(path)
             number += 1
 
-    def _write(self, name: str, content: bytes) -> bool:
+    def _write(self, name: str, content: Content) -> bool:
         """Whether there was one of this name."""
         path = storage.join(self._output, name)
         existed = storage.exists(path)
-        if existed and (there := storage.read(path)) != content and not is_ours(there):
+        if existed and not _is_ours(path) and storage.read(path) != bytes(content):
             raise ImageError("taken", f"OUTPUT has a file {name} that colorize did not make: move it away")
         storage.write(path, content, _workshop(self._output))
         return existed
@@ -132,7 +140,7 @@ class ShardSink(ABC):
 
     def __init__(self, output: str, name: str, fence: Callable[[], None], model: str) -> None:
         self._output, self._name, self._fence, self._model = output, name, fence, model
-        self._rows: list[Held] = []
+        self._rows: list[_Photograph] = []
         self._pages: dict[int, Encoded] = {}
         self._bytes = 0
         self._shards = 0
@@ -141,9 +149,10 @@ class ShardSink(ABC):
         """Holds it until its photograph comes."""
         self._pages[number] = made
 
-    def add(self, row: LedgerRow, content: bytes) -> None:
+    def add(self, row: LedgerRow, content: Content) -> None:
         """Holds the row until its shard is full; all pages of a photograph are in one."""
-        pages = {1: Encoded(content, row.width, row.height), **self._pages} if content else {}
+        made = {1: Encoded(content, row.width, row.height), **self._pages} if content else {}
+        pages = {number: _Packed(bytes(page.content), page.width, page.height) for number, page in made.items()}
         self._pages = {}
         size = sum(len(page.content) for page in pages.values())
         if self._rows and self._bytes + size > _SHARD_BYTES:
@@ -168,13 +177,13 @@ class ShardSink(ABC):
         """The shard that has this row."""
         return shard
 
-    def _origin(self, page: Encoded) -> dict[str, str | None]:
+    def _origin(self, page: _Packed) -> dict[str, str | None]:
         """What its XMP packet says, for readers who look at the facts alone."""
         made = made_by_machine(page.content)
         return {"model": self._model, "digital_source_type": DIGITAL_SOURCE_TYPE if made else None}
 
     @abstractmethod
-    def _packed(self, rows: Sequence[Held]) -> bytes:
+    def _packed(self, rows: Sequence[_Photograph]) -> bytes:
         """The shard as a file."""
 
 
@@ -183,11 +192,11 @@ class ParquetSink(ShardSink):
 
     suffix = ".parquet"
 
-    def _packed(self, rows: Sequence[Held]) -> bytes:
+    def _packed(self, rows: Sequence[_Photograph]) -> bytes:
         made = [each for row, pages in rows for each in self._page_rows(row, pages)]
         return ledger.to_parquet(pa.Table.from_pylist(made, SHARD_SCHEMA))
 
-    def _page_rows(self, row: LedgerRow, pages: dict[int, Encoded]) -> list[dict[str, Any]]:
+    def _page_rows(self, row: LedgerRow, pages: dict[int, _Packed]) -> list[dict[str, Any]]:
         facts = {name: value for name, value in vars(row).items() if name in SHARD_SCHEMA.names}
         facts |= {"format": "png", "model": self._model}
         made = [
@@ -208,7 +217,7 @@ class TarSink(ShardSink):
     def _place(self, row: LedgerRow, shard: str) -> str:
         return shard if row.status == "ok" else ""
 
-    def _packed(self, rows: Sequence[Held]) -> bytes:
+    def _packed(self, rows: Sequence[_Photograph]) -> bytes:
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for row, pages in rows:
@@ -233,6 +242,11 @@ def sweep(output: str) -> None:
             shards.pop(name, None)
     for path in shards.values():
         storage.remove(path)
+
+
+def _is_ours(path: str) -> bool:
+    with storage.open_file(path) as file:
+        return is_ours(file)
 
 
 def _workshop(output: str) -> str:

@@ -1,21 +1,25 @@
-"""Pixels to bytes of an image file."""
+"""Pixels to an image file."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import IO, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from colorize_core.errors import ImageError
+from colorize_core.errors import ImageError, one_line
 from colorize_core.images import iptc, png, tiff
 from colorize_core.images.metadata import Metadata
 from colorize_core.images.rows import Rows, whole
 from colorize_core.images.tiff import Compression
+from colorize_core.storage import Held
 
+Content = bytes | Held  # of a file
 FileFormat = Literal["png", "jpeg", "webp", "tiff"]
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 SUFFIXES: dict[FileFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -28,6 +32,7 @@ _DEEP: tuple[FileFormat, ...] = ("png", "tiff")  # those that hold 16 bits a cha
 _LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # limits of the formats; PNG and TIFF have none that matters
 _JPEG_SEGMENT_BYTES = 65_533  # a TIFF file's tags can be longer, and the photograph goes without them
 _XMP_BYTES = 65_502  # of a JPEG file's segment
+_IN_MEMORY = 1 << 25  # pixels: results of more are on the disk until they are written
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Encoding:
 class Encoded:
     """A finished image file and its size in pixels."""
 
-    content: bytes
+    content: Content
     width: int
     height: int
 
@@ -76,8 +81,8 @@ def encode(
     alpha: NDArray[np.uint8] | None = None,
     metadata: Metadata | None = None,
     xmp: bytes = b"",
-) -> bytes:
-    """An image file with its metadata.
+) -> Content:
+    """An image file with its metadata: in memory, or on the disk where it is large and written in bands.
 
     JPEG has no transparency: there the image is laid on white.
 
@@ -97,12 +102,16 @@ def encode(
         raise ImageError("unsupported", f"{how.file_format} holds at most {longest} pixels a side: use --format png")
     metadata = metadata or Metadata()
     if how.file_format == "tiff":
-        return tiff.encode(_with_alpha(pixels, alpha), how.tiff_compression, metadata, xmp)
+        write = partial(tiff.write, compression=how.tiff_compression, metadata=metadata, xmp=xmp)
+        return _written(write, _with_alpha(pixels, alpha))
     if how.file_format == "png":
         # Pillow needs a copy of the pixels and cannot write 16 bits: from it comes only what is said beside them.
         described = io.BytesIO()
         Image.new("RGB", (1, 1)).save(described, "PNG", **_options(how, metadata, xmp))
-        return png.encode(_with_alpha(pixels, alpha), how.png_level, described.getvalue())
+        beside = described.getvalue()
+        if _is_large(pixels):
+            return _written(partial(png.write, level=how.png_level, described=beside), _with_alpha(pixels, alpha))
+        return png.encode(_with_alpha(pixels, alpha), how.png_level, beside)
     image = Image.fromarray(whole(pixels))
     if alpha is not None:
         mask = Image.fromarray(alpha)
@@ -112,6 +121,24 @@ def encode(
             image = Image.composite(image, Image.new("RGB", image.size, "white"), mask)
     buffer = io.BytesIO()
     image.save(buffer, how.file_format.upper(), **_options(how, metadata, xmp))
+    return buffer.getvalue()
+
+
+def _is_large(pixels: Rows | NDArray[Any]) -> bool:
+    height, width = pixels.shape[:2]
+    return bool(height * width > _IN_MEMORY)
+
+
+def _written(write: Callable[[IO[bytes], Rows | NDArray[Any]], None], pixels: Rows | NDArray[Any]) -> Content:
+    if _is_large(pixels):
+        held = Held()
+        try:
+            write(held.file, pixels)
+        except OSError as error:
+            raise ImageError("storage", f"the disk of this machine cannot hold it: {one_line(error)}") from error
+        return held
+    buffer = io.BytesIO()
+    write(buffer, pixels)
     return buffer.getvalue()
 
 

@@ -1,14 +1,13 @@
-"""Pixels to bytes of a PNG file, by libpng; of large images band by band.
+"""Pixels to a PNG file, by libpng; of large images band by band.
 
 Source: PNG (third edition), 5.3 for chunks, 9 for filters, 10 for the one zlib stream of the pixels.
 """
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import imagecodecs
 import numpy as np
@@ -16,33 +15,36 @@ from numpy.typing import NDArray
 
 from colorize_core.images.rows import Rows, bands, whole
 
-_AT_ONCE = 1 << 25  # pixels: up to there the fastest way, with all of them in memory
 _HEAD = 8 + 12 + 13  # signature and IHDR
 _HEIGHT = slice(20, 24)  # in it
 _PIXELS, _END = b"IDAT", b"IEND"
 
 
 def encode(pixels: Rows | NDArray[Any], level: int = 1, described: bytes = b"") -> bytes:
-    """A PNG file.
+    """A PNG file: the fastest way, with all pixels in memory.
 
     Args:
         pixels: uint8 or uint16, [H, W] or [H, W, 3 or 4].
         level: of deflate, 0 to 9.
         described: a PNG file whose chunks beside head, pixels and end are to be in it.
     """
-    beside = [chunk for kind, chunk in _chunks(described) if kind not in (_PIXELS, _END)]
-    if pixels.shape[0] * pixels.shape[1] <= _AT_ONCE:
-        encoded = memoryview(imagecodecs.png_encode(whole(pixels), level=level))
-        return b"".join([encoded[:_HEAD], *beside, encoded[_HEAD:]])
-    file = io.BytesIO()
+    encoded = memoryview(imagecodecs.png_encode(whole(pixels), level=level))
+    return b"".join([encoded[:_HEAD], *_beside(described), encoded[_HEAD:]])
+
+
+def write(file: IO[bytes], pixels: Rows | NDArray[Any], level: int = 1, described: bytes = b"") -> None:
+    """The same pixels and chunks, band by band."""
     file.write(_head(pixels))
-    file.writelines(beside)
+    file.writelines(_beside(described))
     packer = zlib.compressobj(level)
     for rows in _filtered(pixels):
         file.write(_chunk(_PIXELS, packer.compress(rows.data)))
     file.write(_chunk(_PIXELS, packer.flush()))
     file.write(_chunk(_END, b""))
-    return file.getvalue()
+
+
+def _beside(described: bytes) -> list[memoryview]:
+    return [chunk for kind, chunk in _chunks(described) if kind not in (_PIXELS, _END)]
 
 
 def _head(pixels: Rows | NDArray[Any]) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import IO
 from xml.etree import ElementTree  # to build and to write: defusedxml is what parses
 
 import defusedxml.ElementTree
@@ -15,6 +16,7 @@ import defusedxml.ElementTree
 # IPTC's term for captured pixels joined with some that a trained model made: the lightness is the photograph's own.
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 _MARK = b'xmp:CreatorTool="colorize '
+_PIECE = 4 << 20  # bytes
 _SOURCE = "xmpMM:DerivedFrom"
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # XML 1.0, 2.2: even escaped
 _SPACES = {
@@ -44,9 +46,14 @@ class Provenance:
     digest: str
 
 
-def is_ours(content: bytes) -> bool:
-    """Whether an image file has the mark that ``marked`` leaves in it."""
-    return _MARK in content
+def is_ours(file: IO[bytes]) -> bool:
+    """Whether an image file has the mark that ``marked`` leaves in it. It is read piece by piece, mostly the first."""
+    last = b""
+    while piece := file.read(_PIECE):
+        if _MARK in last + piece:
+            return True
+        last = (last + piece)[1 - len(_MARK) :]  # it may lie across
+    return False
 
 
 def made_by_machine(content: bytes) -> bool:

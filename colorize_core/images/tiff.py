@@ -1,12 +1,11 @@
-"""Pixels to bytes of a TIFF file: packed by imagecodecs, described by Pillow, which knows EXIF.
+"""Pixels to a TIFF file: packed by imagecodecs, described by Pillow, which knows EXIF.
 
 Source: TIFF 6.0, sections 8 (baseline), 13 (LZW), 14 (differencing predictor) and 18 (associated alpha).
 """
 
 from __future__ import annotations
 
-import io
-from typing import Any, Literal, get_args
+from typing import IO, Any, Literal, get_args
 
 import imagecodecs
 import numpy as np
@@ -26,7 +25,9 @@ _STRIP_PIXELS = 1 << 20
 _HEAD = 8  # bytes: little-endian, and where the tags begin
 
 
-def encode(pixels: Rows | NDArray[Any], compression: Compression, metadata: Metadata, xmp: bytes) -> bytes:
+def write(
+    file: IO[bytes], pixels: Rows | NDArray[Any], compression: Compression, metadata: Metadata, xmp: bytes
+) -> None:
     """Of RGB or RGBA [H, W, 3 or 4], uint8 or uint16; the pixels are asked for strip by strip."""
     height, width, channels = pixels.shape
     rows = max(1, _STRIP_PIXELS // width)
@@ -60,7 +61,6 @@ def encode(pixels: Rows | NDArray[Any], compression: Compression, metadata: Meta
     parts = described.add_to(tags, _HEAD)
     start = _HEAD + len(parts)
     first = start + len(tags.tobytes(start))  # whatever the numbers in it
-    file = io.BytesIO()
     file.seek(first)
     counts = [file.write(_packed(pixels[top : top + rows], compression)) for top in tops]
     tags[_COUNTS] = tuple(counts)
@@ -68,7 +68,6 @@ def encode(pixels: Rows | NDArray[Any], compression: Compression, metadata: Meta
     tags[_OFFSETS] = tuple(np.cumsum([0, *counts[:-1]]).tolist())
     file.seek(0)
     file.writelines([b"II*\0", start.to_bytes(4, "little"), parts, tags.tobytes(start)])
-    return file.getvalue()
 
 
 def _packed(strip: NDArray[Any], compression: Compression) -> bytes:

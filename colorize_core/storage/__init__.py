@@ -18,12 +18,14 @@ from fsspec.implementations.local import LocalFileSystem
 
 from colorize_core.errors import OutputError, one_line
 from colorize_core.storage import local, patience, remote, stores
+from colorize_core.storage.held import Held
 from colorize_core.storage.local import replacing
 from colorize_core.storage.remote import Entry
 from colorize_core.storage.stores import SecretError, absolute, is_local, refuse_secrets
 
 __all__ = [
     "Entry",
+    "Held",
     "SecretError",
     "absolute",
     "check_writable",
@@ -127,7 +129,7 @@ def open_file(path: str) -> IO[bytes]:
     )
 
 
-def write(path: str, content: bytes | memoryview, workshop: str = "") -> None:
+def write(path: str, content: bytes | memoryview | Held, workshop: str = "") -> None:
     """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError.
 
     Args:
@@ -138,10 +140,14 @@ def write(path: str, content: bytes | memoryview, workshop: str = "") -> None:
     filesystem, inner = stores.locate(path)
     if not isinstance(filesystem, LocalFileSystem):
         # An object appears only when it is complete.
-        patience.patiently(path, partial(filesystem.pipe_file, inner, bytes(content)))
+        if isinstance(content, Held):
+            put = partial(filesystem.put_file, f"/dev/fd/{content.open()}", inner)  # it has no other name
+        else:
+            put = partial(filesystem.pipe_file, inner, bytes(content))
+        patience.patiently(path, put)
         return
     with replacing(inner, workshop) as file:
-        file.write(content)
+        file.writelines(content if isinstance(content, Held) else [content])
 
 
 def create(path: str, content: bytes) -> bool:

@@ -41,6 +41,17 @@ def test_what_others_do_is_seen_at_once(bucket: str, s3_server: S3) -> None:
         client.delete_object(Bucket=name, Key="in/a.jpg")
 
 
+def test_a_file_from_the_disk_is_uploaded_in_parts(bucket: str, s3_server: S3) -> None:
+    content = np.random.default_rng(0).bytes(101 << 20)  # above 100 MB s3fs sends 50 MB at a time
+    held = storage.Held()
+    held.file.write(content)
+    for _ in range(2):  # as after a failure
+        storage.write(f"{bucket}/large.tif", held)
+        assert storage.read(f"{bucket}/large.tif") == content
+    found = s3_server.client().head_object(Bucket=bucket.removeprefix("s3://"), Key="large.tif")
+    assert found["ETag"].endswith('-3"')
+
+
 def test_a_listing_has_all_its_pages(bucket: str) -> None:
     expected = [f"{i:02d}.jpg" for i in range(2 * PAGE + 3)]
     for name in expected:

@@ -19,6 +19,7 @@ from colorize_core.archive.sink import FileSink, ParquetSink, ShardSink, Sink, T
 from colorize_core.errors import ColorizeError, ImageError
 from colorize_core.images.encode import Encoded
 from colorize_core.images.provenance import Provenance, marked
+from colorize_core.storage import held
 
 MakeRow = Callable[..., LedgerRow]
 NAME = "20260102T030405Z-abcdef-00000007"  # of a task
@@ -99,6 +100,24 @@ def test_a_file_is_replaced(output: str, make_row: MakeRow) -> None:
         target.add(make_row("a", output="a.png"), content)
         target.close()
     assert storage.read(storage.join(output, "a.png")) == mark + b"new"
+
+
+@pytest.mark.parametrize("make", SINKS, ids=["files", "parquet", "tar"])
+def test_a_result_on_the_disk_is_written_as_one_in_memory(
+    output: str, make_row: MakeRow, make: Callable[..., Sink], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(held, "_PIECE", 7)
+    content = marked(Provenance("a.tif", "unet-lab", "ab" * 32))
+    on_disk = storage.Held()
+    on_disk.file.write(content)
+    seen = []
+    for each in (on_disk, content):
+        target = make(output, NAME, free)
+        target.add(make_row("a", output="a.png"), each)
+        target.close()
+        seen.append({entry.name: storage.read(entry.path) for entry in storage.find(output)})
+    assert seen[0] == seen[1]
+    assert any(content in file for file in seen[0].values())
 
 
 def test_what_another_program_made_is_not_replaced(output: str, make_row: MakeRow) -> None:

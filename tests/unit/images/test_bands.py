@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import io
+import tempfile
 from typing import Any
 
 import cv2
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from colorize_core.errors import ImageError
 from colorize_core.images import encode, png, rows, tiff
 from colorize_core.images.encode import Encoding
 from colorize_core.images.metadata import Metadata
 from colorize_core.images.rows import Rows, bands, whole
+from colorize_core.storage import Held
 
 
 def _image(dtype: type[np.uint8 | np.uint16], channels: int) -> NDArray[Any]:
@@ -40,7 +44,7 @@ def _on_demand(pixels: NDArray[Any]) -> tuple[Rows, list[int]]:
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """All images are large: ten rows of 97 pixels at a time."""
     monkeypatch.setattr(rows, "BAND_PIXELS", 970)
-    monkeypatch.setattr(png, "_AT_ONCE", 0)
+    monkeypatch.setattr(encode, "_IN_MEMORY", 0)
     monkeypatch.setattr(tiff, "_STRIP_PIXELS", 970)
 
 
@@ -62,7 +66,9 @@ def test_png_in_bands(dtype: type[np.uint8 | np.uint16], channels: int, level: i
     image, asked = _on_demand(pixels)
     beside = io.BytesIO()
     Image.new("RGB", (1, 1)).save(beside, "PNG", dpi=(300, 300))
-    file = png.encode(image, level, beside.getvalue())
+    buffer = io.BytesIO()
+    png.write(buffer, image, level, beside.getvalue())
+    file = buffer.getvalue()
     assert max(asked) == 10
     read: Any = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_UNCHANGED)
     order = [2, 1, 0, 3][:channels]
@@ -72,7 +78,7 @@ def test_png_in_bands(dtype: type[np.uint8 | np.uint16], channels: int, level: i
         opened.load()  # checks each chunk
         assert opened.info["dpi"] == pytest.approx((300, 300), abs=0.01)
     if level:  # as well packed as at once, but for a filter chosen otherwise here and there
-        assert len(file) < 1.05 * len(encode.encode(pixels, Encoding(png_level=level))) + 2000
+        assert len(file) < 1.05 * len(png.encode(pixels, level)) + 2000
 
 
 @pytest.mark.usefixtures("narrow")
@@ -82,7 +88,9 @@ def test_png_in_bands(dtype: type[np.uint8 | np.uint16], channels: int, level: i
 def test_tiff_in_strips(dtype: type[np.uint8 | np.uint16], channels: int, compression: tiff.Compression) -> None:
     pixels = _image(dtype, channels)
     image, asked = _on_demand(pixels)
-    file = tiff.encode(image, compression, Metadata(dpi=(300.0, 150.0)), b"")
+    buffer = io.BytesIO()
+    tiff.write(buffer, image, compression, Metadata(dpi=(300.0, 150.0)), b"")
+    file = buffer.getvalue()
     assert max(asked) == 10
     with tifffile.TiffFile(io.BytesIO(file)) as opened:
         [page] = opened.pages
@@ -93,3 +101,31 @@ def test_tiff_in_strips(dtype: type[np.uint8 | np.uint16], channels: int, compre
         with Image.open(io.BytesIO(file)) as image_again:
             assert image_again.info["dpi"] == (300, 150)
             np.testing.assert_array_equal(np.asarray(image_again), pixels)
+
+
+@pytest.mark.usefixtures("narrow")
+@pytest.mark.parametrize("file_format", ["png", "tiff"])
+@pytest.mark.parametrize("with_alpha", [False, True])
+def test_a_large_result_is_on_the_disk_and_the_same(
+    file_format: encode.FileFormat, with_alpha: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels, alpha = _image(np.uint16, 3), _image(np.uint8, 1)[..., 0] if with_alpha else None
+    held = encode.encode(pixels, Encoding(file_format), alpha=alpha)
+    assert isinstance(held, Held)
+    content = bytes(held)
+    assert len(held) == len(content) == sum(map(len, held))
+    again: Any = tifffile.imread(io.BytesIO(content)) if file_format == "tiff" else imagecodecs.png_decode(content)
+    np.testing.assert_array_equal(again[..., :3], pixels)
+    monkeypatch.setattr(encode, "_IN_MEMORY", 1 << 20)
+    assert isinstance(small := encode.encode(pixels, Encoding(file_format), alpha=alpha), bytes)
+    if file_format == "tiff":
+        assert content == small
+
+
+@pytest.mark.usefixtures("narrow")
+def test_a_disk_that_cannot_hold_a_result_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/dev/full has no room for anything."""
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
+    with pytest.raises(ImageError, match=r"the disk of this machine cannot hold it: .*No space left") as caught:
+        encode.encode(_image(np.uint8, 3), Encoding("png"))
+    assert caught.value.reason == "storage"

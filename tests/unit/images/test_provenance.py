@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 
 import pytest
 
+from colorize_core.images import provenance
 from colorize_core.images.provenance import Provenance, is_ours, marked
 
 ATTRIBUTE = {
@@ -79,14 +81,22 @@ def test_a_photographs_own_packet_is_kept(padding: str) -> None:
 
 def test_a_packet_that_is_ours_already_is_marked_once() -> None:
     first = marked(Provenance("a.jpg", "m", "d"))
-    assert is_ours(first)
+    assert is_ours(io.BytesIO(first))
     again = marked(Provenance("b.jpg", "n", "e"), first)
     assert (again.count(b"a.jpg"), again.count(b"b.jpg"), again.count(b"CreatorTool=")) == (0, 1, 1)
 
 
+def test_the_mark_is_found_across_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    packet = marked(Provenance("a.jpg", "m", "d"))
+    for size in (1, 7, 64, len(packet)):
+        monkeypatch.setattr(provenance, "_PIECE", size)
+        assert is_ours(io.BytesIO(b"x" * 100 + packet))
+        assert not is_ours(io.BytesIO(packet.replace(b"CreatorTool", b"CreatorTools")))
+
+
 def test_a_page_that_keeps_its_colors_is_ours_but_not_machine_made() -> None:
     packet = marked(Provenance("a.jpg", "m", "d"), FOUND.encode(), kept=True)
-    assert is_ours(packet)
+    assert is_ours(io.BytesIO(packet))
     assert b"DigitalSourceType" not in packet
     assert b"sha256" not in packet
 
