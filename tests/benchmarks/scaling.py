@@ -6,7 +6,7 @@ Constants: processor seconds a photograph of each stage, on one core, without Ra
 rows of all; requests and bytes a photograph of an object store, counted by a proxy before moto's server; bytes of the
 listing and the ledger and seconds of planning a photograph. The model: as many photographs a second as all cores finish
 that the nodes have, up to what one driver takes, and nothing else in the way. Nodes are processes with one CPU each on
-this machine: more nodes than it has cores are told from the cores.
+this machine, which share as many cores: more nodes than it has cores are told from the cores.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from nodes import nodes
 
 _STORED = 96  # photographs of which the requests are counted
 _PLANNED = 1_000_000
+_QUICK = 20_000
 _MANY = 10**8
 
 
@@ -63,13 +64,23 @@ def core_seconds(scans: Path, out: Path) -> dict[str, float]:
     return {stage: seconds / counted for stage, seconds in spent.items()}
 
 
-def driver_seconds(scans: Path, out: Path) -> float:
-    """Processor seconds of the driver a photograph, between the first row and the last."""
-    clock: list[float] = []
-    archive = Archive(ArchiveConfig(str(scans), str(out), file_format="parquet", report=False))
+def driver_seconds(folder: Path) -> float:
+    """Processor seconds of the driver a photograph, between the first row and the last.
+
+    Of files that are none, which cost the other stages next to nothing: at their pace what the driver does for each
+    shows, not what it does while it waits.
+    """
+    broken = folder / "broken"
+    broken.mkdir()
+    for number in range(_QUICK):
+        (broken / f"{number:05d}.png").write_bytes(b"no photograph")
+    clock: list[tuple[float, float]] = []
+    archive = Archive(ArchiveConfig(str(broken), str(folder / "out"), file_format="parquet", report=False))
     with archive.locked(print) as lock:
-        archive.run(archive.plan(), lock, lambda row: clock.append(time.process_time()))
-    return (clock[-1] - clock[0]) / len(clock)
+        archive.run(archive.plan(), lock, lambda row: clock.append((time.process_time(), time.perf_counter())))
+    (began, began_at), (ended, ended_at) = clock[0], clock[-1]
+    print(f"driver: {len(clock) / (ended_at - began_at):.0f} unreadable files a second, {ended - began:.1f} s")
+    return (ended - began) / len(clock)
 
 
 def store_traffic(scans: Path) -> dict[str, float]:
@@ -101,10 +112,18 @@ def store_traffic(scans: Path) -> dict[str, float]:
 
 
 def rate(scans: Path, out: Path, count: int) -> float:
-    """Photographs a second on so many nodes, between the first finished task and the last."""
-    with nodes({}, workers=count) as cluster:
-        call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), "--format", "parquet", "--no-report"]
-        subprocess.run(call, env=cluster.environment, stdout=subprocess.DEVNULL, check=True)
+    """Photographs a second on so many nodes, head and driver beside them, between the first finished task and the last.
+
+    All on as many cores as there are nodes, if this machine has those.
+    """
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[:count])
+    try:
+        with nodes({}, workers=count) as cluster:
+            call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), "--format", "parquet", "--no-report"]
+            subprocess.run(call, env=cluster.environment, stdout=subprocess.DEVNULL, check=True)
+    finally:
+        os.sched_setaffinity(0, cores)
     shards = [pq.read_table(path, columns=["finished_at", "run_id"]) for path in out.glob("part-*.parquet")]
     ended: list[datetime] = sorted(max(shard["finished_at"].to_pylist()) for shard in shards)
     later = sum(shard.num_rows for shard in shards) - shards[0].num_rows
@@ -130,7 +149,8 @@ def main() -> None:
         size = sum(path.stat().st_size for path in (work / "one" / "_ledger").glob("*.parquet")) / table.num_rows
         traffic = store_traffic(work / "scans")
         print(f"object store, a photograph: {traffic['requests']:.2f} requests, {traffic['bytes'] / 1000:.1f} KB read")
-        driver = driver_seconds(work / "scans", work / "driver")
+        (work / "driver").mkdir()
+        driver = driver_seconds(work / "driver")
         listed = plan_throughput.listing(_PLANNED)
         begun = time.perf_counter()
         request = plan_throughput.plan.Request("model", "settings", ".png")
