@@ -6,12 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from itertools import groupby
 from typing import Any, Literal
 
 import pyarrow as pa
 
-from colorize_core.archive import gallery, ledger, meters, sink
+from colorize_core.archive import gallery, ledger, meters, priority, sink
 from colorize_core.archive.ledger import LedgerRow
 from colorize_core.archive.lock import Fence
 from colorize_core.archive.merge import Colorized, colorize
@@ -27,6 +28,7 @@ from colorize_core.images.provenance import Provenance
 OutputFormat = Literal["png", "jpeg", "webp", "tiff", "parquet", "tar"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = (*FILE_FORMATS, "parquet", "tar")
 MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
+_LARGE = 16 << 20  # bytes of a file whose photograph takes so long that others are not to wait for it
 _SHARDS: dict[str, type[sink.ShardSink]] = {"parquet": sink.ParquetSink, "tar": sink.TarSink}
 STAGES = ("read", "predict", "finish")
 SCHEMA = pa.schema([*ledger.SCHEMA, *((stage, pa.float32()) for stage in STAGES)])  # a ledger's row, seconds by stage
@@ -101,7 +103,8 @@ class Finish:
                 if not row.reason:
                     if suspects.is_deadly(row.source):
                         raise ImageError("internal", DEADLY)
-                    row, content, seen = self._made(row, pages, target)
+                    make = partial(self._made, row, pages, target)
+                    row, content, seen = priority.aside(make) if size > _LARGE else make()
                     if album:
                         album.add(row.content, seen)
                         row = replace(row, pictures=album.name)
