@@ -138,7 +138,9 @@ def read_member(member: Member) -> bytes:
         raise ImageError("damaged", f"a hard link to {printable(member.stored_as or member.name)}, {words}")
     content = storage.read_range(member.container, member.place - _HEADER, _HEADER + member.size)
     if len(content) != _HEADER + member.size:
-        raise ImageError("damaged", f"the tar file ends {_HEADER + member.size - len(content)} bytes too early")
+        # Whoever lists a tar file has come to its end.
+        short = _HEADER + member.size - len(content)
+        raise ImageError("unreadable", f"{_CHANGED}: it ends {short} bytes too early")
     _check_header(content[:_HEADER], member)
     return content[_HEADER:]
 
@@ -187,6 +189,9 @@ def read_from_tar(path: str, name: str) -> bytes:
 def _read_zipped(member: Member) -> bytes:
     try:
         archive = _open_zip(member.container, _local_stamp(member.container))
+    except zipfile.BadZipFile as error:
+        raise ImageError("unreadable", f"{_CHANGED}: {one_line(error)}") from error
+    try:
         infos = archive.infolist()
         info = infos[member.place] if member.place < len(infos) else None
         if info is None or info.filename != member.name or member.stamp not in ("", f"{info.file_size}-{info.CRC:08x}"):

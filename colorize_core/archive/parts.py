@@ -37,6 +37,7 @@ SCHEMA = pa.schema(
 PARQUET = b".parquet"
 _ROWS_AT_ONCE = 1 << 15
 _BATCH = 16  # rows of images
+_CHANGED = "it has changed since it was listed"
 _KEPT = 256 << 20  # bytes of images: what a process keeps of a row group, for its next tasks
 
 
@@ -112,9 +113,14 @@ def read(row: dict[str, Any]) -> bytes:
     path, place = os.fsdecode(row["path"]), row["place"]
     if not row["member"]:
         try:
-            return storage.read(path)
+            content = storage.read(path)
         except InputError as error:
             raise ImageError("unreadable", one_line(error)) from error
+        if (
+            row["size"] and len(content) != row["size"]
+        ):  # on its way here perhaps, and half of it would be no photograph
+            raise ImageError("unreadable", f"{_CHANGED}: it has {len(content)} bytes, and had {row['size']}")
+        return content
     if row["path"].lower().endswith(PARQUET):
         return _read_row(path, row["fingerprint"], row["member"].decode(), place)
     return containers.read_member(Member(path, os.fsdecode(row["member"]), row["size"], place, row["fingerprint"]))
@@ -129,6 +135,9 @@ def _read_row(path: str, fingerprint: str, column: str, row: int) -> bytes:
     except OSError:
         raise
     except Exception as error:  # damage gives ArrowException, UnicodeDecodeError and more
+        entry = storage.look(path)
+        if entry is None or _stamp(entry) != fingerprint:
+            raise ImageError("unreadable", f"{_CHANGED}: {one_line(error)}") from error
         raise ImageError("damaged", f"the row cannot be read: {one_line(error)}") from error
 
 

@@ -76,6 +76,14 @@ def test_members_of_one_name_are_told_apart(store: Store, suffix: str) -> None:
     assert [(member.size, read_member(member)) for member in members] == [(5, b"first"), (6, b"second")]
 
 
+def test_members_of_a_zip_file_that_shrank_are_for_another_try(store: Store) -> None:
+    members = list_members(store("x.zip", zipped(FILES)))
+    store("x.zip", zipped(FILES)[:200])
+    with pytest.raises(ImageError, match="has changed since it was listed: File is not a zip file") as caught:
+        read_member(members[0])
+    assert caught.value.reason == "unreadable"
+
+
 def test_names_of_old_zip_files_are_of_dos(store: Store) -> None:
     content = patched(zipped({"café.jpg": b"1"}), FLAGS, b"\x00\x00").replace("café".encode(), b"cafe\x82")
     [member] = list_members(store("x.zip", content))

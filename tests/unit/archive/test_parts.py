@@ -196,13 +196,26 @@ def test_parquet_files_beside_photographs_are_other_files(tmp_path: Path) -> Non
 def test_a_parquet_file_that_shrank_or_is_gone(tmp_path: Path) -> None:
     path = _parquet(tmp_path / "1.parquet", [b"a", b"b"])
     last = rows_of(str(path))[1]
-    _parquet(path, [b"a"])
-    with pytest.raises(ImageError, match="the row cannot be read: the file has 1 rows") as caught:
-        parts.read(last | {"fingerprint": "another"})
+    with pytest.raises(ImageError, match="the row cannot be read: the file has 2 rows") as caught:
+        parts.read(last | {"place": 2})
     assert caught.value.reason == "damaged"
+    _parquet(path, [b"a"])
+    with pytest.raises(ImageError, match="it has changed since it was listed: the file has 1 rows") as caught:
+        parts.read(last | {"fingerprint": "another"})
+    assert caught.value.reason == "unreadable"
     path.unlink()
     with pytest.raises(OSError, match=r"1\.parquet"):
         parts.read(last | {"fingerprint": "a third"})
+
+
+@pytest.mark.parametrize("content", [b"", b"half of i", b"it and something more"])
+def test_a_file_that_is_not_as_long_as_it_was_is_for_another_try(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"half of it and all")
+    [row] = rows_of(str(tmp_path))
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(ImageError, match=f"changed since it was listed: it has {len(content)} bytes, and had 18") as e:
+        parts.read(row)
+    assert e.value.reason == "unreadable"
 
 
 def test_without_images_a_parquet_file_is_refused(tmp_path: Path) -> None:
