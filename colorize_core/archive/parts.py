@@ -116,9 +116,7 @@ def read(row: dict[str, Any]) -> bytes:
             content = storage.read(path)
         except InputError as error:
             raise ImageError("unreadable", one_line(error)) from error
-        if (
-            row["size"] and len(content) != row["size"]
-        ):  # on its way here perhaps, and half of it would be no photograph
+        if row["size"] and len(content) != row["size"]:  # half of a photograph that is on its way here, perhaps
             raise ImageError("unreadable", f"{_CHANGED}: it has {len(content)} bytes, and had {row['size']}")
         return content
     if row["path"].lower().endswith(PARQUET):
