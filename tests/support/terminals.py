@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from processes import hear_signals
+
 CTRL_C = "\x03"
 
 
@@ -67,6 +69,7 @@ def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[Term
         stdout=slave,
         stderr=slave,
         start_new_session=True,
+        preexec_fn=hear_signals,
     )
     os.close(slave)
     fcntl.fcntl(master, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
