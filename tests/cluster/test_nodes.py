@@ -164,7 +164,9 @@ with cluster.connected() as has:
     split = pair_splits.load_split(rows["train"], load_recipe("cifar10-dense"), beside)
     print("in memory", flush=True)
     sys.stdin.readline()
-    worker = ray.remote(num_cpus=1 - placement.CPU_LEFT)(Worker).remote()
+    # Again where Ray put it on the lost machine, which it takes some seconds to miss.
+    again = {"max_restarts": -1, "max_task_retries": -1}
+    worker = ray.remote(num_cpus=1 - placement.CPU_LEFT, **again)(Worker).remote()
     print(ray.get(worker.count.remote(split.pairs), timeout=600), "of", split.images)
 """
 
