@@ -28,7 +28,6 @@ from colorize_core.images.provenance import Provenance
 OutputFormat = Literal["png", "jpeg", "webp", "tiff", "parquet", "tar"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = (*FILE_FORMATS, "parquet", "tar")
 MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
-_LARGE = 16 << 20  # bytes of a file whose photograph takes so long that others are not to wait for it
 _SHARDS: dict[str, type[sink.ShardSink]] = {"parquet": sink.ParquetSink, "tar": sink.TarSink}
 STAGES = ("read", "predict", "finish")
 SCHEMA = pa.schema([*ledger.SCHEMA, *((stage, pa.float32()) for stage in STAGES)])  # a ledger's row, seconds by stage
@@ -104,7 +103,7 @@ class Finish:
                     if suspects.is_deadly(row.source):
                         raise ImageError("internal", DEADLY)
                     make = partial(self._made, row, pages, target)
-                    row, content, seen = priority.aside(make) if size > _LARGE else make()
+                    row, content, seen = priority.aside(make, size)
                     if album:
                         album.add(row.content, seen)
                         row = replace(row, pictures=album.name)

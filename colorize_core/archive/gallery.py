@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -86,7 +87,7 @@ def write(output: str, run: RunSummary, last: datetime) -> None:
     ]
     data = {"columns": [*_COLUMNS, "script"], "photographs": photographs, "scripts": list(scripts)}
     storage.write(storage.join(output, FOLDER, "photographs.js"), f"start({json.dumps(data)});\n".encode())
-    storage.write(storage.join(output, PAGE), _page(run, last).encode())
+    storage.write(storage.join(output, PAGE), _page(run, last, _reasons(rows)).encode())
     for entry in storage.children(storage.join(output, _PICTURES)):
         if entry.name.removesuffix(".js") not in scripts:
             storage.remove_if_there(entry.path)
@@ -108,7 +109,13 @@ def _last(tables: Iterator[pa.Table]) -> pa.Table:
     return last.slice(0, _MOST).sort_by("source")
 
 
-def _page(run: RunSummary, last: datetime) -> str:
+def _reasons(rows: pa.Table) -> list[tuple[tuple[str, str], int]]:
+    """Status, reason and number of those that are not colorized, by whichever run; most first."""
+    left = rows.filter(pc.not_equal(rows["status"], "ok"))
+    return Counter(zip(left["status"].to_pylist(), left["reason"].to_pylist(), strict=True)).most_common()
+
+
+def _page(run: RunSummary, last: datetime, reasons: list[tuple[tuple[str, str], int]]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -120,7 +127,7 @@ def _page(run: RunSummary, last: datetime) -> str:
     )
     facts: dict[str, Any] = asdict(run)
     page = environment.get_template("gallery.html")
-    return page.render(run=facts, root=storage.absolute(run.input), most=_MOST, stamp=_stamp(last))
+    return page.render(run=facts, reasons=reasons, root=storage.absolute(run.input), most=_MOST, stamp=_stamp(last))
 
 
 def _stamp(last: datetime) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from colorize_core.archive import names, parts
+from colorize_core.archive import names, parts, priority
 from colorize_core.archive.spool import Spool, bucket_of, partition
 
 _FILES_PER_TASK = 32
@@ -105,6 +105,7 @@ def _ends(sizes: Sequence[int]) -> list[int]:
     """Where tasks end, but for the last, which may go on."""
     ends, files, total = [], 0, 0
     for place, size in enumerate(sizes):
+        size = _BYTES_PER_TASK + 1 if size > priority.LARGE else size  # nothing waits for it in a task with it
         if files and (files == _FILES_PER_TASK or total + size > _BYTES_PER_TASK):
             ends.append(place)
             files = total = 0

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,19 @@ def test_the_last_row_of_each_photograph(tmp_path: Path, make_row: MakeRow) -> N
     assert _data(tmp_path)["scripts"] == ["run-2"]
     assert [path.name for path in (tmp_path / "_report" / "pictures").iterdir()] == ["run-2.js"]
     page = (tmp_path / "_report" / "index.html").read_text()
+    assert "<dt>failed</dt><dd>1 damaged " in page
     assert "/in </script>" not in page
     assert "/in &lt;/script&gt;" in page
+
+
+def test_failures_of_earlier_runs_are_told(tmp_path: Path, make_row: MakeRow) -> None:
+    failed = [
+        make_row(f"/in/{i}.jpg", status="failed", reason="damaged", output="", pictures="", run_id="earlier")
+        for i in range(3)
+    ]
+    ledger.append(str(tmp_path), "one", failed)
+    gallery.write(str(tmp_path), replace(RUN, reasons={}), LAST)
+    assert "<dt>failed</dt><dd>3 damaged " in (tmp_path / "_report" / "index.html").read_text()
 
 
 def test_a_page_is_current_until_a_later_row(tmp_path: Path) -> None:

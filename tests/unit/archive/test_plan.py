@@ -122,7 +122,7 @@ def _tasks(sizes: Sequence[int]) -> list[list[str]]:
         ([0] * 33, [32, 1]),
         ([20 * MIB] * 3, [1, 1, 1]),
         ([16 * MIB] * 4, [2, 2]),  # 32 MiB to the byte
-        ([16 * MIB, 16 * MIB + 1, 1], [1, 2]),
+        ([1, 16 * MIB, 16 * MIB + 1, 1, 0], [2, 1, 2]),  # nothing beside the large one
         ([500 * MIB, 1, 1, 500 * MIB], [1, 2, 1]),  # one that is larger than a task is a task
     ],
 )

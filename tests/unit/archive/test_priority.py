@@ -9,15 +9,15 @@ import pytest
 from colorize_core.archive import priority
 
 
-def niceness() -> int:
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+def policy() -> int:
+    return os.sched_getscheduler(threading.get_native_id())
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
-def test_only_the_work_gives_way() -> None:
-    before = niceness()
-    assert priority.aside(niceness) == 19
-    assert niceness() == before
+def test_only_the_work_on_a_large_photograph_gives_way() -> None:
+    assert priority.aside(policy, priority.LARGE) == os.SCHED_OTHER
+    assert priority.aside(policy, priority.LARGE + 1) == os.SCHED_IDLE
+    assert policy() == os.SCHED_OTHER
 
 
 def test_what_the_work_raises_comes_back() -> None:
@@ -25,4 +25,4 @@ def test_what_the_work_raises_comes_back() -> None:
         raise ValueError("no room")
 
     with pytest.raises(ValueError, match="no room"):
-        priority.aside(fail)
+        priority.aside(fail, priority.LARGE + 1)
