@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import ray.data
 
 _TASKS_PER_WAVE = 1 << 13  # at most 262,144 photographs, whose names are in Ray's memory at a time
+_CPUS_TO_READ = 0.5  # of the time it waits for the store; and while one reads a huge scan another reads for the rest
 _STORAGE_FAILURES = 256  # photographs in a row: then the store is away, and so will be the rest
 
 
@@ -241,6 +242,7 @@ class Archive:
                 "output": self.output,
                 "run_id": self.run_id,
             },
+            num_cpus=_CPUS_TO_READ,
         )
         predicted = small.map_batches(
             Predictor,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from functools import partial
 from typing import Any
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from colorize_core import placement
-from colorize_core.archive import parts, priority
+from colorize_core.archive import parts
 from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
@@ -66,7 +65,10 @@ def read_small(task: pa.Table, *, recipe: Recipe, recolor: bool, output: str, ru
         try:
             if suspects.is_deadly(row["source"]):
                 raise ImageError("internal", DEADLY)
-            pages = priority.aside(partial(_read, row, recipe, recolor, outage), row["size"])
+            with outage.watched(os.fsdecode(row["path"])):
+                row["file"] = parts.read(row)
+            row["content"] = hashlib.sha256(row["file"]).hexdigest()
+            pages = _pages(row["file"], recipe, recolor)
         except ImageError as error:
             row |= {"file": b"", "reason": error.reason, "message": error.message}
         except OSError as error:
@@ -77,14 +79,6 @@ def read_small(task: pa.Table, *, recipe: Recipe, recolor: bool, output: str, ru
         rows += [row | pages[0], *(row | page | {"file": b"", "read": 0.0} for page in pages[1:])]
     suspects.close()
     return pa.Table.from_pylist(rows, SMALL_SCHEMA)
-
-
-def _read(row: dict[str, Any], recipe: Recipe, recolor: bool, outage: Outage) -> list[dict[str, Any]]:
-    """Adds ``file`` and ``content`` to a row, and returns its pages. Raises ImageError, OSError."""
-    with outage.watched(os.fsdecode(row["path"])):
-        row["file"] = parts.read(row)
-    row["content"] = hashlib.sha256(row["file"]).hexdigest()
-    return _pages(row["file"], recipe, recolor)
 
 
 def _pages(file: bytes, recipe: Recipe, recolor: bool) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Memory of one worker of ``colorize archive`` on a huge scan, and what the ordinary photographs beside it lose.
 
-    python -m tests.benchmarks.huge_scans [--megapixels 200] [--images 3000] [--rounds 3]
+    python -m tests.benchmarks.huge_scans [--megapixels 200] [--images 2000] [--rounds 3]
 
 Each kind of scan goes through alone, beside a small photograph; told are the peaks (resident memory, pages shared with
 Ray's object store included) of the worker that had most. Then ordinary photographs of 178x218 alone, and with one huge
@@ -83,7 +83,7 @@ def ordinary_seconds(folder: Path, output: Path) -> float:
     finished: list[float] = []
 
     def note(row: object) -> None:
-        if "huge" not in str(getattr(row, "source", "")):
+        if "-huge-" not in str(getattr(row, "source", "")):
             finished.append(time.perf_counter())
 
     archive = Archive(ArchiveConfig(str(folder), str(output)))
@@ -96,7 +96,7 @@ def main() -> None:
     """Prints a line per kind and per round."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--megapixels", type=int, default=200)
-    parser.add_argument("--images", type=int, default=3000, help="ordinary ones")
+    parser.add_argument("--images", type=int, default=2000, help="ordinary ones")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="colorize-benchmark-"))
@@ -111,12 +111,14 @@ def main() -> None:
             print(f"{arguments.megapixels} megapixels, {kind}: {said}", flush=True)
             shutil.rmtree(work / f"out-{number}")
         make_photographs(work / "alone", arguments.images, 178, 218)
-        make_photographs(work / "beside", arguments.images, 178, 218)
-        os.link(work / "scans" / "8.jpg", work / "beside" / "00100-huge.jpg")
+        for name in ("8.jpg", "16.tif"):
+            make_photographs(work / name, arguments.images, 178, 218)
+            os.link(work / "scans" / name, work / name / f"00100-huge-{name}")
         for i in range(arguments.rounds):
-            alone, beside = (ordinary_seconds(work / name, work / f"{name}-{i}") for name in ("alone", "beside"))
-            print(f"{arguments.images} ordinary: alone {alone:.1f} s, beside a huge scan {beside:.1f} s", flush=True)
-            print(f"images/s beside it: {alone / beside:.2f} of those alone", flush=True)
+            alone, *beside = (ordinary_seconds(work / n, work / f"{n}-{i}") for n in ("alone", "8.jpg", "16.tif"))
+            for name, seconds in zip(("8.jpg", "16.tif"), beside, strict=True):
+                print(f"{arguments.images} ordinary: alone {alone:.1f} s, beside {name} {seconds:.1f} s", flush=True)
+                print(f"images/s beside it: {alone / seconds:.2f} of those alone", flush=True)
     finally:
         shutil.rmtree(work)
 
