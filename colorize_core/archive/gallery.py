@@ -26,15 +26,14 @@ from colorize_core.images.look import Look
 FOLDER = "_report"
 PAGE = f"{FOLDER}/index.html"
 _PICTURES = f"{FOLDER}/pictures"
-_TASKS = 3125  # of a larger run, of up to 32 photographs each
-_MOST = 32 * _TASKS  # photographs: a gigabyte of small pictures, and a list that a browser takes in a second
+_MOST = 100_000  # photographs: a gigabyte of small pictures, and a list that a browser takes in a second
 _COLUMNS = ("source", "output", "status", "reason", "message", "width", "height", "pages", "colorfulness", "content")
 _WHERE = ("pictures", "finished_at")
 
 
-def tasks_with_pictures(planned: int) -> float:
+def tasks_with_pictures(planned: int, per_task: int) -> float:
     """How many of a run's tasks, from the first on, may keep small pictures, of so many photographs."""
-    return math.inf if planned <= _MOST else _TASKS
+    return math.inf if planned <= _MOST else _MOST // per_task
 
 
 class Album:

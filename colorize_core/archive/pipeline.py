@@ -28,7 +28,7 @@ from colorize_core.images.encode import FILE_FORMATS, SUFFIXES, Encoding
 if TYPE_CHECKING:
     import ray.data
 
-_TASKS_PER_WAVE = 1 << 13  # at most 262,144 photographs, whose names are in Ray's memory at a time
+_TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
 _CPUS_TO_READ = 0.5  # of the time it waits for the store; and while one reads a huge scan another reads for the rest
 _STORAGE_FAILURES = 256  # photographs in a row: then the store is away, and so will be the rest
 
@@ -223,7 +223,7 @@ class Archive:
             self.bundle.digest,
             self._settings,
             self.run_id,
-            gallery.tasks_with_pictures(planned.todo.num_rows) if self.config.report else 0,
+            gallery.tasks_with_pictures(planned.todo.num_rows, planned.files_per_task) if self.config.report else 0,
             held.fence,
             not_before=planned.newest + timedelta(milliseconds=1),
         )

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from colorize_core.archive import names, parts, priority
 from colorize_core.archive.spool import Spool, bucket_of, partition
 
-_FILES_PER_TASK = 32
+_LEAST_FILES, _MOST_FILES = 32, 256  # of a task
+_TASKS = 2048  # of a run, about: each takes 40 ms of the driver, whatever is in it
 _BYTES_PER_TASK = 32 << 20  # of source files: a task of large scans holds few of them
 _ROWS_PER_BUCKET = 200_000  # of one side, about: what is in memory at a time
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
@@ -84,6 +85,11 @@ class Plan:
     outdated: int = 0
     newest: datetime = _NEVER
 
+    @property
+    def files_per_task(self) -> int:
+        """At most: the more photographs there are, the more of them."""
+        return min(max(_LEAST_FILES, self.todo.num_rows // _TASKS), _MOST_FILES)
+
     def tasks(self) -> Iterator[pa.Table]:
         """Tables of ``TASK_SCHEMA``, each the work of one task: bounded in files and in bytes."""
         for number, rows in enumerate(self._parts()):
@@ -93,7 +99,7 @@ class Plan:
         held = SCHEMA.empty_table()
         for table in self.todo:
             rows = pa.concat_tables([held, table]).combine_chunks()
-            ends = _ends(rows["size"].to_pylist())
+            ends = _ends(rows["size"].to_pylist(), self.files_per_task)
             for start, end in zip([0, *ends], ends, strict=False):
                 yield rows.slice(start, end - start)
             held = rows.slice(ends[-1] if ends else 0)
@@ -101,12 +107,12 @@ class Plan:
             yield held
 
 
-def _ends(sizes: Sequence[int]) -> list[int]:
+def _ends(sizes: Sequence[int], most: int) -> list[int]:
     """Where tasks end, but for the last, which may go on."""
     ends, files, total = [], 0, 0
     for place, size in enumerate(sizes):
         size = _BYTES_PER_TASK + 1 if size > priority.LARGE else size  # nothing waits for it in a task with it
-        if files and (files == _FILES_PER_TASK or total + size > _BYTES_PER_TASK):
+        if files and (files == most or total + size > _BYTES_PER_TASK):
             ends.append(place)
             files = total = 0
         files += 1

@@ -154,8 +154,12 @@ def test_of_more_than_can_be_shown_those_with_pictures_are(
     ledger.append(str(tmp_path), "one", [*rows, failed])
     gallery.write(str(tmp_path), RUN, LAST)
     assert [row["source"] for row in _rows(tmp_path)] == ["/in/0.jpg", "/in/1.jpg", "/in/9.jpg"]
-    assert gallery.tasks_with_pictures(3) == math.inf
-    assert gallery.tasks_with_pictures(4) == 3125
+
+
+def test_pictures_are_kept_of_as_many_tasks_as_can_be_shown() -> None:
+    assert gallery.tasks_with_pictures(100_000, 32) == math.inf
+    assert gallery.tasks_with_pictures(100_001, 32) == 3125
+    assert gallery.tasks_with_pictures(10**8, 256) == 390
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (100, 200)])

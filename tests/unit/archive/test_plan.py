@@ -99,6 +99,15 @@ def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
     assert (plan_of(sources, done).todo.num_rows, plan_of(sources, done).finished) == (0, 8)
 
 
+@pytest.mark.parametrize(
+    ("photographs", "expected"), [(1, 32), (65_536, 32), (200_000, 97), (524_288, 256), (10**8, 256)]
+)
+def test_of_many_photographs_a_task_has_more(photographs: int, expected: int) -> None:
+    todo = Spool(plan.SCHEMA)
+    todo.num_rows = photographs
+    assert Plan(todo).files_per_task == expected
+
+
 def _tasks(sizes: Sequence[int]) -> list[list[str]]:
     sources = [listed_file(f"{i:03d}.jpg", size) for i, size in enumerate(sizes)]
     made = Plan(Spool(plan.SCHEMA))
