@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
 _CPUS_TO_READ = 0.5  # of the time it waits for the store; and while one reads a huge scan another reads for the rest
-_STORAGE_FAILURES = 256  # photographs in a row: then the store is away, and so will be the rest
+_TASKS_LOST = 8  # in a row, whose photographs could not be read or written: the store is away, and so will be the rest
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,7 @@ class Archive:
         run = Run(self.run_id, self.config, self.bundle, self.listing, planned)
         run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
         failures, last = 0, planned.newest
+        most = _TASKS_LOST * planned.files_per_task
         try:
             with closing(self._rows(planned, held, say)) as rows:
                 for row, seconds in rows:
@@ -158,7 +159,7 @@ class Archive:
                     on_progress(row)
                     last = max(last, row.finished_at)
                     failures = failures + 1 if row.reason == "storage" else 0
-                    if failures >= _STORAGE_FAILURES:
+                    if failures >= most:
                         raise ColorizeError(
                             f"{failures} photographs in a row could not be read or written ({row.message}): see to the "
                             "store; the same command goes on"
