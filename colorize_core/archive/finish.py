@@ -57,7 +57,7 @@ class Finish:
     digest: str
     settings: str
     run_id: str
-    pictured: float
+    pictured: int
     fence: Fence
     not_before: datetime
 

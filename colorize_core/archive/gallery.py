@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import math
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
@@ -26,14 +24,10 @@ from colorize_core.images.look import Look
 FOLDER = "_report"
 PAGE = f"{FOLDER}/index.html"
 _PICTURES = f"{FOLDER}/pictures"
-_MOST = 100_000  # photographs: a gigabyte of small pictures, and a list that a browser takes in a second
+MOST = 100_000  # photographs: a gigabyte of small pictures, and a list that a browser takes in a second
+_PER_SCRIPT = 32  # photographs: what a page loads that shows one of them
 _COLUMNS = ("source", "output", "status", "reason", "message", "width", "height", "pages", "colorfulness", "content")
 _WHERE = ("pictures", "finished_at")
-
-
-def tasks_with_pictures(planned: int, per_task: int) -> float:
-    """How many of a run's tasks, from the first on, may keep small pictures, of so many photographs."""
-    return math.inf if planned <= _MOST else _MOST // per_task
 
 
 class Album:
@@ -45,18 +39,30 @@ class Album:
     """
 
     def __init__(self, output: str, name: str) -> None:
-        self._output, self.name = output, name
-        self._pictures: dict[str, list[str]] = {}
+        self._output, self._task = output, name
+        self._scripts: list[dict[str, list[str]]] = [{}]
+
+    @property
+    def name(self) -> str:
+        """Of the script that has the picture that was added last."""
+        return self._name(len(self._scripts) - 1)
+
+    def _name(self, number: int) -> str:
+        return f"{self._task}.{number}" if number else self._task
 
     def add(self, content: str, look: Look) -> None:
         """Takes a photograph."""
-        self._pictures[_key(content)] = [base64.b64encode(file).decode() for file in look.files()]
+        if len(self._scripts[-1]) == _PER_SCRIPT:
+            self._scripts.append({})
+        self._scripts[-1][_key(content)] = [base64.b64encode(file).decode() for file in look.files()]
 
     def close(self) -> None:
         """Writes them. Raises OSError."""
-        if self._pictures:
-            script = f"pictures({json.dumps(self.name)}, {json.dumps(self._pictures)});\n"
-            storage.write(storage.join(self._output, _PICTURES, f"{self.name}.js"), script.encode())
+        for number, pictures in enumerate(self._scripts):
+            if pictures:
+                name = self._name(number)
+                script = f"pictures({json.dumps(name)}, {json.dumps(pictures)});\n"
+                storage.write(storage.join(self._output, _PICTURES, f"{name}.js"), script.encode())
 
 
 def is_current(output: str, last: datetime) -> bool:
@@ -86,7 +92,7 @@ def write(output: str, run: RunSummary, last: datetime) -> None:
     ]
     data = {"columns": [*_COLUMNS, "script"], "photographs": photographs, "scripts": list(scripts)}
     storage.write(storage.join(output, FOLDER, "photographs.js"), f"start({json.dumps(data)});\n".encode())
-    storage.write(storage.join(output, PAGE), _page(run, last, _reasons(rows)).encode())
+    storage.write(storage.join(output, PAGE), _page(run, last).encode())
     for entry in storage.children(storage.join(output, _PICTURES)):
         if entry.name.removesuffix(".js") not in scripts:
             storage.remove_if_there(entry.path)
@@ -99,22 +105,16 @@ def _last(tables: Iterator[pa.Table]) -> pa.Table:
         whole = pc.or_(pc.not_equal(table["pictures"], ""), pc.not_equal(table["status"], "ok"))
         table = table.append_column("whole", pc.cast(whole, pa.int8()))
         both = pa.concat_tables([kept, table]) if kept else table
-        kept = both.sort_by([("whole", "descending"), ("finished_at", "descending")]).slice(0, 2 * _MOST)
+        kept = both.sort_by([("whole", "descending"), ("finished_at", "descending")]).slice(0, 2 * MOST)
     if kept is None:
         return pa.table({name: [] for name in (*_COLUMNS, *_WHERE)})
     kept = kept.sort_by([("finished_at", "descending")])
     firsts = pc.index_in(pc.unique(kept["source"]), value_set=kept["source"])
     last = kept.take(firsts).sort_by([("whole", "descending"), ("finished_at", "descending")])
-    return last.slice(0, _MOST).sort_by("source")
+    return last.slice(0, MOST).sort_by("source")
 
 
-def _reasons(rows: pa.Table) -> list[tuple[tuple[str, str], int]]:
-    """Status, reason and number of those that are not colorized, by whichever run; most first."""
-    left = rows.filter(pc.not_equal(rows["status"], "ok"))
-    return Counter(zip(left["status"].to_pylist(), left["reason"].to_pylist(), strict=True)).most_common()
-
-
-def _page(run: RunSummary, last: datetime, reasons: list[tuple[tuple[str, str], int]]) -> str:
+def _page(run: RunSummary, last: datetime) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -126,7 +126,7 @@ def _page(run: RunSummary, last: datetime, reasons: list[tuple[tuple[str, str], 
     )
     facts: dict[str, Any] = asdict(run)
     page = environment.get_template("gallery.html")
-    return page.render(run=facts, reasons=reasons, root=storage.absolute(run.input), most=_MOST, stamp=_stamp(last))
+    return page.render(run=facts, root=storage.absolute(run.input), most=MOST, stamp=_stamp(last))
 
 
 def _stamp(last: datetime) -> str:

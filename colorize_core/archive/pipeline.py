@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 _TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
 _CPUS_TO_READ = 0.5  # of the time it waits for the store; and while one reads a huge scan another reads for the rest
-_TASKS_LOST = 8  # in a row, whose photographs could not be read or written: the store is away, and so will be the rest
+# So many in a row that cannot be read or written, in so many tasks: the store is away, and so will be the rest.
+_STORAGE_FAILURES, _TASKS_LOST = 256, 8
 
 
 @dataclass(frozen=True)
@@ -150,16 +151,17 @@ class Archive:
         storage.remove_if_there(storage.join(self.output, troubles.FOLDER))
         run = Run(self.run_id, self.config, self.bundle, self.listing, planned)
         run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
-        failures, last = 0, planned.newest
-        most = _TASKS_LOST * planned.files_per_task
+        failures, lost, last = 0, 0, planned.newest
         try:
-            with closing(self._rows(planned, held, say)) as rows:
-                for row, seconds in rows:
-                    run.add(row, seconds)
-                    on_progress(row)
-                    last = max(last, row.finished_at)
-                    failures = failures + 1 if row.reason == "storage" else 0
-                    if failures >= most:
+            with closing(self._tasks(planned, held, say)) as tasks:
+                for rows in tasks:
+                    for row, seconds in rows:
+                        run.add(row, seconds)
+                        on_progress(row)
+                        last = max(last, row.finished_at)
+                    away = all(row.reason == "storage" for row, _ in rows)
+                    failures, lost = (failures + len(rows), lost + 1) if away else (0, 0)
+                    if failures >= _STORAGE_FAILURES and lost >= _TASKS_LOST:
                         raise ColorizeError(
                             f"{failures} photographs in a row could not be read or written ({row.message}): see to the "
                             "store; the same command goes on"
@@ -182,20 +184,20 @@ class Archive:
                 say(f"the page {gallery.PAGE} in OUTPUT could not be made ({one_line(error)}): the next run makes it")
         return done
 
-    def _rows(
+    def _tasks(
         self, planned: Plan, held: Lock, say: Callable[[str], None]
-    ) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:
+    ) -> Generator[list[tuple[LedgerRow, StageSeconds]], None, None]:
         if not planned.todo.num_rows:
             return
         lost = "a stage failed; what was finished is kept, the same command goes on"
         with cluster.connected() as resources, cluster.explained(lost):
-            finish = self._finish(held, planned)
             placed = placement.networks(resources)
             if placed.threads and resources.gpus:
                 say(f"other jobs hold all {resources.gpus:.0f} GPUs of the cluster: the network runs on CPUs")
             copies = Spool(dedupe.SCHEMA)
             if self.config.dedupe:
                 planned, copies = dedupe.without_copies(planned, self.output, self._request, _hashed)
+            finish = self._finish(held, planned)
             numbers = count()
             tasks = (task for task, _ in zip(planned.tasks(), numbers, strict=False))
             yield from self._results(tasks, lambda wave: self._chain(wave, finish, placed), held)
@@ -207,13 +209,13 @@ class Archive:
 
     def _results(
         self, tasks: Iterator[pa.Table], chain: Callable[[list[pa.Table]], ray.data.Dataset], held: Lock
-    ) -> Generator[tuple[LedgerRow, StageSeconds], None, None]:
+    ) -> Generator[list[tuple[LedgerRow, StageSeconds]], None, None]:
         while wave := list(islice(tasks, _TASKS_PER_WAVE)):
             for batch in _batches(chain(wave)):
                 held.check()
-                for row in batch.to_pylist():
-                    seconds = {stage: row.pop(stage) for stage in STAGES}
-                    yield LedgerRow(**row), seconds
+                rows = batch.to_pylist()
+                stages = [{stage: row.pop(stage) for stage in STAGES} for row in rows]
+                yield [(LedgerRow(**row), seconds) for row, seconds in zip(rows, stages, strict=True)]
 
     def _finish(self, held: Lock, planned: Plan) -> Finish:
         return Finish(
@@ -224,7 +226,7 @@ class Archive:
             self.bundle.digest,
             self._settings,
             self.run_id,
-            gallery.tasks_with_pictures(planned.todo.num_rows, planned.files_per_task) if self.config.report else 0,
+            planned.tasks_of(gallery.MOST) if self.config.report else 0,
             held.fence,
             not_before=planned.newest + timedelta(milliseconds=1),
         )

@@ -6,9 +6,11 @@ compared bucket by bucket.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import accumulate, takewhile
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +23,7 @@ from colorize_core.archive.spool import Spool, bucket_of, partition
 _LEAST_FILES, _MOST_FILES = 32, 256  # of a task
 _TASKS = 2048  # of a run, about: each takes 40 ms of the driver, whatever is in it
 _BYTES_PER_TASK = 32 << 20  # of source files: a task of large scans holds few of them
+_UNKNOWN = 1 << 20  # bytes of a file of which its store does not say it
 _ROWS_PER_BUCKET = 200_000  # of one side, about: what is in memory at a time
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 SCHEMA = pa.schema([*parts.SCHEMA, ("output", pa.string())])  # output: its name below OUTPUT, or in a shard
@@ -88,7 +91,12 @@ class Plan:
     @property
     def files_per_task(self) -> int:
         """At most: the more photographs there are, the more of them."""
-        return min(max(_LEAST_FILES, self.todo.num_rows // _TASKS), _MOST_FILES)
+        return min(max(_LEAST_FILES, math.ceil(self.todo.num_rows / _TASKS)), _MOST_FILES)
+
+    def tasks_of(self, photographs: int) -> int:
+        """How many tasks, from the first on, have at most so many photographs together."""
+        together = accumulate(rows.num_rows for rows in self._parts())
+        return sum(1 for _ in takewhile(lambda rows: rows <= photographs, together))
 
     def tasks(self) -> Iterator[pa.Table]:
         """Tables of ``TASK_SCHEMA``, each the work of one task: bounded in files and in bytes."""
@@ -111,6 +119,7 @@ def _ends(sizes: Sequence[int], most: int) -> list[int]:
     """Where tasks end, but for the last, which may go on."""
     ends, files, total = [], 0, 0
     for place, size in enumerate(sizes):
+        size = size or _UNKNOWN
         size = _BYTES_PER_TASK + 1 if size > priority.LARGE else size  # nothing waits for it in a task with it
         if files and (files == most or total + size > _BYTES_PER_TASK):
             ends.append(place)

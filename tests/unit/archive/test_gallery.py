@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -104,19 +102,8 @@ def test_the_last_row_of_each_photograph(tmp_path: Path, make_row: MakeRow) -> N
     assert _data(tmp_path)["scripts"] == ["run-2"]
     assert [path.name for path in (tmp_path / "_report" / "pictures").iterdir()] == ["run-2.js"]
     page = (tmp_path / "_report" / "index.html").read_text()
-    assert "<dt>failed</dt><dd>1 damaged " in page
     assert "/in </script>" not in page
     assert "/in &lt;/script&gt;" in page
-
-
-def test_failures_of_earlier_runs_are_told(tmp_path: Path, make_row: MakeRow) -> None:
-    failed = [
-        make_row(f"/in/{i}.jpg", status="failed", reason="damaged", output="", pictures="", run_id="earlier")
-        for i in range(3)
-    ]
-    ledger.append(str(tmp_path), "one", failed)
-    gallery.write(str(tmp_path), replace(RUN, reasons={}), LAST)
-    assert "<dt>failed</dt><dd>3 damaged " in (tmp_path / "_report" / "index.html").read_text()
 
 
 def test_a_page_is_current_until_a_later_row(tmp_path: Path) -> None:
@@ -127,7 +114,7 @@ def test_a_page_is_current_until_a_later_row(tmp_path: Path) -> None:
 
 
 def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "_MOST", 5)
+    monkeypatch.setattr(gallery, "MOST", 5)
     when = make_row("x").finished_at
     for part in range(4):
         rows = [
@@ -144,7 +131,7 @@ def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monk
 def test_of_more_than_can_be_shown_those_with_pictures_are(
     tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery, "_MOST", 3)
+    monkeypatch.setattr(gallery, "MOST", 3)
     when = make_row("x").finished_at
     rows = [
         make_row(f"/in/{i}.jpg", pictures="run-1" if i < 2 else "", finished_at=when + timedelta(seconds=i))
@@ -156,10 +143,18 @@ def test_of_more_than_can_be_shown_those_with_pictures_are(
     assert [row["source"] for row in _rows(tmp_path)] == ["/in/0.jpg", "/in/1.jpg", "/in/9.jpg"]
 
 
-def test_pictures_are_kept_of_as_many_tasks_as_can_be_shown() -> None:
-    assert gallery.tasks_with_pictures(100_000, 32) == math.inf
-    assert gallery.tasks_with_pictures(100_001, 32) == 3125
-    assert gallery.tasks_with_pictures(10**8, 256) == 390
+def test_a_large_task_leaves_several_scripts(tmp_path: Path) -> None:
+    album = gallery.Album(str(tmp_path), "run-1")
+    black = np.zeros((4, 6, 3), np.uint8)
+    names = []
+    for i in range(70):
+        album.add(f"{i:016x}", Look(black, black))
+        names.append(album.name)
+    album.close()
+    assert names == ["run-1"] * 32 + ["run-1.1"] * 32 + ["run-1.2"] * 6
+    scripts = sorted((tmp_path / "_report" / "pictures").iterdir())
+    assert [path.name for path in scripts] == ["run-1.1.js", "run-1.2.js", "run-1.js"]
+    assert scripts[1].read_text().startswith('pictures("run-1.2", {')
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (100, 200)])

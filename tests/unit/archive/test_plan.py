@@ -100,12 +100,20 @@ def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("photographs", "expected"), [(1, 32), (65_536, 32), (200_000, 97), (524_288, 256), (10**8, 256)]
+    ("photographs", "expected"), [(1, 32), (65_536, 32), (65_537, 33), (200_000, 98), (524_288, 256), (10**8, 256)]
 )
 def test_of_many_photographs_a_task_has_more(photographs: int, expected: int) -> None:
     todo = Spool(plan.SCHEMA)
     todo.num_rows = photographs
     assert Plan(todo).files_per_task == expected
+
+
+def test_as_many_tasks_as_have_so_many_photographs() -> None:
+    made = Plan(Spool(plan.SCHEMA))
+    for i, size in enumerate([1000] * 40 + [20 * MIB] * 3):
+        row = listed_file(f"{i}.jpg", size) | {"output": f"{i}.png"}
+        made.todo.append(pa.Table.from_pylist([row], plan.SCHEMA))
+    assert [made.tasks_of(photographs) for photographs in (31, 32, 39, 40, 41, 43, 44)] == [0, 1, 1, 2, 3, 5, 5]
 
 
 def _tasks(sizes: Sequence[int]) -> list[list[str]]:
