@@ -29,9 +29,7 @@ if TYPE_CHECKING:
     import ray.data
 
 _TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
-_CPUS_TO_READ = 0.5  # of the time it waits for the store; and while one reads a huge scan another reads for the rest
-# So many in a row that cannot be read or written, in so many tasks: the store is away, and so will be the rest.
-_STORAGE_FAILURES, _TASKS_LOST = 256, 8
+_CPUS_TO_READ = 0.5  # much of its time is the store's; and a second one reads on beside one that has a huge scan
 
 
 @dataclass(frozen=True)
@@ -151,7 +149,7 @@ class Archive:
         storage.remove_if_there(storage.join(self.output, troubles.FOLDER))
         run = Run(self.run_id, self.config, self.bundle, self.listing, planned)
         run.end("running").write(self.output)  # from now on OUTPUT is known as ours, whatever ends the run
-        failures, lost, last = 0, 0, planned.newest
+        absence, last = troubles.Absence(), planned.newest
         try:
             with closing(self._tasks(planned, held, say)) as tasks:
                 for rows in tasks:
@@ -159,12 +157,10 @@ class Archive:
                         run.add(row, seconds)
                         on_progress(row)
                         last = max(last, row.finished_at)
-                    away = all(row.reason == "storage" for row, _ in rows)
-                    failures, lost = (failures + len(rows), lost + 1) if away else (0, 0)
-                    if failures >= _STORAGE_FAILURES and lost >= _TASKS_LOST:
+                    if absence.lasts([row.reason for row, _ in rows]):
                         raise ColorizeError(
-                            f"{failures} photographs in a row could not be read or written ({row.message}): see to the "
-                            "store; the same command goes on"
+                            f"{absence.photographs} photographs in a row could not be read or written ({row.message}): "
+                            "see to the store; the same command goes on"
                         )
         except BaseException as error:
             with suppress(OSError):  # of a full disk, say, of which the error speaks already

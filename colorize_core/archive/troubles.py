@@ -1,17 +1,18 @@
-"""What a task does about a store that is away, and about photographs that kill the process that works on them."""
+"""What tasks and runs do about a store that is away, and about photographs that kill the process that works on them."""
 
 from __future__ import annotations
 
 import errno
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from colorize_core import cluster, storage
 
 FOLDER = "_partial"  # in OUTPUT: what nobody needs when a run is over
 _GIVE_UP = 3  # photographs in a row that a store fails, each after patience of its own
+_AWAY_PHOTOGRAPHS, _AWAY_TASKS = 256, 8
 _DEADLY = 2  # processes that died over one photograph: one may have been killed for other reasons
 _OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
@@ -43,6 +44,25 @@ class Outage:
             self._failures[store] += not _is_of_the_file(error)
             raise
         self._failures[store] = 0
+
+
+class Absence:
+    """Notices, over the tasks of a run, that a store is away, and so will be for the rest.
+
+    One host of many in a list is not meant, nor one task of many photographs that lost patience: it takes 256 photographs
+    in a row, and eight tasks, of which none could be read or written.
+    """
+
+    def __init__(self) -> None:
+        self.photographs = self._tasks = 0
+
+    def lasts(self, reasons: Sequence[str]) -> bool:
+        """Whether it is so after a task, of whose photographs these are the reasons."""
+        if any(reason != "storage" for reason in reasons):
+            self.photographs = self._tasks = 0
+        else:
+            self.photographs, self._tasks = self.photographs + len(reasons), self._tasks + 1
+        return self.photographs >= _AWAY_PHOTOGRAPHS and self._tasks >= _AWAY_TASKS
 
 
 class Suspects:
