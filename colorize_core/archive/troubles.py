@@ -49,8 +49,8 @@ class Outage:
 class Absence:
     """Notices, over the tasks of a run, that a store is away, and so will be for the rest.
 
-    One host of many in a list is not meant, nor one task of many photographs that lost patience: it takes 256 photographs
-    in a row, and eight tasks, of which none could be read or written.
+    One host of many in a list is not meant, nor one task of many photographs that lost patience: it takes 256
+    photographs in a row, and eight tasks, of which none could be read or written.
     """
 
     def __init__(self) -> None:
