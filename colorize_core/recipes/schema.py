@@ -73,7 +73,7 @@ class ModelSettings(_Settings):
 class TrainingSettings(_Settings):
     """How the weights are found. ``batch_size`` is global: over all workers."""
 
-    loss: Literal["l1", "mse", "huber", "ab-classification"] = "l1"
+    loss: Literal["l1", "mse", "huber", "psnr", "ab-classification"] = "l1"
     ab_step: float = Field(
         default=10.0, ge=5, le=40, description="of ab-classification: units of ab between two classes"
     )
@@ -90,6 +90,9 @@ class TrainingSettings(_Settings):
     schedule: Literal["cosine", "exponential", "constant"] = Field(default="cosine", description="after the warm-up")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
     weight_decay: float = Field(default=0.0, ge=0)
+    average: float = Field(
+        default=0.0, ge=0, lt=1, description="momentum of a mean of the weights over the steps, kept in their place"
+    )
     gan: float = Field(default=0.0, ge=0, description="weight of the adversarial loss beside the pixel loss's 1")
     encoder_rate: float = Field(
         default=1.0, ge=0, le=1, description="of the encoder, as part of the rate; 0 freezes it"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import storage
+from colorize_core import allocator, storage
 from colorize_core.color import Floats
 from colorize_core.errors import one_line
 from colorize_core.evaluation import pictures, saturation
@@ -55,6 +55,7 @@ def train_worker(config: dict[str, Any]) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    allocator.keep_free_memory()
     import ray
     import ray.train
     import ray.train.collective

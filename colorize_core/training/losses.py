@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import keras
@@ -15,6 +16,7 @@ Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 _AB_SCALE = 128.0  # as in pairs.normalize_ab
 _NEIGHBORS = 5  # bins that share a pixel
 _HUBER_DELTA = 0.05  # of ab / 128: 6 units, about where a difference becomes plain to the eye
+_UNSEEN = (5 / _AB_SCALE) ** 2  # mean squared error: an image that is nearer need not come nearer still
 
 
 def l1(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:
@@ -34,7 +36,7 @@ def huber(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.Ker
     return ops.where(distance < _HUBER_DELTA, near, distance - _HUBER_DELTA / 2)
 
 
-LOSSES: dict[str, Loss] = {"l1": l1, "mse": mse, "huber": huber}
+LOSSES: dict[str, Loss] = {"l1": l1, "mse": mse, "huber": huber, "psnr": mse}  # psnr: the `decibels` of that
 
 
 def cross_entropy(
@@ -62,17 +64,27 @@ def cross_entropy(
     return ops.mean(ops.take(weights, nearest[..., 0], axis=0) * ops.sum(shares * surprise, axis=-1))
 
 
-def weighted_mean(values: keras.KerasTensor, target: keras.KerasTensor, rebalance: float) -> keras.KerasTensor:
-    """Mean over all pixels, each with weight 1 + ``rebalance`` * chroma of its target, in the target's unit.
+def decibels(errors: keras.KerasTensor) -> keras.KerasTensor:
+    """10 log10(1 + e / e0) of the mean squared error of each image, with e0 for 5 units of ab.
+
+    Its mean over images rises as their mean PSNR falls. Half the error counts alike in a gray photograph and in a
+    colorful one: of two possible colorings it takes one, where the mean squared error takes what is between them. After
+    the PSNR loss of Chen et al. 2021 (HINet, arXiv:2105.06086), which has no e0.
+    """
+    return ops.log1p(errors / _UNSEEN) * (10 / math.log(10))
+
+
+def weighted_means(values: keras.KerasTensor, target: keras.KerasTensor, rebalance: float) -> keras.KerasTensor:
+    """Mean over the pixels of each image [n], each with weight 1 + ``rebalance`` * chroma of its target, in its unit.
 
     Most pixels of photographs are almost gray. Unweighted, they pull every doubtful color to gray (Zhang et al. 2016,
     arXiv:1603.08511, section 2.2, where the weights come from the frequency of the color).
     """
     if not rebalance:
-        return ops.mean(values)
+        return ops.mean(values, axis=(1, 2, 3))
     weights = 1 + rebalance * ops.sqrt(ops.sum(ops.square(target), axis=-1, keepdims=True))
     # Not divided by the mean weight, which differs from worker to worker: the mean over workers is that of the batch.
-    return ops.mean(weights * values)
+    return ops.mean(weights * values, axis=(1, 2, 3))
 
 
 def match_resolution(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from colorize_core import bundle, models
 from colorize_core.color import Floats
 from colorize_core.recipes import Recipe
+from colorize_core.training.averaging import Average
 from colorize_core.training.batches import Batch
 from colorize_core.training.checkpoints import Arrays
 
 if TYPE_CHECKING:
+    import keras
     import tensorflow as tf
 
 VALIDATION = ("val_loss", "val_gray_loss", "val_mse", "val_gray_mse")
@@ -70,27 +72,35 @@ class Replicas:
                     schedule = schedules.Schedule(settings, steps * settings.epochs, rate)
                     optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
                     self._parts.append((optimizer, variables))
-            self._networks = [self.model]
+            self._networks = {"model": self.model}
+            self._average = (
+                Average(self.model, models.of_recipe(recipe), settings.average) if settings.average else None
+            )
+            if self._average:
+                self._networks["average"] = self._average.mean
             if self._gan:
                 judge = adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3)
                 optimizer = keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1)
-                self._networks.append(judge)
+                self._networks["discriminator"] = judge
                 self._parts.append((optimizer, judge.trainable_variables))
             for optimizer, variables in self._parts:
                 optimizer.build(variables)
         self._criterion = _criterion(recipe, class_weights)
-        # What the loss is of: the colors, or the odds of their classes beside the colors that come of them.
-        judged = [self.model.output] if class_weights is None else [self.model.get_layer("logits").output]
-        self._judged = keras.Model(self.model.input, [self.model.output, *judged])
+        self._kept = self._average.mean if self._average else self.model
+        self._judged, self._judged_kept = (_with_judged(model, class_weights) for model in (self.model, self._kept))
         self._gray_is_zero = recipe.data.color_space == "lab"
         self._train_step = self._on_all(self._gan_step if self._gan else self._step(compile_all))
         self._validate_step = self._on_all(self._validate)
 
     def train(self, batches: Iterator[Batch], on_step: Callable[[], None] = lambda: None) -> float:
         """One epoch; the mean loss over its batches. Raises FloatingPointError where it is no number."""
+        from keras import ops
+
         values = []
         for inputs, targets in batches:
             values.append(self._train_step(inputs, targets))
+            if self._average:
+                self._average.follow(int(ops.convert_to_numpy(self._parts[0][0].iterations)))
             on_step()
         loss = float(np.mean([float(value) for value in values]))
         if not math.isfinite(loss):
@@ -112,7 +122,7 @@ class Replicas:
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the model says now, without the strategy."""
-        prediction: NDArray[np.float32] = np.asarray(self.model(inputs, training=False))
+        prediction: NDArray[np.float32] = np.asarray(self._kept(inputs, training=False))
         return prediction
 
     def rate(self) -> float:
@@ -120,8 +130,8 @@ class Replicas:
         return float(self._parts[0][0].learning_rate)
 
     def weights(self) -> Arrays:
-        """The model alone."""
-        return _values("model", self.model.variables)
+        """The model alone: of the mean of its weights, where the recipe has one."""
+        return _values("model", self._kept.variables)
 
     def state(self) -> Arrays:
         """All variables: of the networks with their random generators, and of their optimizers."""
@@ -137,7 +147,7 @@ class Replicas:
                 variable.assign(arrays[f"{prefix}/{i:04d}"])
 
     def _variables(self) -> Iterator[tuple[str, list[Any]]]:
-        yield from zip(("model", "discriminator"), (network.variables for network in self._networks), strict=False)
+        yield from ((name, network.variables) for name, network in self._networks.items())
         yield from ((f"optimizer{i}", optimizer.variables) for i, (optimizer, _) in enumerate(self._parts))
 
     def _on_all(self, step: Callable[..., Any]) -> Callable[..., Any]:
@@ -181,7 +191,7 @@ class Replicas:
         from colorize_core.training import adversarial, losses
 
         replicas = self._strategy.num_replicas_in_sync
-        judge = self._networks[1]
+        judge = self._networks["discriminator"]
         *own, judge_variables = [changed for _, changed in self._parts]
         with tf.GradientTape() as tape, tf.GradientTape() as judging:
             prediction, criticized = self._judged(inputs, training=True)
@@ -205,7 +215,7 @@ class Replicas:
 
         from colorize_core.training import losses
 
-        prediction, judged = self._judged(inputs, training=False)
+        prediction, judged = self._judged_kept(inputs, training=False)
         target = losses.match_resolution(targets, prediction)
         copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
         gray = losses.match_resolution(copy, prediction)
@@ -215,8 +225,18 @@ class Replicas:
         return tuple(figure / self._strategy.num_replicas_in_sync for figure in figures)
 
 
+def _with_judged(model: keras.Model, class_weights: Floats | None) -> keras.Model:
+    """Its colors, and what the loss is of: the same, or the odds of the classes that they come of."""
+    import keras
+
+    judged = model.output if class_weights is None else model.get_layer("logits").output
+    return keras.Model(model.input, [model.output, judged])
+
+
 def _criterion(recipe: Recipe, class_weights: Floats | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Loss of a target and what is judged, both [n, h, w, c]; one number."""
+    from keras import ops
+
     from colorize_core.models import classes
     from colorize_core.training import losses
 
@@ -225,7 +245,12 @@ def _criterion(recipe: Recipe, class_weights: Floats | None) -> Callable[[tf.Ten
         bins = classes.ab_bins(settings.ab_step)
         return lambda target, logits: losses.cross_entropy(target, logits, bins, class_weights)
     pixel_loss = losses.LOSSES[settings.loss]
-    return lambda target, made: losses.weighted_mean(pixel_loss(target, made), target, settings.rebalance)
+
+    def criterion(target: tf.Tensor, made: tf.Tensor) -> tf.Tensor:
+        means = losses.weighted_means(pixel_loss(target, made), target, settings.rebalance)
+        return ops.mean(losses.decibels(means) if settings.loss == "psnr" else means)
+
+    return criterion
 
 
 def _values(prefix: str, variables: list[Any]) -> Arrays:

@@ -117,7 +117,7 @@ def test_a_recipe_does_not_change(tmp_path: Path) -> None:
         ("data.gray", "grey", "data.gray: .*'luminance', 'average' or 'lightness' .got 'grey'."),
         ("data.color_space", "hsv", "data.color_space: .*'lab'"),
         ("model.multiple", 0, "model.multiple: .*greater than or equal to 1"),
-        ("training.loss", "l3", "training.loss: .*'l1', 'mse', 'huber' or 'ab-classification'"),
+        ("training.loss", "l3", "training.loss: .*'l1', 'mse', 'huber', 'psnr' or 'ab-classification'"),
         ("training.ab_step", 4, "training.ab_step: .*greater than or equal to 5"),
         ("training.temperature", 0, "training.temperature: .*greater than 0"),
         ("model.encoder", "Inception", "model: .*encoder is 'Inception'; choose from ConvNeXtTiny, .*VGG19"),

@@ -23,9 +23,19 @@ def test_values_worked_by_hand(name: str, expected: list[float]) -> None:
 
 def test_weights_follow_the_chroma_of_the_target() -> None:
     values = losses.l1(TARGET, PREDICTION)
-    assert float(losses.weighted_mean(values, TARGET, 0.0)) == pytest.approx(0.21 / 4)
+    assert np.asarray(losses.weighted_means(values, TARGET, 0.0)) == pytest.approx([0.21 / 4])
     # Weights 1 + 4 * 0.5 = 3 and 1; a weight stands for both channels of its pixel.
-    assert float(losses.weighted_mean(values, TARGET, 4.0)) == pytest.approx((3 * 0.2 + 0.01) / 4)
+    assert np.asarray(losses.weighted_means(values, TARGET, 4.0)) == pytest.approx([(3 * 0.2 + 0.01) / 4])
+
+
+def test_decibels_differ_as_psnr_does_where_an_error_is_seen() -> None:
+    """PSNR is -10 log10 of the error, up to a constant: a tenth of it is 10 dB. Unseen errors count little."""
+    large, small, unseen = np.asarray(losses.decibels(np.array([10.0, 1.0, (0.1 / 128) ** 2], np.float32)))
+    assert large - small == pytest.approx(10, abs=0.01)
+    assert 0 < unseen < 0.01
+    assert np.asarray(losses.decibels(np.array([2 * (5 / 128) ** 2], np.float32))) == pytest.approx(
+        [10 * np.log10(3)], abs=1e-3
+    )
 
 
 def test_equal_images_have_no_loss() -> None:
