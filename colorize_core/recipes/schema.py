@@ -97,6 +97,9 @@ class TrainingSettings(_Settings):
     encoder_rate: float = Field(
         default=1.0, ge=0, le=1, description="of the encoder, as part of the rate; 0 freezes it"
     )
+    color_gain: float = Field(
+        default=1.0, gt=0, le=4, description="factor of the colors, put into the last layer when training is done"
+    )
     patience: int | None = Field(default=None, ge=1, description="epochs without a better one that end the training")
     keep: int = Field(default=2, ge=1, description="checkpoints kept while it goes on, the newest")
     samples_every: int = Field(default=5, ge=1, description="epochs between two looks at validation images")
@@ -130,6 +133,13 @@ class Recipe(_Settings):
                 raise ValueError(f"training.loss ab-classification: data.color_space {self.data.color_space} has no ab")
             if self.training.rebalance:
                 raise ValueError("training.loss ab-classification has weights of its own: set training.rebalance to 0")
+        return self
+
+    @model_validator(mode="after")
+    def _gain_is_of_linear_colors(self) -> Recipe:
+        plain = self.data.color_space == "lab" and self.training.loss != "ab-classification"
+        if self.training.color_gain != 1 and not (plain and self.model.name == "unet"):
+            raise ValueError("training.color_gain is for unet, lab and a loss of pixels: set it to 1")
         return self
 
     @model_validator(mode="after")

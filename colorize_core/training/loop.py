@@ -209,12 +209,15 @@ def _keep_best(folder: str, state: State, recipe: Recipe) -> OSError | None:
 
 
 def best_weights(state: State, recipe: Recipe) -> bytes:
-    """Content of ``MODEL``: the weights of the best epoch, and nothing of the optimizer."""
+    """Content of ``MODEL``: the weights of the best epoch with the recipe's gain, and nothing of the optimizer."""
     from colorize_core import models
 
     model = models.of_recipe(recipe)
     for variable, name in zip(model.variables, sorted(state.best), strict=True):
         variable.assign(state.best[name])
+    if (gain := recipe.training.color_gain) != 1:
+        colors = model.get_layer("colors")
+        colors.set_weights([gain * part for part in colors.get_weights()])
     with tempfile.TemporaryDirectory() as scratch:
         path = os.path.join(scratch, MODEL)
         model.save(path)

@@ -135,6 +135,7 @@ def leave_bundle(
         "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
     }
     [vivid_gain] = [row["vivid_gain"] for row in history if row["epoch"] == best]
+    vivid_gain = round(vivid_gain / recipe.training.color_gain, 2)  # measured before the weights had that
     made = bundle.Bundle.create(recipe, weights, vivid_gain, {**facts, **done})
     contestant = Contestant(made.name, made, made.saturation)
     match = Match([contestant], tested.mean_ab, own_scales=False)

@@ -60,7 +60,7 @@ def changed(made: bundle.Bundle, **settings: Any) -> bundle.Bundle:
 
 def test_a_digest_covers_what_decides_a_result() -> None:
     made = load_bundle("default")
-    classes = changed(made, training__loss="ab-classification", training__rebalance=0)
+    classes = changed(made, training__loss="ab-classification", training__rebalance=0, training__color_gain=1)
     deep = changed(made, model__encoder="VGG16")
     others = [
         classes,
@@ -82,6 +82,7 @@ def test_a_bundle_of_classes_on_an_encoder_gives_its_model_back(tmp_path: Path) 
         made,
         training__loss="ab-classification",
         training__rebalance=0,
+        training__color_gain=1,
         training__ab_step=20,
         training__temperature=0.5,
         model__settings={"widths": [8, 8], "convolutions": [1, 1]},

@@ -84,8 +84,10 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "warmup": 0.05,
             "schedule": "cosine",
             "weight_decay": 0.0,
+            "average": 0.0,
             "gan": 0.0,
             "encoder_rate": 1.0,
+            "color_gain": 1.0,
             "patience": None,
             "keep": 2,
             "samples_every": 5,
@@ -131,6 +133,8 @@ def test_a_recipe_does_not_change(tmp_path: Path) -> None:
         ("training.rebalance", float("inf"), "training.rebalance: .*finite"),
         ("training.seed", -1, "training.seed: .*greater than or equal to 0"),
         ("training.warmup", 1, "training.warmup: .*less than 1"),
+        ("training.average", 1, "training.average: .*less than 1"),
+        ("training.color_gain", 0, "training.color_gain: .*greater than 0"),
         ("training.weight_decay", -0.1, "training.weight_decay: .*greater than or equal to 0"),
         ("training.epoch", 3, "training.epoch: Extra inputs are not permitted .got 3."),
         ("colour", "lab", "colour: Extra inputs are not permitted"),
@@ -161,6 +165,16 @@ def test_classes_need_ab_and_have_weights_of_their_own(
     assert load_recipe(path).training.ab_step == 10
     with pytest.raises(RecipeError, match=message):
         load_recipe(path, overrides)
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value"), [("data.color_space", "rgb"), ("training.loss", "ab-classification"), ("model.name", "conv")]
+)
+def test_a_color_gain_needs_a_last_layer_that_is_linear_in_ab(tmp_path: Path, dotted: str, value: str) -> None:
+    path = _written(tmp_path, _with("training.color_gain", 1.1))
+    assert load_recipe(path).training.color_gain == 1.1
+    with pytest.raises(RecipeError, match=r"color_gain is for unet, lab and a loss of pixels: set it to 1"):
+        load_recipe(path, {dotted: value})
 
 
 def test_weights_of_an_encoder_have_a_known_kind_of_file(tmp_path: Path) -> None:

@@ -12,10 +12,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from small_recipe import SETTINGS
 
-from colorize_core.bundle import load_bundle
+from colorize_core.bundle import Bundle, load_bundle
 from colorize_core.models import classes
 from colorize_core.recipes import Recipe, load_recipe
 from colorize_core.training import adversarial, loop
+from colorize_core.training.checkpoints import State
 from colorize_core.training.pairs import to_pair
 from colorize_core.training.schedules import Schedule
 from colorize_core.training.steps import Replicas
@@ -129,6 +130,18 @@ def test_the_mean_of_the_weights_is_what_is_kept(batch: Any) -> None:
     np.testing.assert_equal(again.weights(), trainer.weights())
     assert [again.train(times(batch, 17))] == pytest.approx([trainer.train(times(batch, 17))], rel=1e-5)
     np.testing.assert_allclose(again.predict(batch[0]), trainer.predict(batch[0]), atol=1e-5)
+
+
+def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
+    trainer = replicas(recipe())
+    trainer.train(times(batch, 5))
+    state = State("", [], {}, trainer.weights())
+    said = [
+        np.asarray(Bundle.create(made, loop.best_weights(state, made), 1.0, {}).model()(batch[0], training=False))
+        for made in (recipe(), recipe(**{"training.color_gain": 1.5}))
+    ]
+    assert np.abs(said[0]).max() > 0.01
+    np.testing.assert_allclose(said[1], 1.5 * said[0], atol=1e-6)
 
 
 def test_compiled_by_xla_a_step_is_the_same(batch: Any) -> None:
