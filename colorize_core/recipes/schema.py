@@ -98,7 +98,10 @@ class TrainingSettings(_Settings):
         default=1.0, ge=0, le=1, description="of the encoder, as part of the rate; 0 freezes it"
     )
     color_gain: float = Field(
-        default=1.0, gt=0, le=4, description="factor of the colors, put into the last layer when training is done"
+        default=1.0,
+        gt=0,
+        le=4,
+        description="factor of the colors, put into the last layer after training; history is before it",
     )
     patience: int | None = Field(default=None, ge=1, description="epochs without a better one that end the training")
     keep: int = Field(default=2, ge=1, description="checkpoints kept while it goes on, the newest")

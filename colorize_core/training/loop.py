@@ -55,7 +55,6 @@ def train_worker(config: dict[str, Any]) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    allocator.keep_free_memory()
     import ray
     import ray.train
     import ray.train.collective
@@ -123,6 +122,7 @@ def epochs(
     """
     from colorize_core.training.steps import Replicas
 
+    allocator.keep_free_memory()
     gpus = use_gpus()
     alone = gpus and place[1] == 1
     trainer = Replicas(recipe, strategy, steps, compile_all=alone, class_weights=class_weights)

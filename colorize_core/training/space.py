@@ -90,3 +90,7 @@ def load_space(path: str | None) -> Space:
 def _check(choices: Mapping[str, Any], path: str | None) -> None:
     if shared := sorted(set(choices) & set(_OF_THE_DATA)):
         raise RecipeError(f"space {path}: {', '.join(shared)} changes what trials are compared on: fix it")
+    if "training.color_gain" in choices:
+        raise RecipeError(
+            f"space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
+        )

@@ -63,6 +63,7 @@ def test_the_default_fits_every_recipe() -> None:
         ("training.learning_rate: {min: 0}", "training.learning_rate"),
         ("training.learning_rate: 3", "training.learning_rate"),
         ("data.gray: [luminance, average]", "data.gray changes what trials are compared on"),
+        ("training.color_gain: [1.0, 1.2]", "training.color_gain is put in after trials are compared"),
         ("model.settings.first_stride: [1, 2]", "model.settings.first_stride changes what trials are compared on"),
         ("a: [", "cannot be read"),
     ],
