@@ -1,7 +1,8 @@
 """The model bundle: a folder with everything that inference needs to repeat the preprocessing.
 
-``model.keras``, ``bundle.json``, ``history.csv``, ``curves.png``, ``samples.png`` and ``MODEL_CARD.md``, local or in
-object storage. Loading refuses weights of a wrong digest and never runs code from the file.
+``model.onnx``, ``model.keras``, ``bundle.json``, ``history.csv``, ``curves.png``, ``samples.png`` and
+``MODEL_CARD.md``, local or in object storage. Format 1 has no ``model.onnx``. Loading refuses files of a wrong digest
+and never runs code from a file.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from colorize_core.recipes import Recipe
 if TYPE_CHECKING:
     import keras
 
-FORMAT = 1  # of bundle.json; raised when an older reader would misread it
+FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1: without model.onnx
 DEFAULT = "default"
 FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors, hence dull
 VIVID = "vivid"
@@ -38,7 +39,7 @@ CURVES = "curves.png"
 _ASIDE = "_saving"  # folder in a bundle, while it is written
 _CARD = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulness", ".1f"))  # columns of the card's table
 _SHIPPED = Path(__file__).parent / "pretrained"
-_VERSIONS = ("keras", "numpy", "ray", "tensorflow")
+_VERSIONS = ("keras", "numpy", "onnx", "onnxruntime", "ray", "tensorflow", "tf2onnx")
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,34 @@ class Bundle:
             validation images is as colorful as the truth.
         training: data, fingerprint, images per split, epochs, minutes.
         metrics: measured on the test split, with those of the gray copy and the mean chroma: ``Judgement.facts``.
+        onnx: content of ``model.onnx``, the same network; b'' in format 1, which only Keras runs.
+        converted: how ``onnx`` compared with the Keras model: ``conversion.Compared.facts``.
     """
 
     recipe: Recipe
-    weights: bytes
+    weights: bytes = field(repr=False)
     saturation: Mapping[str, float]
     training: Mapping[str, Any]
     metrics: Mapping[str, Any]
     versions: Mapping[str, str]
+    onnx: bytes = field(default=b"", repr=False)
+    converted: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, recipe: Recipe, weights: bytes, vivid_gain: float, training: Mapping[str, Any]) -> Bundle:
-        """A bundle of weights that were just trained with the installed libraries."""
+    def create(
+        cls,
+        recipe: Recipe,
+        weights: bytes,
+        vivid_gain: float,
+        training: Mapping[str, Any],
+        onnx: bytes = b"",
+        converted: Mapping[str, Any] | None = None,
+    ) -> Bundle:
+        """Makes a bundle of weights that were just trained with the installed libraries."""
         versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
         saturation = {FAITHFUL: 1.0, VIVID: vivid_gain}
-        return cls(recipe, weights, saturation, training, {}, {"python": platform.python_version(), **versions})
+        versions["python"] = platform.python_version()
+        return cls(recipe, weights, saturation, training, {}, versions, onnx, converted or {})
 
     @property
     def name(self) -> str:
@@ -134,10 +148,11 @@ class Bundle:
         Raises OSError.
         """
         facts = {
-            "format": FORMAT,
+            "format": 2 if self.onnx else 1,
             "name": self.name,
             "digest": self.digest,
             "weights_sha256": self._weights_digest,
+            **({"onnx_sha256": hashlib.sha256(self.onnx).hexdigest(), "onnx": self.converted} if self.onnx else {}),
             "recipe": self.recipe.model_dump(),
             "saturation": self.saturation,
             "training": self.training,
@@ -145,6 +160,8 @@ class Bundle:
             "versions": self.versions,
         }
         files = {**extras, "MODEL_CARD.md": _card(self).encode(), "model.keras": self.weights}
+        if self.onnx:
+            files["model.onnx"] = self.onnx
         files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
         _replace(path, files)
 
@@ -184,13 +201,24 @@ def load_bundle(name: str) -> Bundle:
     except (OSError, ValueError) as error:
         raise BundleError(f"model bundle {name} cannot be read: {one_line(error)}") from error
     try:
-        if facts["format"] != FORMAT:
-            raise BundleError(f"model bundle {name} has format {facts['format']}, need {FORMAT}: update colorize")
+        if facts["format"] not in FORMATS:
+            raise BundleError(f"model bundle {name} has format {facts['format']}, need {FORMATS[-1]}: update colorize")
         if hashlib.sha256(weights).hexdigest() != facts["weights_sha256"]:
             raise BundleError(f"model.keras of {name} is not the file that its bundle.json describes: fetch it again")
+        onnx = storage.read(storage.join(path, "model.onnx")) if facts["format"] >= 2 else b""
+        if onnx and hashlib.sha256(onnx).hexdigest() != facts["onnx_sha256"]:
+            raise BundleError(f"model.onnx of {name} is not the file that its bundle.json describes: fetch it again")
         recipe = Recipe.model_validate(facts["recipe"])
-        described = (facts[name] for name in ("saturation", "training", "metrics", "versions"))
-        return Bundle(recipe, weights, *described)
+        return Bundle(
+            recipe,
+            weights,
+            facts["saturation"],
+            facts["training"],
+            facts["metrics"],
+            facts["versions"],
+            onnx,
+            facts["onnx"] if onnx else {},
+        )
     except (KeyError, TypeError, ValidationError) as error:
         raise BundleError(f"bundle.json of {name} is damaged: {one_line(error)}") from error
 

@@ -20,7 +20,12 @@ os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on loopback
 # Ray's watchers of itself, of every cluster that the tests start, would take a quarter of two cores.
 os.environ.setdefault("LOG_NAME_UPDATE_INTERVAL_S", "5")
 os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
-pytest_plugins = ["container_files", "locked_folder", "ray_cluster", "s3_server"]
+pytest_plugins = [
+    "tests.support.container_files",
+    "tests.support.locked_folder",
+    "tests.support.ray_cluster",
+    "tests.support.s3_server",
+]
 
 
 @pytest.fixture(scope="session")

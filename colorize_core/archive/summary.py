@@ -27,7 +27,7 @@ FOLDER = "_runs"
 _RUNS_LOOKED_AT = 16
 StageSeconds = Mapping[str, float]
 State = Literal["running", "done", "interrupted", "failed"]
-_VERSIONS = ("keras", "numpy", "pillow", "ray", "tensorflow")
+_VERSIONS = ("keras", "numpy", "onnxruntime", "pillow", "ray", "tensorflow")
 
 
 @dataclass(frozen=True)

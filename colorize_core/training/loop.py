@@ -6,18 +6,16 @@ import csv
 import io
 import math
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import allocator, storage
+from colorize_core import allocator
 from colorize_core.color import Floats
 from colorize_core.errors import one_line
 from colorize_core.evaluation import pictures, saturation
@@ -25,6 +23,7 @@ from colorize_core.images import png
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches, checkpoints, pace, pairs
 from colorize_core.training.checkpoints import Arrays, History, State
+from colorize_core.training.packaging import Package
 
 if TYPE_CHECKING:
     import ray.data
@@ -36,7 +35,6 @@ HISTORY = (
     *("epoch", "loss", "val_loss", "val_gray_loss", "val_mse", "val_gray_mse"),
     *("vivid_gain", "learning_rate", "images_per_second", "seconds", "ended_at"),
 )
-MODEL = "model.keras"  # in the folder of the checkpoints, when the last epoch is done
 _SAMPLES = 8
 _CALIBRATED = 256  # validation images on which the vivid gain is measured
 _MEND = "mend that, and go on with --resume"
@@ -45,7 +43,7 @@ _MEND = "mend that, and go on with --resume"
 def train_worker(config: dict[str, Any]) -> None:
     """Trains this worker's replica under Ray Train.
 
-    Rank 0 leaves a checkpoint per epoch, and the weights of the best epoch as ``MODEL`` at the end. What a user can
+    Rank 0 leaves a checkpoint per epoch, and the weights of the best epoch as a ``Package`` at the end. What a user can
     mend goes through ``progress`` as an error, since Ray Train would try again what it takes for a fault.
 
     Args:
@@ -202,26 +200,10 @@ def _keep(folder: str, state: State, recipe: Recipe) -> OSError | None:
 
 def _keep_best(folder: str, state: State, recipe: Recipe) -> OSError | None:
     try:
-        storage.write(storage.join(folder, MODEL), best_weights(state, recipe))
+        Package.of_state(state, recipe).write(folder)
     except OSError as error:
-        return OSError(f"{MODEL} cannot be written ({one_line(error)}): {_MEND}")
+        return OSError(f"the weights cannot be written to {folder} ({one_line(error)}): {_MEND}")
     return None
-
-
-def best_weights(state: State, recipe: Recipe) -> bytes:
-    """Content of ``MODEL``: the weights of the best epoch with the recipe's gain, and nothing of the optimizer."""
-    from colorize_core import models
-
-    model = models.of_recipe(recipe)
-    for variable, name in zip(model.variables, sorted(state.best), strict=True):
-        variable.assign(state.best[name])
-    if (gain := recipe.training.color_gain) != 1:
-        colors = model.get_layer("colors")
-        colors.set_weights([gain * part for part in colors.get_weights()])
-    with tempfile.TemporaryDirectory() as scratch:
-        path = os.path.join(scratch, MODEL)
-        model.save(path)
-        return Path(path).read_bytes()
 
 
 def _vivid_gain(trainer: Replicas, few: list[batches.Batch], recipe: Recipe) -> float:

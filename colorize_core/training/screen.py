@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.table import Table
 
@@ -68,7 +69,14 @@ class EpochBoard(Board):
             self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
         if len(done.rejected) > _REJECTS_SHOWN:
             self.console.print(f"left out: {len(done.rejected) - _REJECTS_SHOWN} more")
-        self.console.print(f"bundle: {done.output}", soft_wrap=True, markup=False)
+        show_bundle(self.console, done.output, done.not_converted)
+
+
+def show_bundle(console: Console, output: str, not_converted: str) -> None:
+    """Shows where the bundle is, and why it has no ONNX file if it has none."""
+    if not_converted:
+        console.print(f"the bundle runs through TensorFlow only: {not_converted}", soft_wrap=True, markup=False)
+    console.print(f"bundle: {output}", soft_wrap=True, markup=False)
 
 
 def _columns() -> list[ProgressColumn]:
@@ -142,4 +150,4 @@ class TrialBoard(Board):
         self.console.print(table)
         metrics = done.bundle.metrics
         show_judgement(self.console, metrics, f"the best on {metrics['images']} test images")
-        self.console.print(f"bundle: {done.output}", soft_wrap=True, markup=False)
+        show_bundle(self.console, done.output, done.not_converted)

@@ -18,6 +18,7 @@ from colorize_core.recipes import Recipe
 from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits
 from colorize_core.training.checkpoints import History
 from colorize_core.training.pace import OnMoment, ignore
+from colorize_core.training.packaging import Package
 from colorize_core.training.progress import Listener, OnEpoch, Progress
 
 if TYPE_CHECKING:
@@ -37,11 +38,19 @@ class Workers:
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What ``train`` did: the bundle, where it is, and which images were left out, why."""
+    """What ``train`` did.
+
+    Attributes:
+        bundle: the bundle.
+        output: where it is.
+        rejected: the images that were left out, and why.
+        not_converted: why the bundle has no ONNX file; '' if it has one.
+    """
 
     bundle: bundle.Bundle
     output: str
     rejected: list[str]
+    not_converted: str
 
 
 def train(
@@ -106,10 +115,10 @@ def train(
             "workers": workers.number,
             "gpu": scaling.use_gpu,
         }
-        weights = storage.read(storage.join(scratch, loop.MODEL))
-        made = leave_bundle(recipe, weights, history, facts, rows["test"], tested, output)
+        package = Package.read(scratch)
+        made = leave_bundle(recipe, package, history, facts, rows["test"], tested, output)
         storage.remove(scratch)
-    return TrainingRun(made, output, pair_splits.rejected_of(splits))
+    return TrainingRun(made, output, pair_splits.rejected_of(splits), package.failure)
 
 
 def _newest_epoch(scratch: str) -> int:
@@ -119,7 +128,7 @@ def _newest_epoch(scratch: str) -> int:
 
 def leave_bundle(
     recipe: Recipe,
-    weights: bytes,
+    package: Package,
     history: History,
     facts: Mapping[str, Any],
     test: ray.data.Dataset,
@@ -127,7 +136,7 @@ def leave_bundle(
     output: str,
     extras: Mapping[str, bytes] | None = None,
 ) -> bundle.Bundle:
-    """Measures the weights on ``test``, and writes the bundle with its curves and pictures."""
+    """Measures the network on ``test``, and writes the bundle with its curves and pictures."""
     best = loop.best_epoch(history)
     done = {
         "epochs": len(history),
@@ -136,7 +145,7 @@ def leave_bundle(
     }
     [vivid_gain] = [row["vivid_gain"] for row in history if row["epoch"] == best]
     vivid_gain = round(vivid_gain / recipe.training.color_gain, 2)  # measured before the weights had that
-    made = bundle.Bundle.create(recipe, weights, vivid_gain, {**facts, **done})
+    made = bundle.Bundle.create(recipe, package.weights, vivid_gain, {**facts, **done}, package.onnx, package.converted)
     contestant = Contestant(made.name, made, made.saturation)
     match = Match([contestant], tested.mean_ab, own_scales=False)
     judged = judge(tested.measurable(test), match, keep_pictures=tested.samples())

@@ -22,6 +22,7 @@ from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits, trainer
 from colorize_core.training.checkpoints import History
 from colorize_core.training.pace import Moment
+from colorize_core.training.packaging import Package
 from colorize_core.training.progress import Listener
 from colorize_core.training.space import Space
 from colorize_core.training.trials import Trial, table
@@ -37,11 +38,12 @@ _LOST_PROCESSES = 2  # that a trial survives without an epoch in between
 
 @dataclass(frozen=True)
 class TuningRun:
-    """What ``tune`` did: all trials, the best first, and the best one's bundle."""
+    """What ``tune`` did: all trials, the best first, and the best one's bundle, as in ``trainer.TrainingRun``."""
 
     trials: list[Trial]
     bundle: bundle.Bundle
     output: str
+    not_converted: str
 
 
 OnTrial = Callable[[int, History | Moment], None]
@@ -121,11 +123,11 @@ def tune(
             "gpu": gpu,
             "tuned": {"trials": trials, "settings": dict(best.settings)},
         }
-        weights = ray.get(ray.remote(loop.best_weights).remote(state, tuned))  # TensorFlow stays out of this process
+        package = ray.get(ray.remote(Package.of_state).remote(state, tuned))  # TensorFlow stays out of this process
         extras = {"trials.csv": table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
-        made = trainer.leave_bundle(tuned, weights, state.history, facts, rows["test"], tested, output, extras)
+        made = trainer.leave_bundle(tuned, package, state.history, facts, rows["test"], tested, output, extras)
         storage.remove(scratch)
-    return TuningRun(done, made, output)
+    return TuningRun(done, made, output, package.failure)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from PIL import Image
 from jobs.exits import DONE
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import kills
-from archive_job import results
-from nodes import Nodes, nodes
+from tests.support import kills
+from tests.support.archive_job import results
+from tests.support.nodes import Nodes, nodes
 
 
 def make_scans(folder: Path, count: int) -> Path:

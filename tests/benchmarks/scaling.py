@@ -31,8 +31,8 @@ from tests.benchmarks import plan_throughput
 from tests.benchmarks.archive_throughput import make_photographs
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-import s3_server
-from nodes import nodes
+from tests.support import s3_server
+from tests.support.nodes import nodes
 
 _STORED = 96  # photographs of which the requests are counted
 _PLANNED = 1_000_000

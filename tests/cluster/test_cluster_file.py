@@ -10,8 +10,9 @@ import tempfile
 from pathlib import Path
 
 import botocore.session
-import cluster_file
 import pytest
+
+from tests.support import cluster_file
 
 # A network of its own, in which loopback is also 10.9.0.1: the private address that a machine in a cloud has.
 # `ray stop` before it is left out: it would stop all that it sees.

@@ -9,10 +9,10 @@ import uuid
 from pathlib import Path
 
 import pytest
-from listening import beyond_loopback
 from PIL import Image
 
 from jobs.exits import USAGE
+from tests.support.listening import beyond_loopback
 
 _INTERRUPTED_IN_RAY_DATA = """
 import ray

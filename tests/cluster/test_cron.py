@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 import pytest
-from ray_cluster import Cluster
 
 from colorize_core.archive import ledger
 from jobs import submit
+from tests.support.ray_cluster import Cluster
 
 CRONTAB = Path(submit.__file__).parent / "schedules" / "crontab"
 

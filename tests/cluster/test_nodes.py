@@ -18,15 +18,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from nodes import Nodes, nodes
 from numpy.typing import NDArray
 from PIL import Image
-from s3_server import S3
-from small_recipe import SETTINGS, as_arguments
 
 from colorize_core import storage
 from jobs.cli import group
 from jobs.exits import DONE, status_of
+from tests.support.nodes import Nodes, nodes
+from tests.support.s3_server import S3
+from tests.support.small_recipe import SETTINGS, as_arguments
 
 EPOCHS = 4
 SCANS = 120

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from ray_cluster import Cluster
 
 from colorize_core.archive import ledger
 from jobs.exits import DONE, FAILED, TOO_MANY_FAILED, USAGE
+from tests.support.ray_cluster import Cluster
 
 REPO = Path(__file__).parents[2]
 

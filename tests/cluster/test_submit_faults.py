@@ -12,11 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-import dropping_proxy
 import pytest
-from processes import hear_signals
-from ray_cluster import Cluster
-from terminals import CTRL_C, at_a_terminal
 
 import jobs
 from colorize_core.errors import ColorizeError
@@ -25,6 +21,10 @@ from colorize_core.submission.following import Ended, Event, Noticed, follow
 from colorize_core.submission.names import fresh_id
 from colorize_core.submission.screen import STOP, Answer
 from jobs.exits import FAILED, INTERRUPTED
+from tests.support import dropping_proxy
+from tests.support.processes import hear_signals
+from tests.support.ray_cluster import Cluster
+from tests.support.terminals import CTRL_C, at_a_terminal
 
 LINES = 500
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from archive_job import archive, lightness, load, results, runs
 from numpy.typing import NDArray
 from PIL import Image
-from processes import hear_signals
 from skimage.color import rgb2lab
 
 from colorize_core.archive import ledger
 from colorize_core.errors import printable
 from jobs.exits import DONE, INTERRUPTED, TOO_MANY_FAILED, USAGE
+from tests.support.archive_job import archive, lightness, load, results, runs
+from tests.support.processes import hear_signals
 
 LEVEL = 100 / 255  # one of 255 steps of lightness, in units of L
 

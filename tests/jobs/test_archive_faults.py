@@ -9,15 +9,15 @@ import sys
 import time
 from pathlib import Path
 
-import kills
 import numpy as np
 import pytest
-from archive_job import results
 from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core.archive import ledger
 from jobs.exits import DONE, FAILED, TOO_MANY_FAILED
+from tests.support import kills
+from tests.support.archive_job import results
 
 COUNT = 300
 

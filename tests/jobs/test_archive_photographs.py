@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 import ray
 import tifffile
-from archive_job import archive, lightness, load, results, runs
 from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
@@ -23,6 +22,7 @@ from colorize_core import load_bundle
 from colorize_core.archive import ledger
 from colorize_core.images.provenance import is_ours
 from jobs.exits import DONE, TOO_MANY_FAILED
+from tests.support.archive_job import archive, lightness, load, results, runs
 
 LEVEL = 100 / 255  # one of 255 steps of lightness, in units of L
 

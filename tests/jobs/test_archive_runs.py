@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from archive_job import archive, results, runs
 from numpy.typing import NDArray
 from PIL import Image
-from s3_server import S3
 
 from colorize_core import storage
 from colorize_core.archive import ledger
 from jobs.exits import DONE, TOO_MANY_FAILED, USAGE
+from tests.support.archive_job import archive, results, runs
+from tests.support.s3_server import S3
 
 AsPng = Callable[[NDArray[np.uint8]], bytes]
 pytestmark = pytest.mark.usefixtures("ray_here")

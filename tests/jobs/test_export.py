@@ -98,12 +98,3 @@ def test_errors_are_one_line(
     assert line.startswith("colorize: ")
     assert words in line
     assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_without_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    assert status_of(group, ["export", "default", str(tmp_path / "out")]) == USAGE
-    line = one_line_of(capsys)
-    assert line.endswith("install colorize[export]")
-    assert "onnxruntime" in line
-    assert not any(tmp_path.iterdir())

@@ -18,7 +18,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from processes import hear_signals
 
 from colorize_core import datasets, load_bundle, load_pairs
 from colorize_core.datasets import prepared
@@ -31,6 +30,7 @@ from colorize_core.training.pairs import to_pair
 from jobs import train
 from jobs.exits import DONE, FAILED, INTERRUPTED, USAGE, status_of
 from jobs.prepare import command
+from tests.support.processes import hear_signals
 
 
 def prepare(*arguments: str | os.PathLike[str]) -> int:

@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from s3_server import KEY, S3, SECRET, Connect, Faults, faulty_proxy
-from small_recipe import SETTINGS, as_arguments
 
 from colorize_core import storage
 from colorize_core.archive import ledger
 from colorize_core.storage import patience, stores
 from jobs import archive, prepare
 from jobs.exits import DONE, FAILED, USAGE, status_of
+from tests.support.s3_server import KEY, S3, SECRET, Connect, Faults, faulty_proxy
+from tests.support.small_recipe import SETTINGS, as_arguments
 
 _SCANS = 48
 TOKEN = secrets.token_hex(32)

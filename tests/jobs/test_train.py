@@ -14,14 +14,14 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
-from processes import hear_signals
-from small_recipe import SETTINGS, as_arguments, read_history
 
 from colorize_core import Colorizer, load_bundle, models
 from colorize_core.evaluation import metrics
 from jobs import archive
 from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
 from jobs.train import command
+from tests.support.processes import hear_signals
+from tests.support.small_recipe import SETTINGS, as_arguments, read_history
 
 FILES = ["MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png", "tensorboard"]
 SMALL = as_arguments(SETTINGS)

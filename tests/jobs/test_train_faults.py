@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from processes import marked
-from small_recipe import SETTINGS, as_arguments, read_history
 
 from colorize_core import load_bundle
 from colorize_core.training import checkpoints
 from jobs.exits import DONE, FAILED, USAGE, status_of
 from jobs.train import command
+from tests.support.processes import marked
+from tests.support.small_recipe import SETTINGS, as_arguments, read_history
 
 EPOCHS = 6
 # Random crops, mirroring and dropout: what their generators give must not depend on the disturbance. Nor may the mean

@@ -14,12 +14,12 @@ import uuid
 from pathlib import Path
 
 import pytest
-from processes import marked
 
 from colorize_core import load_bundle
 from colorize_core.training import checkpoints
 from jobs.exits import DONE, FAILED, USAGE, status_of
 from jobs.tune import command
+from tests.support.processes import marked
 
 EPOCHS = 4
 RECIPE = f"""

@@ -10,16 +10,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-from image_files import BILEVEL, DEEP, DEEP_RGB, GRAY, LAYOUTS, RGB, deep_png, png_chunks, png_with, save, tiff
 from numpy.typing import NDArray
 from PIL import Image
-from rare_files import ALL_LAYOUTS, TIFF_LAYOUTS, tiff_of
 from skimage.color import rgb2lab
 
 from colorize_core.archive import ledger
 from colorize_core.images.decode import read_photograph
 from jobs.archive import command
 from jobs.exits import TOO_MANY_FAILED, status_of
+from tests.support.image_files import (
+    BILEVEL,
+    DEEP,
+    DEEP_RGB,
+    GRAY,
+    LAYOUTS,
+    RGB,
+    deep_png,
+    png_chunks,
+    png_with,
+    save,
+    tiff,
+)
+from tests.support.rare_files import ALL_LAYOUTS, TIFF_LAYOUTS, tiff_of
 
 SUFFIX = {"jpeg": ".jpg", "tiff": ".tif", "webp": ".webp", "bmp": ".bmp", "jp2": ".jp2", "png": ".png"}
 SUFFIX |= {"pbm": ".pbm", "pgm": ".pgm", "ppm": ".ppm", "gif": ".gif"}

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
-from archive_job import files
-from processes import marked
 
 from colorize_core.archive import ledger
+from tests.support.archive_job import files
+from tests.support.processes import marked
 
 Kill = Callable[[subprocess.Popen[str], str], bool]
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from processes import marked
+from tests.support.processes import marked
 
 _STORE_BYTES = 200 << 20
 _HIDE = 'mount -t tmpfs none "$0" && mkdir "$TMPDIR" && exec "$@"'

@@ -9,7 +9,10 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import tifffile
-from image_files import (
+from numpy.typing import NDArray
+from skimage import color as reference
+
+from tests.support.image_files import (
     ALPHA,
     BRADFORD_D50_TO_D65,
     DEEP,
@@ -22,8 +25,6 @@ from image_files import (
     Pixels,
     tiff,
 )
-from numpy.typing import NDArray
-from skimage import color as reference
 
 THICK: Pixels = np.repeat(np.linspace(64, 255, 48).astype(np.uint8)[None], 32, axis=0)  # alpha of which none is 0
 

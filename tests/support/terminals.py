@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from processes import hear_signals
+from tests.support.processes import hear_signals
 
 CTRL_C = "\x03"
 

@@ -20,7 +20,7 @@ from colorize_core.errors import BundleError, UserError
 from colorize_core.recipes import Recipe
 
 DEFAULT = Path(bundle.__file__).parent / "pretrained" / "default"
-LARGEST = 16 << 20
+LARGEST = 32 << 20  # two copies of the weights: for Keras, and in model.onnx
 
 
 @pytest.fixture

@@ -12,12 +12,13 @@ import sys
 import zipfile
 from pathlib import Path
 
-import cluster_file
 import jsonschema
 import pytest
-from cluster_file import FILE, REPO
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from tests.support import cluster_file
+from tests.support.cluster_file import FILE, REPO
 
 CLOUDS = ("aws", "gcp")
 PYTHON = {"24.04": "3.12"}  # of Ubuntu's releases

@@ -7,11 +7,11 @@ import re
 import shlex
 import subprocess
 
-import cluster_file
-from cluster_file import REPO
 from packaging.specifiers import SpecifierSet
 
 from jobs import archive, submit
+from tests.support import cluster_file
+from tests.support.cluster_file import REPO
 
 PAGE = (REPO / "docs" / "clusters.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)

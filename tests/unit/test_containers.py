@@ -10,11 +10,11 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
-from container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 from colorize_core import containers
 from colorize_core.containers import list_members, look_into, read_member
 from colorize_core.errors import ImageError
+from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 
 def patched(content: bytes, field: int, value: bytes) -> bytes:

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import s3fs
-from s3_server import CONTENT, PAGE, S3, SECRET, Connect, Faults, failing, faulty_proxy, names
 
 from colorize_core import storage
 from colorize_core.errors import OutputError
 from colorize_core.storage import patience, stores
+from tests.support.s3_server import CONTENT, PAGE, S3, SECRET, Connect, Faults, failing, faulty_proxy, names
 
 OPERATIONS: dict[str, Callable[[str], Any]] = {
     "read": lambda url: storage.read(f"{url}/a.bin"),

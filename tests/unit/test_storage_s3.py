@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from s3_server import CONTENT, PAGE, S3, Connect, Faults, failing, faulty_proxy, names
 
 from colorize_core import storage
+from tests.support.s3_server import CONTENT, PAGE, S3, Connect, Faults, failing, faulty_proxy, names
 
 
 def test_what_others_do_is_seen_at_once(bucket: str, s3_server: S3) -> None:

@@ -10,11 +10,11 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 from colorize_core import containers
 from colorize_core.containers import list_members, look_into, read_from_tar, read_member, tar_names
 from colorize_core.errors import ImageError
+from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 
 def _linked(*members: tuple[str, bytes, str]) -> bytes:

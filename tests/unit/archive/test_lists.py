@@ -9,8 +9,6 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from container_files import tar
-from listings import rows_of
 
 from colorize_core import storage
 from colorize_core.archive import lists, parts
@@ -18,6 +16,8 @@ from colorize_core.archive.source import list_sources
 from colorize_core.archive.troubles import Outage, reason_of
 from colorize_core.errors import ImageError, InputError
 from colorize_core.storage import patience
+from tests.support.container_files import tar
+from tests.support.listings import rows_of
 
 
 def test_a_list_of_paths(tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ import re
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from plans import MakeRow, Rows, carried_out, listed, listed_file, names_of, plan_of
 
 from colorize_core.archive.names import of_page
+from tests.support.plans import MakeRow, Rows, carried_out, listed, listed_file, names_of, plan_of
 
 pytestmark = pytest.mark.usefixtures("rows_per_bucket")
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)

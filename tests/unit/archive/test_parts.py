@@ -14,12 +14,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from listings import rows_of
 
 from colorize_core import storage
 from colorize_core.archive import parts
 from colorize_core.archive.source import list_sources
 from colorize_core.errors import ImageError, InputError
+from tests.support.listings import rows_of
 
 
 def _tar(path: Path, members: dict[str, bytes]) -> Path:

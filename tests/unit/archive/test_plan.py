@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from plans import MakeRow, carried_out, listed, listed_file, names_of, plan_of, todo_of
 
 from colorize_core.archive import plan
 from colorize_core.archive.plan import Plan
 from colorize_core.archive.spool import Spool
+from tests.support.plans import MakeRow, carried_out, listed, listed_file, names_of, plan_of, todo_of
 
 pytestmark = pytest.mark.usefixtures("rows_per_bucket")
 MIB = 1 << 20

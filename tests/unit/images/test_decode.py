@@ -12,14 +12,14 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import DEEP, GRAY, LAYOUTS, RGB, Pixels, png_chunks, save, tiff
 from numpy.typing import NDArray
 from PIL import Image
-from rare_files import ALL_FORMATS, ALL_LAYOUTS
 
 from colorize_core.errors import ImageError
 from colorize_core.images import decode
 from colorize_core.images.decode import read_photograph, read_rgb, read_small
+from tests.support.image_files import DEEP, GRAY, LAYOUTS, RGB, Pixels, png_chunks, save, tiff
+from tests.support.rare_files import ALL_FORMATS, ALL_LAYOUTS
 
 
 @pytest.mark.parametrize("layout", ALL_LAYOUTS)

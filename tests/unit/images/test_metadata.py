@@ -6,14 +6,14 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import DEEP, DEEP_RGB, RGB, png_chunks
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
-from rare_files import jp2_by_hand, tiff_of
 
 from colorize_core.images.decode import read_photograph, read_small
 from colorize_core.images.exif import Exif
 from colorize_core.images.metadata import Metadata
+from tests.support.image_files import DEEP, DEEP_RGB, RGB, png_chunks
+from tests.support.rare_files import jp2_by_hand, tiff_of
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 XMP = (

@@ -9,10 +9,8 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pytest
-from image_files import png_with
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from rare_files import tiff_of
 from skimage import color as reference
 
 from colorize_core.archive.merge import colorize
@@ -20,6 +18,8 @@ from colorize_core.images import profiles
 from colorize_core.images.decode import read_photograph, read_small
 from colorize_core.images.encode import Encoding, FileFormat
 from colorize_core.images.provenance import Provenance
+from tests.support.image_files import png_with
+from tests.support.rare_files import tiff_of
 
 EIGHT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 SIXTEEN = np.arange(65536, dtype=np.uint16).reshape(256, 256)

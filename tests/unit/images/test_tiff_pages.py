@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-from image_files import DEEP, DEEP_RGB, GRAY, tiff
 from numpy.typing import NDArray
 from PIL import Image
-from rare_files import tiff_of
 from skimage.color import rgb2lab
 
 from colorize_core.errors import ImageError
 from colorize_core.images import decode, tiff_directory
 from colorize_core.images.decode import frames, read_photograph, read_small
+from tests.support.image_files import DEEP, DEEP_RGB, GRAY, tiff
+from tests.support.rare_files import tiff_of
 
 
 def _lightness(pixels: NDArray[Any]) -> NDArray[np.float64]:

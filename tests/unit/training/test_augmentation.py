@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numbered_pairs import numbered
 
 from colorize_core.color import ColorSpace, Floats
 from colorize_core.training.augmentation import age, cut, frame
+from tests.support.numbered_pairs import numbered
 
 
 def test_cut_without_freedom_changes_nothing() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow as tf
-from small_recipe import SETTINGS
 
 from colorize_core.recipes import load_recipe
 from colorize_core.training import loop, pace
 from colorize_core.training.pace import Moment, Pace
 from colorize_core.training.progress import Progress
 from colorize_core.training.screen import EpochBoard, TrialBoard
+from tests.support.small_recipe import SETTINGS
 
 _VALIDATION = 0.5  # seconds
 

@@ -6,13 +6,13 @@ import zlib
 
 import numpy as np
 import pytest
-from numbered_pairs import numbered
 from numpy.typing import NDArray
 from skimage import color as reference
 
 from colorize_core.color import GrayFormula
 from colorize_core.images.square import to_square
 from colorize_core.training import pairs
+from tests.support.numbered_pairs import numbered
 
 Photographs = dict[str, NDArray[np.uint8]]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
-from small_recipe import SETTINGS
 
 from colorize_core.bundle import Bundle, load_bundle
 from colorize_core.models import classes
@@ -20,6 +19,7 @@ from colorize_core.training.checkpoints import State
 from colorize_core.training.pairs import to_pair
 from colorize_core.training.schedules import Schedule
 from colorize_core.training.steps import Replicas
+from tests.support.small_recipe import SETTINGS
 
 SMALL = SETTINGS | {
     "model.settings.dropout": 0.1,

@@ -1,0 +1,79 @@
+"""The network behind one interface: gray or L [n, h, w, 1] goes in, its prediction [n, h', w', channels] comes out.
+
+An engine runs the network. A new engine is one file with a class and one line in ``ENGINES``; an engine's library is
+imported when its first network is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+from colorize_core.color import Floats
+
+if TYPE_CHECKING:
+    import keras
+
+Engine = Literal["auto", "onnx", "keras"]
+ENGINE_CHOICES: tuple[Engine, ...] = get_args(Engine)
+ENGINES = {
+    "onnx": "colorize_core.networks.onnx:OnnxNetwork",
+    "keras": "colorize_core.networks.keras:KerasNetwork",
+}
+
+
+class Network(Protocol):
+    """A network that is ready to predict. It may be called by several threads at once."""
+
+    def __call__(self, inputs: Floats) -> Floats:
+        """Predicts float32 [n, h', w', 2 or 3] from gray or L, float32 [n, h, w, 1]."""
+
+
+class Trained(Protocol):
+    """What an engine opens: a bundle, of which each engine takes its own part."""
+
+    @property
+    def name(self) -> str:
+        """The name for messages."""
+
+    @property
+    def onnx(self) -> bytes:
+        """The network as an ONNX file; b'' if the bundle has none."""
+
+    def model(self) -> keras.Model:
+        """Returns the network as a Keras model."""
+
+
+def open_network(
+    trained: Trained, engine: Engine = "auto", *, threads: int | None = None, gpu: bool = False
+) -> Network:
+    """Opens a network with an engine.
+
+    Args:
+        trained: the bundle.
+        engine: ``auto`` takes ``engine_for``.
+        threads: CPU threads for one call; None for one per CPU.
+        gpu: this process was granted a GPU.
+
+    Raises:
+        BundleError: the bundle has no network that this engine can run, or it is damaged.
+    """
+    chosen = engine_for(trained, gpu=gpu) if engine == "auto" else engine
+    module, name = ENGINES[chosen].split(":")
+    opened: Network = getattr(importlib.import_module(module), name)(trained, threads)
+    return opened
+
+
+def engine_for(trained: Trained, *, gpu: bool) -> str:
+    """Returns the engine that ``auto`` stands for.
+
+    ONNX Runtime, which starts in half a second; Keras for a bundle without an ONNX file, and on a GPU that the
+    installed ONNX Runtime cannot use.
+    """
+    if not trained.onnx:
+        return "keras"
+    if gpu:
+        from colorize_core.networks.onnx import has_cuda
+
+        return "onnx" if has_cuda() else "keras"
+    return "onnx"

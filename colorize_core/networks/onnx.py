@@ -1,0 +1,59 @@
+"""ONNX Runtime: what runs a network on CPUs, and on CUDA where its GPU build is installed."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import onnxruntime
+
+from colorize_core.color import Floats
+from colorize_core.errors import BundleError, one_line
+from colorize_core.networks import Trained
+
+_CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+_ERRORS_ONLY = 4  # ONNX Runtime's log level "fatal": what it says otherwise reaches the caller as an exception
+
+
+class OnnxNetwork:
+    """A network in an ONNX Runtime session.
+
+    Args:
+        trained: a bundle with an ONNX file.
+        threads: CPU threads for one call; None for one per CPU.
+
+    Raises:
+        BundleError: the bundle has no ONNX file, or one that does not load.
+    """
+
+    def __init__(self, trained: Trained, threads: int | None = None) -> None:
+        if not trained.onnx:
+            raise BundleError(f"model bundle {trained.name} has no model.onnx: choose --engine keras")
+        try:
+            self._session = session(trained.onnx, threads)
+            [source], [result] = self._session.get_inputs(), self._session.get_outputs()
+        except Exception as error:  # ONNX Runtime raises classes of its own, with no common base
+            raise BundleError(f"model.onnx of {trained.name} cannot be loaded: {one_line(error)}") from error
+        self._input, self._output = source.name, result.name
+
+    def __call__(self, inputs: Floats) -> Floats:
+        """Predicts float32 [n, h', w', 2 or 3] from float32 [n, h, w, 1]."""
+        [outputs] = self._session.run([self._output], {self._input: np.ascontiguousarray(inputs, np.float32)})
+        return np.asarray(outputs, np.float32)
+
+
+def session(content: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Returns an ONNX Runtime session of a file's content, on CUDA if this installation has it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
+    options.inter_op_num_threads = 1
+    # Waiting threads would otherwise turn in a loop, on CPUs that decoders need.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = _ERRORS_ONLY
+    return onnxruntime.InferenceSession(content, options, providers=[*([_CUDA] if has_cuda() else []), _CPU])
+
+
+def has_cuda() -> bool:
+    """Returns True if the installed ONNX Runtime is built for CUDA, and this process may see a GPU."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return visible not in ("", "-1") and _CUDA in onnxruntime.get_available_providers()
