@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core import errors, storage
 from colorize_core.errors import ColorizeError, OutputError, UserError, one_line, printable
+from colorize_core.quiet import native_stderr_silenced
 
 if TYPE_CHECKING:
     import ray.data
@@ -250,21 +251,6 @@ def check_lasting(path: str) -> None:
             f"OUTPUT {path} is relative, and a submitted job runs in a copy of your folder that is removed with it: "
             "give an absolute path or a URL"
         )
-
-
-@contextmanager
-def native_stderr_silenced() -> Iterator[None]:
-    """Keeps what compiled code prints while it starts off the screen; Python's exceptions pass."""
-    sys.stderr.flush()
-    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
 
 
 def _silence_libraries() -> None:

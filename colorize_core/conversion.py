@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from colorize_core import cluster
 from colorize_core.color import ColorSpace, Floats
 from colorize_core.errors import ColorizeError, one_line
 from colorize_core.inference import network_size
+from colorize_core.quiet import tensorflow_silenced
 from colorize_core.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ def to_onnx(model: keras.Model, recipe: Recipe) -> tuple[bytes, Compared]:
     Raises:
         ColorizeError: the conversion failed, or its result differs from the model by more than ``TOLERANCE``.
     """
-    with tempfile.TemporaryDirectory() as scratch, _quiet():
+    with tempfile.TemporaryDirectory() as scratch, tensorflow_silenced():
         path = os.path.join(scratch, "model.onnx")
         with _explained(recipe, "ONNX"):
             model.export(path, format="onnx", verbose=False, input_signature=_signature(model, recipe))
@@ -94,7 +93,7 @@ def to_saved_model(model: keras.Model, recipe: Recipe) -> tuple[dict[str, bytes]
     Raises:
         ColorizeError: as ``to_onnx``.
     """
-    with tempfile.TemporaryDirectory() as scratch, _quiet():
+    with tempfile.TemporaryDirectory() as scratch, tensorflow_silenced():
         with _explained(recipe, "SavedModel"):
             model.export(scratch, format="tf_saved_model", verbose=False, input_signature=_signature(model, recipe))
             compared = _compare(model, _load_saved_model(scratch), recipe)
@@ -117,16 +116,6 @@ def _check(compared: Compared, recipe: Recipe, what: str) -> None:
             f"{recipe.name} as {what} differs from the Keras model by {compared.difference:.2g}, more than "
             f"{TOLERANCE:g}: nothing was written"
         )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the greetings, logs and warnings of TensorFlow and the converters off the screen; exceptions pass."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    with cluster.native_stderr_silenced(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _signature(model: keras.Model, recipe: Recipe) -> list[keras.InputSpec]:

@@ -17,6 +17,7 @@ from colorize_core.bundle import Bundle
 from colorize_core.color import ColorSpace
 from colorize_core.conversion import INPUT_RANGE, to_onnx, to_saved_model
 from colorize_core.errors import ColorizeError, OutputError, one_line
+from colorize_core.quiet import tensorflow_silenced
 from colorize_core.training import pairs
 
 ExportFormat = Literal["onnx", "savedmodel"]
@@ -112,11 +113,15 @@ def _check_output(output: str, file_format: ExportFormat) -> str:
 def _make(bundle: Bundle, file_format: ExportFormat) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Returns the content of the JSON file, and of each file of the model by its name below the folder."""
     if file_format == "savedmodel":
-        contents, compared = to_saved_model(bundle.model(), bundle.recipe)
+        with tensorflow_silenced():
+            model = bundle.model()
+        contents, compared = to_saved_model(model, bundle.recipe)
         return _facts(bundle, compared.facts(), file_format), contents
     content, converted = bundle.onnx, dict(bundle.converted)
     if not content:  # a bundle of format 1
-        content, found = to_onnx(bundle.model(), bundle.recipe)
+        with tensorflow_silenced():
+            model = bundle.model()
+        content, found = to_onnx(model, bundle.recipe)
         converted = found.facts()
     return _facts(bundle, converted, file_format), {_MAIN["onnx"]: content}
 

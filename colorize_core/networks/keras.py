@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-
-import tensorflow as tf
-
 from colorize_core.color import Floats
 from colorize_core.networks import Trained
+from colorize_core.quiet import tensorflow_silenced
 
 
 class KerasNetwork:
@@ -25,9 +19,12 @@ class KerasNetwork:
     """
 
     def __init__(self, trained: Trained, threads: int | None = None) -> None:
-        if threads and not tf.config.threading.get_intra_op_parallelism_threads():
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-        model = trained.model()
+        with tensorflow_silenced():
+            import tensorflow as tf
+
+            if threads and not tf.config.threading.get_intra_op_parallelism_threads():
+                tf.config.threading.set_intra_op_parallelism_threads(threads)
+            model = trained.model()
         # Twice as fast as Model.predict at such batches, which copies and calls back around each.
         self._network = tf.function(
             lambda x: model(x, training=False),
