@@ -19,7 +19,8 @@ from colorize_core.errors import (
 )
 
 if TYPE_CHECKING:
-    from colorize_core.archive.pipeline import Archive, ArchiveConfig
+    from colorize_core.archive.config import ArchiveConfig
+    from colorize_core.archive.job import Archive
     from colorize_core.bundle import Bundle, load_bundle
     from colorize_core.inference import Colorizer
     from colorize_core.recipes import Recipe, load_recipe
@@ -48,8 +49,8 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Archive": "colorize_core.archive.pipeline",
-    "ArchiveConfig": "colorize_core.archive.pipeline",
+    "Archive": "colorize_core.archive.job",
+    "ArchiveConfig": "colorize_core.archive.config",
     "Bundle": "colorize_core.bundle",
     "Colorizer": "colorize_core.inference",
     "Recipe": "colorize_core.recipes",

@@ -6,13 +6,16 @@ from typing import Any
 
 import click
 
+from colorize_core.archive.config import ArchiveConfig
 from colorize_core.archive.finish import OUTPUT_FORMATS
+from colorize_core.archive.job import Archive
 from colorize_core.archive.log_lines import LogLines
-from colorize_core.archive.pipeline import Archive, ArchiveConfig
+from colorize_core.archive.runners import LOCAL_PHOTOGRAPHS, RUNNERS
 from colorize_core.archive.screen import Screen, Terminal
 from colorize_core.archive.summary import RunSummary
 from colorize_core.bundle import FAITHFUL, VIVID
 from colorize_core.images.tiff import COMPRESSIONS, Compression
+from colorize_core.networks import ENGINE_CHOICES
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 from jobs.options import FRACTION, encoding_of, saturation_of
 
@@ -46,6 +49,22 @@ from jobs.options import FRACTION, encoding_of, saturation_of
 @click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
 @click.option("--dedupe", is_flag=True, help="Colorize equal files once, and copy the result.")
 @click.option("--report/--no-report", default=True, help="Make a page that shows the results.  [default: report]")
+@click.option(
+    "--runner",
+    type=click.Choice(RUNNERS),
+    default="auto",
+    show_default=True,
+    help="Run on Ray, or without it on this machine. auto: local for up to "
+    f"{LOCAL_PHOTOGRAPHS:,} photographs when RAY_ADDRESS names no cluster.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINE_CHOICES),
+    default="auto",
+    show_default=True,
+    help="What runs the network: ONNX Runtime or Keras (TensorFlow). auto: ONNX Runtime when the bundle has an ONNX "
+    "file, unless only Keras can use the GPU.",
+)
 @click.option("--log-json", is_flag=True, help="A JSON object per line, for programs.")
 def command(
     dry_run: bool,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from colorize_core import samples, storage
-from colorize_core.archive.pipeline import Archive, ArchiveConfig
+from colorize_core.archive.config import ArchiveConfig
+from colorize_core.archive.job import Archive
 from colorize_core.archive.screen import Terminal
 from colorize_core.archive.side_by_side import write_side_by_side
 from jobs.archive import colorize

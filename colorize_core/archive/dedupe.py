@@ -84,7 +84,7 @@ def _split(made: Plan, content: dict[str, str], originals: dict[str, str]) -> tu
     return replace(made, todo=kept), copies
 
 
-def hash_contents(task: pa.Table) -> pa.Table:
+def hash_contents(task: pa.Table, deaths: int = 0) -> pa.Table:
     """Rows of ``plan.TASK_SCHEMA`` to source, name and SHA-256; '' for what cannot be read: another stage says why."""
     rows = []
     for row in task.to_pylist():
@@ -108,7 +108,7 @@ class Copy:
     finish: Finish
     originals: dict[str, LedgerRow]
 
-    def __call__(self, task: pa.Table) -> pa.Table:
+    def __call__(self, task: pa.Table, deaths: int = 0) -> pa.Table:
         """Rows of ``SCHEMA`` to rows of ``finish.SCHEMA``. Raises ColorizeError."""
         target = sink.FileSink(self.finish.output, self.finish.task_name(task), self.finish.fence.check)
         try:

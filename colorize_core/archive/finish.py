@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from colorize_core.archive import gallery, ledger, meters, priority, sink
+from colorize_core.archive import gallery, ledger, priority, sink
 from colorize_core.archive.ledger import LedgerRow
 from colorize_core.archive.lock import Fence
 from colorize_core.archive.merge import Colorized, colorize
@@ -33,6 +33,10 @@ STAGES = ("read", "predict", "finish")
 SCHEMA = pa.schema([*ledger.SCHEMA, *((stage, pa.float32()) for stage in STAGES)])  # a ledger's row, seconds by stage
 
 
+def _not_counted(row: LedgerRow, read: int) -> None:
+    """Nobody watches."""
+
+
 @dataclass(frozen=True)
 class Finish:
     """Rows that went through the network to rows of the ledger, one photograph at a time.
@@ -48,6 +52,7 @@ class Finish:
         pictured: how many tasks, from the first on, keep small pictures for the gallery.
         fence: asked before anything gets into the ledger.
         not_before: the ledger's last time and a bit: also after a clock was set back the newest row is the last.
+        count: called with each row and the bytes of its file, where an operator watches.
     """
 
     output: str
@@ -60,12 +65,13 @@ class Finish:
     pictured: int
     fence: Fence
     not_before: datetime
+    count: Callable[[LedgerRow, int], None] = _not_counted
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """Rows of ``predict.SMALL_SCHEMA`` to rows of ``SCHEMA``. Raises ColorizeError."""
+    def __call__(self, batch: pa.Table, deaths: int = 0) -> pa.Table:
+        """Rows of ``predict.SMALL_SCHEMA`` to rows of ``SCHEMA``; ``deaths`` as of ``Read``. Raises ColorizeError."""
         name = self.task_name(batch)
         target = self._sink(name)
-        suspects = Suspects(self.output, f"{name}-finish")
+        suspects = Suspects(self.output, f"{name}-finish", deaths)
         album = gallery.Album(self.output, name) if batch["task"][0].as_py() < self.pictured else None
         try:
             finished = list(self._finish(batch, target, suspects, album))
@@ -76,7 +82,7 @@ class Finish:
         except OSError as error:
             raise ColorizeError(f"OUTPUT {self.output} cannot be written: {one_line(error)}") from error
         for row, _, size in finished:
-            meters.count(row, size)
+            self.count(row, size)
         return pa.Table.from_pylist([vars(row) | stages for row, stages, _ in finished], SCHEMA)
 
     def _sink(self, name: str) -> sink.Sink:

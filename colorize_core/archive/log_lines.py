@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from colorize_core.archive.job import Archive
     from colorize_core.archive.ledger import LedgerRow
-    from colorize_core.archive.pipeline import Archive
     from colorize_core.archive.plan import Plan
     from colorize_core.archive.screen import Rows
     from colorize_core.archive.summary import RunSummary

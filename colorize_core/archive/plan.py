@@ -78,6 +78,7 @@ class Plan:
         failed_before: how many failed in an earlier run and are left alone.
         outdated: how many of ``todo`` were done by another model or other settings, or changed since.
         newest: the last time in the ledger.
+        least_per_task: fewer files make no task of their own.
     """
 
     todo: Spool
@@ -87,11 +88,12 @@ class Plan:
     failed_before: int = 0
     outdated: int = 0
     newest: datetime = _NEVER
+    least_per_task: int = _LEAST_FILES
 
     @property
     def files_per_task(self) -> int:
         """At most: the more photographs there are, the more of them."""
-        return min(max(_LEAST_FILES, math.ceil(self.todo.num_rows / _TASKS)), _MOST_FILES)
+        return min(max(self.least_per_task, math.ceil(self.todo.num_rows / _TASKS)), _MOST_FILES)
 
     def tasks_of(self, photographs: int) -> int:
         """How many tasks, from the first on, have at most so many photographs together."""

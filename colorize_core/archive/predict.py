@@ -9,18 +9,18 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
 import pyarrow as pa
 
-from colorize_core import placement
 from colorize_core.archive import parts
 from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
-from colorize_core.bundle import Bundle
 from colorize_core.color import Floats
-from colorize_core.errors import BundleError, ImageError, one_line
+from colorize_core.errors import ImageError, one_line
 from colorize_core.images import decode, square
 from colorize_core.inference import Colorizer, network_size
 from colorize_core.recipes import Recipe
@@ -52,33 +52,49 @@ SMALL_SCHEMA = pa.schema(
 NO_PAGE = {"page": 1, "frame": 0, "small": b"", "small_width": 0, "small_height": 0}
 
 
-def read_small(task: pa.Table, *, recipe: Recipe, recolor: bool, output: str, run_id: str) -> pa.Table:
-    """Stage 1: rows of ``plan.TASK_SCHEMA`` to rows of ``SMALL_SCHEMA``, one for each page of a photograph."""
-    cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
-    rows = []
-    outage = Outage()
-    suspects = Suspects(output, f"{run_id}-{task['task'][0].as_py():08d}-read")
-    for row in task.to_pylist():
-        started = time.perf_counter()
-        row |= {"file": b"", "content": "", "reason": "", "message": "", "read": 0.0, "predict": 0.0}
-        pages = [NO_PAGE]
-        try:
-            if suspects.is_deadly(row["source"]):
-                raise ImageError("internal", DEADLY)
-            with outage.watched(os.fsdecode(row["path"])):
-                row["file"] = parts.read(row)
-            row["content"] = hashlib.sha256(row["file"]).hexdigest()
-            pages = _pages(row["file"], recipe, recolor)
-        except ImageError as error:
-            row |= {"file": b"", "reason": error.reason, "message": error.message}
-        except OSError as error:
-            row |= {"reason": reason_of(error), "message": f"cannot be read: {one_line(error)}"}
-        except Exception as error:  # one photograph must not take the others with it
-            row |= {"file": b"", "reason": "internal", "message": one_line(error)}
-        row["read"] = time.perf_counter() - started
-        rows += [row | pages[0], *(row | page | {"file": b"", "read": 0.0} for page in pages[1:])]
-    suspects.close()
-    return pa.Table.from_pylist(rows, SMALL_SCHEMA)
+@dataclass(frozen=True)
+class Read:
+    """Stage 1: rows of ``plan.TASK_SCHEMA`` to rows of ``SMALL_SCHEMA``, one for each page of a photograph.
+
+    Attributes:
+        recipe: what the network is to see.
+        recolor: also photographs that are in color already.
+        output: where the run writes.
+        run_id: of the run.
+    """
+
+    recipe: Recipe
+    recolor: bool
+    output: str
+    run_id: str
+
+    def __call__(self, task: pa.Table, deaths: int = 0) -> pa.Table:
+        """Reads one task, over which so many processes have died before."""
+        cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
+        rows = []
+        outage = Outage()
+        suspects = Suspects(self.output, f"{self.run_id}-{task['task'][0].as_py():08d}-read", deaths)
+        for row in task.to_pylist():
+            started = time.perf_counter()
+            row |= {"file": b"", "content": "", "reason": "", "message": "", "read": 0.0, "predict": 0.0}
+            pages = [NO_PAGE]
+            try:
+                if suspects.is_deadly(row["source"]):
+                    raise ImageError("internal", DEADLY)
+                with outage.watched(os.fsdecode(row["path"])):
+                    row["file"] = parts.read(row)
+                row["content"] = hashlib.sha256(row["file"]).hexdigest()
+                pages = _pages(row["file"], self.recipe, self.recolor)
+            except ImageError as error:
+                row |= {"file": b"", "reason": error.reason, "message": error.message}
+            except OSError as error:
+                row |= {"reason": reason_of(error), "message": f"cannot be read: {one_line(error)}"}
+            except Exception as error:  # one photograph must not take the others with it
+                row |= {"file": b"", "reason": "internal", "message": one_line(error)}
+            row["read"] = time.perf_counter() - started
+            rows += [row | pages[0], *(row | page | {"file": b"", "read": 0.0} for page in pages[1:])]
+        suspects.close()
+        return pa.Table.from_pylist(rows, SMALL_SCHEMA)
 
 
 def _pages(file: bytes, recipe: Recipe, recolor: bool) -> list[dict[str, Any]]:
@@ -102,39 +118,24 @@ def _pages(file: bytes, recipe: Recipe, recolor: bool) -> list[dict[str, Any]]:
     return pages
 
 
-class Predictor:
-    """Stage 2, an actor: ``small`` from gray to ab."""
-
-    def __init__(self, bundle: Bundle, threads: int | None, saturation: float) -> None:
-        self._failure: BundleError | None = None
-        if threads:
-            placement.hide_gpus()
-        try:
-            self._colorizer = Colorizer(bundle, threads, saturation)
-        except BundleError as error:
-            self._failure = error  # raised here, it would start the actor again and again
-
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        """Rows of ``SMALL_SCHEMA``; those without ``small`` pass untouched."""
-        if self._failure:
-            raise self._failure
-        changed = ["small", "small_width", "small_height", "predict"]  # the files beside them are not copied
-        rows = batch.select(changed).to_pylist()
-        readable = [row for row in rows if row["small"]]
-        grays = [
-            np.frombuffer(row["small"], np.uint8).reshape(row["small_height"], row["small_width"]) for row in readable
-        ]
-        started = time.perf_counter()
-        predictions = self._colorizer.predict(grays)
-        share = (time.perf_counter() - started) / max(1, len(readable))
-        for row, ab in zip(readable, predictions, strict=True):
-            row["small_height"], row["small_width"] = ab.shape[:2]
-            row["small"] = ab.astype(np.float16).tobytes()
-            row["predict"] = share
-        made = pa.Table.from_pylist(rows, pa.schema([SMALL_SCHEMA.field(name) for name in changed]))
-        for name in changed:
-            batch = batch.set_column(batch.schema.get_field_index(name), name, made[name])
-        return batch
+def predict(batch: pa.Table, colorizers: Sequence[Colorizer]) -> pa.Table:
+    """Stage 2, with the one network: ``small`` from gray to ab. Rows without ``small`` pass untouched."""
+    [colorizer] = colorizers
+    changed = ["small", "small_width", "small_height", "predict"]  # the files beside them are not copied
+    rows = batch.select(changed).to_pylist()
+    readable = [row for row in rows if row["small"]]
+    grays = [np.frombuffer(row["small"], np.uint8).reshape(row["small_height"], row["small_width"]) for row in readable]
+    started = time.perf_counter()
+    predictions = colorizer.predict(grays)
+    share = (time.perf_counter() - started) / max(1, len(readable))
+    for row, ab in zip(readable, predictions, strict=True):
+        row["small_height"], row["small_width"] = ab.shape[:2]
+        row["small"] = ab.astype(np.float16).tobytes()
+        row["predict"] = share
+    made = pa.Table.from_pylist(rows, pa.schema([SMALL_SCHEMA.field(name) for name in changed]))
+    for name in changed:
+        batch = batch.set_column(batch.schema.get_field_index(name), name, made[name])
+    return batch
 
 
 def chroma_of(row: dict[str, Any]) -> Floats | None:

@@ -17,8 +17,8 @@ from colorize_core.archive.summary import FOLDER, RunSummary
 from colorize_core.board import Board
 
 if TYPE_CHECKING:
+    from colorize_core.archive.job import Archive
     from colorize_core.archive.ledger import LedgerRow
-    from colorize_core.archive.pipeline import Archive
     from colorize_core.archive.plan import Plan
 
     Rows = Callable[[LedgerRow], None]

@@ -17,8 +17,8 @@ from colorize_core import __version__, storage
 from colorize_core.errors import printable
 
 if TYPE_CHECKING:
+    from colorize_core.archive.config import ArchiveConfig
     from colorize_core.archive.ledger import LedgerRow
-    from colorize_core.archive.pipeline import ArchiveConfig
     from colorize_core.archive.plan import Plan
     from colorize_core.archive.source import Listing
     from colorize_core.bundle import Bundle

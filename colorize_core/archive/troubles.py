@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from colorize_core import cluster, storage
+from colorize_core import storage
 
 FOLDER = "_partial"  # in OUTPUT: what nobody needs when a run is over
 _GIVE_UP = 3  # photographs in a row that a store fails, each after patience of its own
@@ -68,17 +68,18 @@ class Absence:
 class Suspects:
     """Remembers over the death of a process what it was doing, when its task is done again.
 
-    A decoder may crash, or take more memory than there is. Ray runs such a task again, on and on. The second time each
-    photograph is noted in a file before it is begun: one over which two processes have died is left out.
+    A decoder may crash, or take more memory than there is. Runners run such a task again, on and on. The second time
+    each photograph is noted in a file before it is begun: one over which two processes have died is left out.
 
     Args:
         output: where the run writes.
         name: of the task, as no other has it.
+        deaths: how many processes died over the task before.
     """
 
-    def __init__(self, output: str, name: str) -> None:
+    def __init__(self, output: str, name: str, deaths: int) -> None:
         self._path = storage.join(output, FOLDER, f"{name}.json")
-        self._watches = cluster.attempt() > 0
+        self._watches = deaths > 0
         self._deaths: dict[str, int] = {}
         if self._watches:
             with suppress(FileNotFoundError, ValueError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from colorize_core.color import ColorSpace
@@ -32,6 +33,12 @@ ENCODERS = (
     *("VGG16", "VGG19"),
     "EfficientNetLite0",
 )
+_LARGEST = 65_536  # a number in model.settings: a width, a side, a count
+_LONGEST = 32  # a list in model.settings, which has an entry per level of the network
+_DEEPEST = 4  # lists and mappings in each other in model.settings
+_MOST_CONVOLUTIONS = 256
+_MOST_WEIGHTS = 1 << 29  # 2 GiB of float32: an ONNX file holds no more
+_ENCODER_CHANNELS = 4096  # more than any encoder's deepest map has
 TEMPERATURE = 0.38  # of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
 
 
@@ -68,15 +75,26 @@ def build(
     module, function = BUILDERS[name].split(":")
     builder = getattr(importlib.import_module(module), function)
     try:
-        _check(settings, builder)
+        _check(settings, builder, has_encoder=encoder is not None)
         model: keras.Model = builder(head=head, encoder=encoder, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model
 
 
-def _check(settings: Mapping[str, Any], builder: Callable[..., Any]) -> None:
-    """Raises ValueError where a name or a truth value is none of the builder's: Python would take it for another."""
+def check_sizes(settings: Any, depth: int = 0) -> None:
+    """Raises ValueError if a number or a list in ``model.settings`` is larger than any network's."""
+    if isinstance(settings, Mapping | list | tuple):
+        if len(settings) > _LONGEST or depth == _DEEPEST:
+            raise ValueError(f"model.settings has a list of more than {_LONGEST} values, or one deep inside others")
+        for value in settings.values() if isinstance(settings, Mapping) else settings:
+            check_sizes(value, depth + 1)
+    elif isinstance(settings, int | float) and not -_LARGEST <= settings <= _LARGEST:  # nan neither
+        raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest is {_LARGEST:,}")
+
+
+def _check(settings: Mapping[str, Any], builder: Callable[..., Any], *, has_encoder: bool) -> None:
+    """Raises ValueError where a name or a truth value is none of the builder's, or the network would be too large."""
     hints = get_type_hints(builder)
     for name, value in settings.items():
         hint = hints.get(name)
@@ -85,6 +103,28 @@ def _check(settings: Mapping[str, Any], builder: Callable[..., Any]) -> None:
             raise ValueError(f"{name} is {value!r}; choose from {', '.join(map(str, choices))}")
         if hint is bool and not isinstance(value, bool):
             raise ValueError(f"{name} is {value!r}; choose from true, false")
+    check_sizes(settings)
+    if sum(settings.get("convolutions", ())) > _MOST_CONVOLUTIONS:
+        raise ValueError(f"convolutions are {sum(settings['convolutions'])} in all: the most are {_MOST_CONVOLUTIONS}")
+    if (weights := _weights(settings, has_encoder=has_encoder)) > _MOST_WEIGHTS:
+        raise ValueError(f"the network would have about {weights:.1e} weights: the most are {_MOST_WEIGHTS:.1e}")
+
+
+def _weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates the weights of a network, within a factor of two or so, from the names that all builders share."""
+    widths = [1, *(abs(int(width)) for width in settings.get("widths", ()))]
+    counts = settings.get("convolutions", ())
+    side, code = (abs(int(settings.get(name, 0))) for name in ("side", "code"))
+    bottleneck = abs(int(settings.get("bottleneck", 0)))
+    if bottleneck:  # dense: from the image to the code and back
+        shown = (side // 32 + 1) ** 2 * _ENCODER_CHANNELS if has_encoder else side * side
+        layers = [shown, *widths[1:], bottleneck]
+        back = [bottleneck, *reversed(widths[1:]), 3 * side * side]
+        return sum(a * b for chain in (layers, back) for a, b in pairwise(chain))
+    convolutions = 2 * 9 * sum(a * b for a, b in pairwise(widths))
+    repeated = 9 * sum(max(0, int(count) - 1) * width**2 for count, width in zip(counts, widths[1:], strict=False))
+    dense = 2 * (side >> min(64, len(widths) - 1)) ** 2 * code * (_ENCODER_CHANNELS if has_encoder else widths[-1])
+    return convolutions + repeated + dense + 3 * widths[-1] ** 2
 
 
 def of_recipe(recipe: Recipe) -> keras.Model:

@@ -72,8 +72,21 @@ def engine_for(trained: Trained, *, gpu: bool) -> str:
     """
     if not trained.onnx:
         return "keras"
-    if gpu:
-        from colorize_core.networks.onnx import has_cuda
+    return "keras" if gpu and not has_gpu() else "onnx"
 
-        return "onnx" if has_cuda() else "keras"
-    return "onnx"
+
+def has_gpu() -> bool:
+    """Returns True if ONNX Runtime can use a GPU that this process may see."""
+    from colorize_core.networks.onnx import has_cuda
+
+    return has_cuda()
+
+
+def advice(trained: Trained, engine: Engine) -> str:
+    """Returns a line for the user of a bundle that only Keras runs, unless that is what was asked for; else ''."""
+    if trained.onnx or engine == "keras":
+        return ""
+    return (
+        f"model bundle {trained.name} has format 1, without model.onnx: it runs through TensorFlow, which takes longer "
+        "to start; colorize export --format bundle makes one of format 2"
+    )

@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from colorize_core import storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.errors import RecipeError, one_line
-from colorize_core.models import BUILDERS, ENCODERS, TEMPERATURE
+from colorize_core.models import BUILDERS, ENCODERS, TEMPERATURE, check_sizes
 
+LONGEST_TEXT = 10_000  # characters of a name, a path or a note
+# Characters that control a terminal or turn the direction of text, halves of characters, and what begins HTML markup.
+UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|<(?=[A-Za-z/!?])")
+_LARGEST_SIDE = 4096  # pixels
 _SHIPPED = Path(__file__).parent
+
+
+def check_text(text: str) -> str:
+    """Returns the text. Raises ValueError if it is too long, or has control characters or markup in it."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"a text of {len(text):,} characters is longer than {LONGEST_TEXT:,}: shorten it")
+    if found := UNSAFE_TEXT.search(text):
+        raise ValueError(f"a text has a control character or markup ({found[0]!r}) in it: remove it")
+    return text
+
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(check_text)]
+_Side = Annotated[int, Field(ge=8, le=_LARGEST_SIDE)]
+_Count = Annotated[int, Field(ge=1, le=1_000_000)]  # epochs and the like
+
+
+def _texts(value: Any) -> list[str]:
+    """Returns the strings in a value of lists and mappings, keys of mappings too."""
+    if isinstance(value, Mapping):
+        return [text for pair in value.items() for part in pair for text in _texts(part)]
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in _texts(part)]
+    return [value] if isinstance(value, str) else []
 
 
 class _Settings(BaseModel):
@@ -26,13 +54,13 @@ class DataSettings(_Settings):
 
     color_space: ColorSpace = "lab"
     gray: GrayFormula = "luminance"
-    size: int = Field(ge=8, description="pixels on a side of the stored square")
-    crop: int = Field(ge=8, description="pixels on a side of a training crop")
+    size: _Side = Field(description="pixels on a side of the stored square")
+    crop: _Side = Field(description="pixels on a side of a training crop")
     min_scale: float = Field(default=1.0, gt=0, le=1, description="smallest part of the square that a crop may show")
     flip: bool = True
     aged: float = Field(default=0.0, ge=0, le=1, description="part of the inputs with another gamma and contrast")
     framed: float = Field(default=0.0, ge=0, le=1, description="part of the images inside a flat, colorless frame")
-    inference_side: int = Field(ge=8, description="a photograph is shown to the network with this many pixels, squared")
+    inference_side: _Side = Field(description="a photograph is shown to the network with this many pixels, squared")
     mirrored: bool = Field(default=False, description="its colors are the mean of those of it and of its mirror image")
 
     @model_validator(mode="after")
@@ -45,13 +73,20 @@ class DataSettings(_Settings):
 class ModelSettings(_Settings):
     """A registered model and its settings."""
 
-    name: str
+    name: Text
     settings: dict[str, Any] = {}
-    multiple: int = Field(ge=1, description="the model's input sides are multiples of this")
+    multiple: int = Field(ge=1, le=_LARGEST_SIDE, description="the model's input sides are multiples of this")
     square: bool = Field(default=False, description="it takes squares of data.inference_side alone")
-    encoder: str | None = Field(default=None, description="of keras.applications, in place of the model's own")
-    encoder_weights: str = Field(default="none", description="where training starts: none, imagenet, or a file of them")
-    start: str = Field(default="none", description="a bundle of the same model, with whose weights training starts")
+    encoder: Text | None = Field(default=None, description="of keras.applications, in place of the model's own")
+    encoder_weights: Text = Field(default="none", description="where training starts: none, imagenet, or a file")
+    start: Text = Field(default="none", description="a bundle of the same model, with whose weights training starts")
+
+    @model_validator(mode="after")
+    def _settings_are_of_a_sensible_size(self) -> ModelSettings:
+        check_sizes(self.settings)
+        for text in _texts(self.settings):
+            check_text(text)
+        return self
 
     @model_validator(mode="after")
     def _encoder_is_known(self) -> ModelSettings:
@@ -84,8 +119,8 @@ class TrainingSettings(_Settings):
         description="of ab-classification: 1 gives the mean color, near 0 the likeliest",
     )
     rebalance: float = Field(default=0.0, ge=0, description="extra weight of a pixel, per unit of its chroma / 128")
-    epochs: int = Field(ge=1)
-    batch_size: int = Field(ge=1)
+    epochs: _Count
+    batch_size: int = Field(ge=1, le=65_536)
     learning_rate: float = Field(gt=0, description="at its peak")
     schedule: Literal["cosine", "exponential", "constant"] = Field(default="cosine", description="after the warm-up")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
@@ -103,16 +138,16 @@ class TrainingSettings(_Settings):
         le=4,
         description="factor of the colors, put into the last layer after training; history is before it",
     )
-    patience: int | None = Field(default=None, ge=1, description="epochs without a better one that end the training")
-    keep: int = Field(default=2, ge=1, description="checkpoints kept while it goes on, the newest")
-    samples_every: int = Field(default=5, ge=1, description="epochs between two looks at validation images")
+    patience: _Count | None = Field(default=None, description="epochs without a better one that end the training")
+    keep: _Count = Field(default=2, description="checkpoints kept while it goes on, the newest")
+    samples_every: _Count = Field(default=5, description="epochs between two looks at validation images")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class Recipe(_Settings):
     """Everything that a training run needs beside data and place."""
 
-    name: str
+    name: Text
     data: DataSettings
     model: ModelSettings
     training: TrainingSettings

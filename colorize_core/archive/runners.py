@@ -1,0 +1,198 @@
+"""What runs the stages of an archive: read -> predict -> finish, on Ray Data or in a child process of this one.
+
+Both run the same stages, and so leave the same ledger and the same bytes. A new runner is a class with the methods of
+``Runner`` and a line in ``opened``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+
+import pyarrow as pa
+
+from colorize_core import cluster, local, placement
+from colorize_core.archive import meters
+from colorize_core.archive.finish import Finish
+from colorize_core.archive.plan import Plan
+from colorize_core.archive.predict import Read, predict
+from colorize_core.images.encode import FILE_FORMATS
+from colorize_core.networks import has_gpu
+from colorize_core.predictor import Networks, Predictor
+
+if TYPE_CHECKING:
+    import ray.data
+
+RunnerName = Literal["auto", "ray", "local"]
+RUNNERS: tuple[RunnerName, ...] = get_args(RunnerName)
+Stage = Callable[[pa.Table, int], pa.Table]
+"""Does one task, given how many processes died over it before."""
+
+LOCAL_PHOTOGRAPHS = 2000  # at most, for ``auto`` to choose ``local``
+_TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
+_CPUS_TO_READ = 0.5  # much of its time is the store's; and a second one reads on beside one that has a huge scan
+_TASKS_PER_THREAD = 4  # locally, so that threads end together
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What is done to the photographs of a task, one stage after the other."""
+
+    read: Read
+    networks: Networks
+    finish: Finish
+
+
+class Runner(Protocol):
+    """Runs stages on tasks."""
+
+    def shaped(self, planned: Plan) -> Plan:
+        """Returns the plan with tasks of a size that suits the runner."""
+
+    def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
+        """Runs all stages on tables of ``plan.TASK_SCHEMA``. Yields tables of ``finish.SCHEMA`` as they are done."""
+
+    def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
+        """Runs one stage. Yields its tables as they are done."""
+
+
+def choose(name: RunnerName, planned: Plan) -> RunnerName:
+    """Returns ``ray`` or ``local``; for ``auto`` the one that finishes sooner.
+
+    ``local`` if no cluster is named by RAY_ADDRESS, none is connected, and the plan has at most ``LOCAL_PHOTOGRAPHS``.
+    """
+    if name != "auto":
+        return name
+    ray = sys.modules.get("ray")
+    on_cluster = bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
+    return "ray" if on_cluster or planned.todo.num_rows > LOCAL_PHOTOGRAPHS else "local"
+
+
+@contextmanager
+def opened(name: RunnerName, file_format: str, say: Callable[[str], None]) -> Iterator[Runner]:
+    """Opens a runner for as long as the block runs.
+
+    Args:
+        name: ``ray`` or ``local``.
+        file_format: of OUTPUT.
+        say: called with a line for the user when there is something to know.
+
+    Raises:
+        ColorizeError: Ray cannot be started, or its cluster not be reached; or a stage failed.
+    """
+    lost = "a stage failed; what was finished is kept, the same command goes on"
+    if name == "local":
+        with cluster.explained(lost), local.Pool() as pool:
+            yield LocalRunner(pool, file_format)
+        return
+    with cluster.connected() as resources, cluster.explained(lost):
+        placed = placement.networks(resources)
+        if placed.threads and resources.gpus:
+            say(f"other jobs hold all {resources.gpus:.0f} GPUs of the cluster: the network runs on CPUs")
+        yield RayRunner(placed)
+
+
+class RayRunner:
+    """Ray Data on the connected cluster; the network in actors."""
+
+    def __init__(self, placed: placement.Networks) -> None:
+        self._placed = placed
+
+    def shaped(self, planned: Plan) -> Plan:
+        """Returns the plan as it is: its tasks have the size that suits Ray."""
+        return planned
+
+    def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
+        """Runs all stages, a wave of tasks at a time. Blocks go through whole: each is a task."""
+        finish = _OnRay(replace(stages.finish, count=meters.count))
+
+        def chain(small: ray.data.Dataset) -> ray.data.Dataset:
+            small = small.map_batches(
+                _OnRay(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ
+            )
+            predicted = small.map_batches(
+                Predictor,
+                batch_size=None,
+                batch_format="pyarrow",
+                fn_constructor_args=(stages.networks, predict, self._placed.threads),
+                compute=self._placed.strategy(),
+                **self._placed.reserved,
+            )
+            return predicted.map_batches(finish, batch_size=None, batch_format="pyarrow")
+
+        yield from _in_waves(tasks, chain)
+
+    def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
+        """Runs one stage, a wave of tasks at a time."""
+
+        def chain(rows: ray.data.Dataset) -> ray.data.Dataset:
+            made = rows.map_batches(_OnRay(stage), batch_size=None, batch_format="pyarrow")
+            cluster.give_all_cpus(made)
+            return made
+
+        yield from _in_waves(tasks, chain)
+
+
+@dataclass(frozen=True)
+class _OnRay:
+    """A stage as Ray Data calls it."""
+
+    stage: Stage
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        return self.stage(batch, cluster.attempt())
+
+
+def _in_waves(tasks: Iterable[pa.Table], chain: Callable[[ray.data.Dataset], ray.data.Dataset]) -> Iterator[pa.Table]:
+    import ray
+
+    tasks = iter(tasks)
+    while wave := list(islice(tasks, _TASKS_PER_WAVE)):
+        made = chain(ray.data.from_arrow(wave))
+        batches = iter(made.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+        try:
+            yield from batches
+        finally:
+            batches.close()  # ends the stages, which could not be ended after Ray
+
+
+class LocalRunner:
+    """A child process with a thread per CPU, each of which takes a task through all stages."""
+
+    def __init__(self, pool: local.Pool, file_format: str) -> None:
+        self._pool, self._file_format = pool, file_format
+
+    def shaped(self, planned: Plan) -> Plan:
+        """Returns the plan with tasks small enough for each thread to have some; but a shard is made by one task."""
+        if self._file_format not in FILE_FORMATS:
+            return planned
+        share = planned.todo.num_rows // (self._pool.threads * _TASKS_PER_THREAD)
+        return replace(planned, least_per_task=min(max(1, share), planned.least_per_task))
+
+    def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
+        """Runs all stages on each task in one go."""
+        yield from self._pool.run(tasks, partial(_chain, stages))
+
+    def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
+        """Runs one stage."""
+        yield from self._pool.run(tasks, partial(_alone, stage))
+
+
+def _chain(stages: Stages, threads: int) -> Stage:
+    """Opens the network. On CPUs each call has one thread: as many calls as there are CPUs go on at a time."""
+    predictor: Predictor[Any] = Predictor(stages.networks, predict, None if has_gpu() else 1)
+
+    def work(task: pa.Table, deaths: int) -> pa.Table:
+        return stages.finish(predictor(stages.read(task, deaths)), deaths)
+
+    return work
+
+
+def _alone(stage: Stage, threads: int) -> Stage:
+    return stage

@@ -1,0 +1,241 @@
+"""The schema of ``bundle.json``, and its safe reading: what is no bundle.json ends as one sentence, never in use."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from colorize_core.errors import ColorizeError, one_line
+from colorize_core.recipes.schema import LONGEST_TEXT, UNSAFE_TEXT, Recipe, Text, check_text
+
+FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors, hence dull
+VIVID = "vivid"
+FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1: without model.onnx
+LARGEST_FACTS = 4 << 20  # bytes of bundle.json
+_MOST_VALUES = 100_000
+_DEEPEST = 16  # lists and objects in each other
+_LARGEST_NUMBER = 1e18
+_LONGEST_ERROR = 200
+
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
+_Count = Annotated[int, Field(ge=0)]
+_Gain = Annotated[float, Field(ge=0, le=10)]
+_Side = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class _Facts(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Open(_Facts):
+    """Facts to which a later version may add others that decide nothing."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Saturation(_Open):
+    """Gains of ab by name."""
+
+    __pydantic_extra__: dict[str, _Gain]
+    faithful: _Gain
+    vivid: _Gain
+
+
+class Converted(_Facts):
+    """What ``conversion.Compared.facts`` gives."""
+
+    input: Text
+    output: Text
+    side_ratio: float = Field(gt=0, le=16)
+    shapes: list[Annotated[list[_Side], Field(min_length=4, max_length=4)]] = Field(max_length=100)
+    max_abs_difference: float = Field(ge=0)
+    tolerance: float = Field(ge=0)
+
+
+class _Images(_Open):
+    __pydantic_extra__: dict[str, _Count]
+    train: _Count
+    val: _Count
+
+
+class _Tuned(_Facts):
+    trials: _Count
+    settings: dict[Text, Any]
+
+
+class Training(_Open):
+    """What the trainer writes down of the data and the training."""
+
+    data: Text
+    note: Text
+    images: _Images
+    rejected: _Count
+    fingerprint: Text
+    workers: _Count
+    gpu: bool
+    epochs: _Count
+    best_epoch: _Count
+    minutes: float = Field(ge=0)
+    tuned: _Tuned | None = None
+
+
+class _Interval(_Facts):
+    """A mean with its bounds; None where a figure does not exist."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class _Figures(_Open):
+    """Figures of a table's row by metric: at least those of the model card."""
+
+    __pydantic_extra__: dict[str, _Interval]
+    psnr: _Interval
+    mse: _Interval
+    ssim: _Interval
+    ciede2000: _Interval
+    colorfulness: _Interval
+
+
+class _Truth(_Facts):
+    colorfulness: _Interval
+
+
+class _Tables(_Open):
+    __pydantic_extra__: dict[str, dict[Text, _Figures]]
+    full: dict[Text, _Figures]
+
+
+class _Lists(_Open):
+    __pydantic_extra__: dict[str, dict[Text, list[Text]]]
+    full: dict[Text, list[Text]]
+
+
+class Metrics(_Open):
+    """What ``Judgement.facts`` gives."""
+
+    images: _Count
+    truth: _Truth
+    mean_ab: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    tables: _Tables
+    psnr_gains: dict[Text, dict[Text, dict[Text, _Interval]]] = {}
+    not_beaten: _Lists
+    unproven: _Lists | None = None
+    feature_distances: dict[Text, float] = {}
+
+
+class Facts(_Facts):
+    """The content of ``bundle.json``."""
+
+    format: int
+    name: Text
+    digest: _Digest
+    weights_sha256: _Digest
+    recipe: Recipe
+    saturation: Saturation
+    training: Training
+    metrics: Metrics
+    versions: dict[Text, Text]
+
+
+class _Facts1(Facts):
+    format: Literal[1]
+
+
+class _Facts2(Facts):
+    format: Literal[2]
+    onnx_sha256: _Digest
+    onnx: Converted
+
+
+def parse(content: bytes) -> tuple[Facts, dict[str, Any]]:
+    """Reads the content of a ``bundle.json``: validated, and as JSON gives it.
+
+    Raises:
+        ValueError: it is none; one line that says what is wrong, with no character that a terminal obeys.
+    """
+    if len(content) > LARGEST_FACTS:
+        raise ValueError(f"is larger than {LARGEST_FACTS >> 20} MiB")
+    try:
+        raw = json.loads(content, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError, JSONDecodeError too
+        raise ValueError(f"is no JSON: {shown(one_line(error))}") from error
+    if not isinstance(raw, dict):
+        raise ValueError("is damaged: it is no JSON object")
+    _check_values(raw)
+    number = raw.get("format")
+    if type(number) is not int:
+        raise ValueError("is damaged: format is no whole number")
+    if number not in FORMATS:
+        raise ValueError(f"has format {number}, this colorize reads {' and '.join(map(str, FORMATS))}: update colorize")
+    try:
+        made = (_Facts1, _Facts2)[number - 1].model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        got = "" if isinstance(first["input"], dict | list) else f" (got {first['input']!r:.50})"
+        raise ValueError(f"is damaged: {shown(f'{place}: ' * bool(place) + first['msg'] + got)}") from error
+    except ColorizeError as error:  # a secret in a path
+        raise ValueError(f"is damaged: {shown(one_line(error))}") from error
+    if made.recipe.name != made.name:
+        raise ValueError(f"is damaged: name is {shown(made.name)!r}, recipe.name {shown(made.recipe.name)!r}")
+    return made, raw
+
+
+def storable(value: Any) -> Any:
+    r"""Returns a text that a bundle may hold: control characters and markup are escaped, what is too long is cut.
+
+    A control character becomes ``\xNN`` or ``\uNNNN``, line breaks and tabs become spaces; ``<b`` becomes ``&lt;b``. Of
+    a list or mapping, all texts are treated so; other values stay as they are.
+    """
+    if isinstance(value, Mapping):
+        return {storable(key): storable(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(inner) for inner in value]
+    if not isinstance(value, str):
+        return value
+    safe = UNSAFE_TEXT.sub(lambda found: _escaped(found[0]), value[: LONGEST_TEXT + 1])
+    return safe if len(safe) <= LONGEST_TEXT else safe[: LONGEST_TEXT - 1] + "…"
+
+
+def shown(text: str) -> str:
+    """Returns text from a file as a message may show it: safe for a terminal, and not long."""
+    safe: str = storable(" ".join(text[: 2 * _LONGEST_ERROR].split()))
+    return safe if len(safe) <= _LONGEST_ERROR else safe[: _LONGEST_ERROR - 1] + "…"
+
+
+def _escaped(character: str) -> str:
+    if character == "<":
+        return "&lt;"
+    return " " if character in "\t\n\r" else character.encode("unicode_escape").decode()
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _check_values(raw: dict[str, Any]) -> None:
+    """Raises ValueError for what no bundle.json has, wherever it stands; in one place, since facts may be added."""
+    waiting: list[tuple[Any, int]] = [(raw, 1)]
+    count = 0
+    while waiting:
+        value, depth = waiting.pop()
+        count += 1
+        if depth > _DEEPEST or count > _MOST_VALUES:
+            raise ValueError(f"is damaged: more than {_MOST_VALUES:,} values, or more than {_DEEPEST} in each other")
+        if isinstance(value, dict):
+            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
+        elif isinstance(value, list):
+            waiting += [(part, depth + 1) for part in value]
+        elif isinstance(value, str):
+            try:
+                check_text(value)
+            except ValueError as error:
+                raise ValueError(f"is damaged: {error}") from error
+        elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= _LARGEST_NUMBER):
+            raise ValueError("is damaged: a number is too large")

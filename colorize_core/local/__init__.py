@@ -1,0 +1,11 @@
+"""Work on this machine without Ray: one child process with a thread per CPU, started again whenever it dies.
+
+A decoder may crash its process or take all memory. In a child that ends the child alone: the parent keeps the lock,
+the screen and the list of what is left to do, and starts another one.
+"""
+
+from __future__ import annotations
+
+from colorize_core.local.pool import Pool, cpus
+
+__all__ = ["Pool", "cpus"]

@@ -1,0 +1,59 @@
+"""The child's side: does tasks in threads until its parent closes the connection, or is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+from colorize_core.errors import ColorizeError, one_line
+
+
+def main() -> None:
+    """Runs the child. Its arguments are the file descriptor of the connection, and the number of threads."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and systemd send them to all: the parent decides
+        signal.signal(number, signal.SIG_IGN)
+    link, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
+    answering = threading.Lock()
+    work: Any = None
+    broken: Exception | None = None
+
+    def answer(number: int, result: Any, error: BaseException | None) -> None:
+        with answering:
+            try:
+                link.send((number, result, error))
+            except (BrokenPipeError, ConnectionResetError):
+                os._exit(1)
+            except Exception as unsendable:  # an error that cannot be pickled travels as its words
+                link.send((number, None, ColorizeError(one_line(error or unsendable))))
+
+    def do(number: int, work: Any, broken: Exception | None, task: Any, deaths: int) -> None:
+        try:
+            if broken:
+                raise broken
+            result = work(task, deaths)
+        except Exception as error:
+            answer(number, None, error)
+        else:
+            answer(number, result, None)
+
+    with ThreadPoolExecutor(threads) as pool:
+        while True:
+            try:
+                kind, *message = link.recv()
+            except (EOFError, ConnectionResetError):
+                os._exit(0)  # what is unfinished is done again by the next run: nobody waits for it here
+            if kind == "make":
+                work = broken = None
+                try:
+                    work = message[0](threads)
+                except Exception as error:
+                    broken = error
+                answer(0, None, None)  # it has started
+            else:
+                number, task, deaths = message
+                pool.submit(do, number, work, broken, task, deaths)
