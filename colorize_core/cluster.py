@@ -85,6 +85,12 @@ def connected() -> Iterator[Resources]:
             ray.shutdown()
 
 
+def is_named() -> bool:
+    """Returns True if RAY_ADDRESS names a cluster, or this process is connected to one."""
+    ray = sys.modules.get("ray")
+    return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and bool(ray.is_initialized()))
+
+
 def resources() -> Resources:
     """Of the cluster that this process is connected to, at this moment."""
     import ray
@@ -149,13 +155,17 @@ def attempt() -> int:
     return int(global_worker.core_worker.get_current_task_attempt_number()) if global_worker.connected else 0
 
 
-def check_tries(what: str) -> None:
-    """Ends a task that kills each process which tries it: Ray Data itself would go on for ever.
+def check_tries(what: str, deaths: int | None = None) -> None:
+    """Ends a task that kills each process which tries it: runners themselves would go on for ever.
+
+    Args:
+        what: the task, in words.
+        deaths: how many processes died over it before; None to ask Ray.
 
     Raises:
         ColorizeError: the task was begun three times before.
     """
-    if attempt() >= _TRIES:
+    if (attempt() if deaths is None else deaths) >= _TRIES:
         raise ColorizeError(f"{_TRIES} processes died over {what}: for want of memory, or by a fault of a decoder")
 
 

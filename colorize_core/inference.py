@@ -131,12 +131,12 @@ class Colorizer:
         gpu: bool = False,
     ) -> None:
         self._network = open_network(bundle, engine, threads=threads, gpu=gpu)
-        self._recipe = bundle.recipe
+        self.recipe = bundle.recipe
         self._saturation = np.float32(saturation)
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) at which ``predict`` wants a photograph of this size."""
-        return network_size(self._recipe, width, height)
+        return network_size(self.recipe, width, height)
 
     def predict(self, grays: Sequence[NDArray[np.uint8]]) -> list[Floats]:
         """ab [h', w', 2] of each gray uint8 [h, w] that has the size of ``size_for``."""
@@ -149,7 +149,7 @@ class Colorizer:
                 part = indices[start : start + _BATCH]
                 shown = np.stack([grays[i] for i in part])
                 high, wide = shown.shape[1:]
-                margins = _margins(self._recipe, wide, high)
+                margins = _margins(self.recipe, wide, high)
                 outputs = self._ab(np.pad(shown, ((0, 0), *margins), "symmetric"))
                 for index, ab in zip(part, outputs, strict=True):
                     results[index] = self._saturation * _inner(ab, margins, wide, high)
@@ -157,10 +157,10 @@ class Colorizer:
 
     def _ab(self, grays: NDArray[np.uint8]) -> Floats:
         """ab [n, h', w', 2] of gray uint8 [n, h, w], of sides that the network takes."""
-        color_space = self._recipe.data.color_space
+        color_space = self.recipe.data.color_space
         inputs = pairs.to_input(grays, color_space)
         said = pairs.to_ab(self._network(inputs), color_space)
-        if self._recipe.data.mirrored:
+        if self.recipe.data.mirrored:
             other = pairs.to_ab(self._network(inputs[:, :, ::-1]), color_space)
             said = np.float32(0.5) * (said + other[:, :, ::-1])
         return said
@@ -168,7 +168,7 @@ class Colorizer:
     def colorize(self, pixels: NDArray[Any]) -> Image.Image:
         """One photograph at its full resolution: uint8 or uint16 [H, W], or uint8 [H, W, 3] whose color is ignored."""
         gray = (
-            pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self._recipe.data.gray)).astype(np.uint8)
+            pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self.recipe.data.gray)).astype(np.uint8)
         )
         if gray.dtype == np.uint16:
             gray = (gray >> 8).astype(np.uint8)

@@ -11,7 +11,8 @@ from colorize_core import __version__
 from jobs.exits import run
 
 _JOBS = {
-    name: f"jobs.{name}" for name in ("archive", "demo", "evaluate", "export", "prepare", "submit", "train", "tune")
+    name: f"jobs.{name}"
+    for name in ("archive", "demo", "evaluate", "export", "image", "prepare", "submit", "train", "tune")
 }
 
 

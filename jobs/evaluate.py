@@ -7,6 +7,8 @@ import click
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.evaluation import fid, screen
 from colorize_core.evaluation.evaluate import evaluate
+from colorize_core.evaluation.rows import LOCAL_CHUNKS, RUNNERS, RunnerName
+from colorize_core.networks import ENGINE_CHOICES, Engine
 from jobs.exits import DONE, run
 
 
@@ -28,6 +30,15 @@ from jobs.exits import DONE, run
 )
 @click.option("--fid-network", default=fid.NETWORK, show_default=True, help="A network of keras.applications.")
 @click.option("--fid-anyway", is_flag=True, help=f"FID of fewer than {fid.MIN_IMAGES} images too.")
+@click.option(
+    "--runner",
+    type=click.Choice(RUNNERS),
+    default="auto",
+    show_default=True,
+    help="Run on Ray, or without it on this machine. auto: local for small DATA (up to about "
+    f"{256 * LOCAL_CHUNKS:,} photographs of a folder) when RAY_ADDRESS names no cluster.",
+)
+@click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="As for archive.")
 def command(
     bundle: tuple[str, ...],
     data: str,
@@ -36,6 +47,8 @@ def command(
     fid_weights: str | None,
     fid_network: str,
     fid_anyway: bool,
+    runner: RunnerName,
+    engine: Engine,
 ) -> int:
     """Measures each BUNDLE on the color photographs of DATA, beside the gray copy and the mean chroma.
 
@@ -51,6 +64,9 @@ def command(
             splits=splits,
             network=network,
             fid_anyway=fid_anyway,
+            engine=engine,
+            runner=runner,
+            say=lambda line: click.echo(line, err=True),
             on_split=board.split,
             on_images=board.images,
         )

@@ -84,7 +84,7 @@ class Read:
                 with outage.watched(os.fsdecode(row["path"])):
                     row["file"] = parts.read(row)
                 row["content"] = hashlib.sha256(row["file"]).hexdigest()
-                pages = _pages(row["file"], self.recipe, self.recolor)
+                pages = pages_of(row["file"], self.recipe, self.recolor)
             except ImageError as error:
                 row |= {"file": b"", "reason": error.reason, "message": error.message}
             except OSError as error:
@@ -97,7 +97,7 @@ class Read:
         return pa.Table.from_pylist(rows, SMALL_SCHEMA)
 
 
-def _pages(file: bytes, recipe: Recipe, recolor: bool) -> list[dict[str, Any]]:
+def pages_of(file: bytes, recipe: Recipe, recolor: bool) -> list[dict[str, Any]]:
     """What the network is to see of each page; nothing of those that are in color. Raises ImageError where all are."""
     frames = decode.frames(file)
     pages = []

@@ -6,8 +6,6 @@ Both run the same stages, and so leave the same ledger and the same bytes. A new
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -69,9 +67,7 @@ def choose(name: RunnerName, planned: Plan) -> RunnerName:
     """
     if name != "auto":
         return name
-    ray = sys.modules.get("ray")
-    on_cluster = bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
-    return "ray" if on_cluster or planned.todo.num_rows > LOCAL_PHOTOGRAPHS else "local"
+    return "ray" if cluster.is_named() or planned.todo.num_rows > LOCAL_PHOTOGRAPHS else "local"
 
 
 @contextmanager

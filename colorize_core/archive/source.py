@@ -155,9 +155,14 @@ def check_apart(location: str, output: str) -> None:
     """Refuses places where results and photographs would mix.
 
     Raises:
-        OutputError: OUTPUT is INPUT, or one lies inside the other.
+        OutputError: OUTPUT is INPUT, or one lies inside the other; or OUTPUT is a new folder named like an image.
     """
     where = storage.absolute(location)
+    if is_image_name(output) and not storage.is_folder(storage.absolute(output)):
+        raise OutputError(
+            f"OUTPUT {output} is named like an image, and archive writes a folder: choose another name, or colorize "
+            "one photograph with colorize image"
+        )
     folder = _folder_of(where)
     holds_input = storage.is_inside(folder, output)
     if storage.is_inside(output, folder) and (holds_input or _looks_below(where)):

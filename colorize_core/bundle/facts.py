@@ -21,7 +21,7 @@ _DEEPEST = 16  # lists and objects in each other
 _LARGEST_NUMBER = 1e18
 _LONGEST_ERROR = 200
 
-_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
+_Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0)]
 _Gain = Annotated[float, Field(ge=0, le=10)]
 _Side = Annotated[int, Field(ge=1, le=100_000)]
@@ -136,7 +136,7 @@ class Facts(_Facts):
     name: Text
     digest: _Digest
     weights_sha256: _Digest
-    recipe: Recipe
+    recipe: dict[Text, Any]
     saturation: Saturation
     training: Training
     metrics: Metrics
@@ -153,8 +153,8 @@ class _Facts2(Facts):
     onnx: Converted
 
 
-def parse(content: bytes) -> tuple[Facts, dict[str, Any]]:
-    """Reads the content of a ``bundle.json``: validated, and as JSON gives it.
+def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
+    """Reads the content of a ``bundle.json``: as JSON gives it, of which ``Facts`` is the schema, and the recipe in it.
 
     Raises:
         ValueError: it is none; one line that says what is wrong, with no character that a terminal obeys.
@@ -173,18 +173,21 @@ def parse(content: bytes) -> tuple[Facts, dict[str, Any]]:
         raise ValueError("is damaged: format is no whole number")
     if number not in FORMATS:
         raise ValueError(f"has format {number}, this colorize reads {' and '.join(map(str, FORMATS))}: update colorize")
+    section = ""
     try:
-        made = (_Facts1, _Facts2)[number - 1].model_validate(raw)
+        (_Facts1, _Facts2)[number - 1].model_validate(raw)
+        section = "recipe"
+        recipe = Recipe.model_validate(raw["recipe"], strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(str, [section, *first["loc"]])).strip(".")
         got = "" if isinstance(first["input"], dict | list) else f" (got {first['input']!r:.50})"
-        raise ValueError(f"is damaged: {shown(f'{place}: ' * bool(place) + first['msg'] + got)}") from error
+        raise ValueError(f"is damaged: {shown(place + ': ' + first['msg'] + got)}") from error
     except ColorizeError as error:  # a secret in a path
         raise ValueError(f"is damaged: {shown(one_line(error))}") from error
-    if made.recipe.name != made.name:
-        raise ValueError(f"is damaged: name is {shown(made.name)!r}, recipe.name {shown(made.recipe.name)!r}")
-    return made, raw
+    if recipe.name != raw["name"]:
+        raise ValueError(f"is damaged: name is {shown(raw['name'])!r}, recipe.name {shown(recipe.name)!r}")
+    return raw, recipe
 
 
 def storable(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Checks a ``model.keras`` before Keras reads it: a zip file with HDF5 in it that refers to nothing and unpacks nothing.
+"""Checks a ``model.keras`` before Keras reads it: a zip file with HDF5 in it that names no file and unpacks nothing.
 
 Keras writes its zip files without compression and its HDF5 without chunks, filters or links, so that each weight lies
 in the file as it is. All else is refused: then no file can name another one, or be larger than it looks.
@@ -29,7 +29,7 @@ def check_weights(content: bytes) -> None:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_members(archive, len(content))
             weights = archive.read(_WEIGHTS)
-    except ValueError:
+    except (ValueError, MemoryError):
         raise
     except Exception as error:  # zipfile raises what its parts do
         raise ValueError(f"is no zip file that Keras wrote ({shown(one_line(error))}): {_NEED}") from error
@@ -60,7 +60,7 @@ def _check_hdf5(content: bytes) -> None:
     try:
         with h5py.File(h5py.h5f.open_file_image(content)) as file:
             _check_objects(file, len(content))
-    except ValueError:
+    except (ValueError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and others for damaged files
         raise ValueError(f"has weights that are no HDF5 ({shown(one_line(error))}): {_NEED}") from error

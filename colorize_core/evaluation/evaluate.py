@@ -7,18 +7,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from colorize_core import bundle, cluster, datasets, storage
-from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import OutputError, printable
-from colorize_core.evaluation import charts, fid, page, pictures, table
+from colorize_core.evaluation import charts, fid, page, pictures, rows, table
 from colorize_core.evaluation.judge import Judgement, extremes, judge
 from colorize_core.evaluation.score import PICTURES, Contestant, Match
 from colorize_core.evaluation.survey import survey
-
-if TYPE_CHECKING:
-    import ray.data
+from colorize_core.networks import Engine, advice
 
 METRICS_JSON = "metrics.json"
 METRICS_CSV = "metrics.csv"
@@ -45,12 +45,13 @@ def evaluate(
     splits: Sequence[str] = ("test",),
     network: fid.FeatureNetwork | None = None,
     fid_anyway: bool = False,
+    engine: Engine = "auto",
+    runner: rows.RunnerName = "auto",
+    say: Callable[[str], None] = lambda line: None,
     on_split: Callable[[str, int], None] = lambda split, images: None,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Evaluation:
     """Measures bundles side by side on ``DATASET:SOURCE`` and leaves figures and a report in ``output``.
-
-    Runs on the cluster that ``cluster.connected`` finds.
 
     Args:
         names: shipped bundles, or folders with one.
@@ -59,6 +60,9 @@ def evaluate(
         splits: which parts of the data, each measured alone.
         network: for Fréchet distances.
         fid_anyway: of fewer than 2,048 images too.
+        engine: what runs the networks.
+        runner: what runs the job.
+        say: called with a line for the user when there is something to know.
         on_split: called with each split and the number of its images, before it is measured.
         on_images: called with the number of images that were measured since.
 
@@ -69,9 +73,11 @@ def evaluate(
     contestants, curves = _contestants(names)
     cluster.check_lasting(output)
     _check_output(output, datasets.source_of(data))
+    for contestant in contestants:
+        if line := advice(contestant.bundle, engine):
+            say(line)
     judgements, left_out, shown = {}, {}, {}
-    with cluster.connected(), cluster.explained("measuring failed"):
-        parts = {split: datasets.read(data, SplitRule(wanted=[split])) for split in splits}
+    with rows.opened(runner, data, splits) as parts:
         if network:
             fid.check_network(network)
         found = {split: survey(images, split) for split, images in parts.items()}
@@ -80,7 +86,7 @@ def evaluate(
         for split, looked in found.items():
             on_split(split, len(looked.ids))
             images = looked.measurable(parts[split])
-            match = Match(contestants, looked.mean_ab)
+            match = Match(contestants, looked.mean_ab, engine=engine)
             judgements[split] = judge(images, match, network=network, on_images=on_images)
             shown[split] = _show(images, match, judgements[split])
             left_out[split] = looked.left_out
@@ -115,14 +121,20 @@ def _check_output(output: str, source: str) -> None:
     storage.check_writable(output)
 
 
-def _show(images: ray.data.Dataset, match: Match, judged: Judgement) -> dict[str, list[page.Picture]]:
-    """Pictures of the images on which the first bundle is best, median and worst."""
-    from ray.data.expressions import col
+@dataclass(frozen=True)
+class _Among:
+    wanted: frozenset[str]
 
+    def __call__(self, batch: rows.Batch) -> NDArray[np.bool_]:
+        return np.array([identity in self.wanted for identity in batch["id"]], bool)
+
+
+def _show(images: rows.Rows, match: Match, judged: Judgement) -> dict[str, list[page.Picture]]:
+    """Pictures of the images on which the first bundle is best, median and worst."""
     leader = next(iter(match.contestants[0].rows))
     groups = extremes(judged.columns, leader, _SHOWN)
     wanted = [identity for group in groups.values() for identity in group]
-    few = judge(images.filter(expr=col("id").is_in(wanted)), match, keep_pictures=wanted)
+    few = judge(images.where(_Among(frozenset(wanted))), match, keep_pictures=wanted)
     psnr = dict(zip(judged.columns["id"], judged.columns[f"full/{leader}/psnr"], strict=True))
     return {
         group: [page.Picture(identity, float(psnr[identity]), few.pictures[identity]) for identity in identities]

@@ -6,7 +6,7 @@ images are the same: those of Keras are not those of the first implementation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_core import local
 from colorize_core.errors import RecipeError, UserError
 from colorize_core.images import square
 
@@ -86,18 +87,20 @@ def check_images(images: int, force: bool) -> None:
 
 
 def check_network(network: FeatureNetwork) -> None:
-    """Builds the network once, in a task: TensorFlow in this process would take memory. Raises RecipeError."""
-    import ray
+    """Builds the network once, in a child process: TensorFlow in this one would keep its memory.
 
-    def attempt() -> str:
-        try:
-            Features(network)
-        except RecipeError as error:
-            return str(error)
-        return ""
+    Raises:
+        RecipeError: there is no such network, or its weights cannot be read.
+    """
+    with local.Pool(1) as pool:
+        list(pool.run([network], _builder))
 
-    if wrong := ray.get(ray.remote(attempt).remote()):
-        raise RecipeError(wrong)
+
+def _builder(threads: int) -> Callable[[FeatureNetwork, int], None]:
+    def build(network: FeatureNetwork, deaths: int) -> None:
+        Features(network)
+
+    return build
 
 
 class Features:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.errors import InputError
 from colorize_core.evaluation import fid, table
+from colorize_core.evaluation.rows import Rows
 from colorize_core.evaluation.score import FEATURES, FULL, TRUTH, Match, score
 from colorize_core.evaluation.table import Interval
-
-if TYPE_CHECKING:
-    import ray.data
 
 _PICTURE = "png/"
 
@@ -71,7 +69,7 @@ class Judgement:
 
 
 def judge(
-    images: ray.data.Dataset,
+    images: Rows,
     match: Match,
     *,
     keep_pictures: Collection[str] = (),
@@ -94,10 +92,7 @@ def judge(
     """
     figures, pictures = table.Figures(), {}
     moments: dict[str, fid.Moments] = {}
-    scored = score(images, match, keep_pictures=keep_pictures, network=network)
-    for batch in scored.iter_batches(batch_size=None, batch_format="numpy"):
-        if not len(batch["id"]):
-            continue
+    for batch in score(images, match, keep_pictures=keep_pictures, network=network):
         for name, values in batch.items():
             if name.startswith(FEATURES):
                 moments.setdefault(name[len(FEATURES) :], fid.Moments()).add(np.stack(values))

@@ -1,24 +1,24 @@
-"""Figures per image of several bundles and of two baselines, on Ray Data: predict -> measure, an image at a time."""
+"""Figures per image of several bundles and of two baselines: predict -> measure, an image at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import cluster, color, placement
+from colorize_core import color, placement
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats, GrayFormula
-from colorize_core.errors import BundleError
 from colorize_core.evaluation import fid, measure
+from colorize_core.evaluation.rows import Batch, Held, Rows, Stage
 from colorize_core.images import png, square
 from colorize_core.inference import Colorizer, merge, network_size
-
-if TYPE_CHECKING:
-    import ray.data
+from colorize_core.networks import Engine
+from colorize_core.predictor import Networks, Predictor
 
 GRAY_COPY = "gray copy"
 MEAN_CHROMA = "mean chroma"
@@ -26,7 +26,6 @@ FULL = "full"
 TRUTH = "truth"
 PICTURES = ("gray", TRUTH)
 FEATURES = "features/"
-_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,13 @@ class Match:
     Attributes:
         mean_ab: that the mean-chroma baseline gives every pixel.
         own_scales: whether it is measured at each bundle's own resolution too.
+        engine: what runs the networks.
     """
 
     contestants: Sequence[Contestant]
     mean_ab: tuple[float, float]
     own_scales: bool = True
+    engine: Engine = "auto"
 
     def tables(self) -> dict[str, list[str]]:
         """Names of the rows of each scale's table, the baselines first."""
@@ -97,13 +98,13 @@ def column(scale: str, row: str, metric: str) -> str:
 
 
 def score(
-    images: ray.data.Dataset,
+    images: Rows,
     match: Match,
     *,
     keep_pictures: Collection[str] = (),
     network: fid.FeatureNetwork | None = None,
-) -> ray.data.Dataset:
-    """A lazy Ray data set with a row of figures per image {id, split, rgb}, all readable: ``Survey.measurable``.
+) -> Iterator[Batch]:
+    """Yields batches with a row of figures per image {id, split, rgb}, all readable: ``Survey.measurable``.
 
     Columns are ``id``, ``split``, ``width``, ``height``, ``truth/colorfulness``, and one per ``column``.
 
@@ -114,28 +115,12 @@ def score(
             a contestant; empty for all others.
         network: adds ``features/NAME`` float32 [d] for ``TRUTH``, and for each row of the table at full resolution.
     """
-    placed = placement.networks(cluster.resources(), kinds=2 if network else 1)
-    bundles = [each.bundle for each in match.contestants]
-    # Rows stay in the readers' blocks, which are bounded in bytes; small ones, since each is one task's work.
-    images.context.target_max_block_size = _BLOCK_BYTES
-    predicted = images.map_batches(
-        _Predictor,
-        fn_constructor_args=(bundles, placed.threads),
-        batch_size=None,
-        compute=placed.strategy(),
-        **placed.reserved,
-    )
+    networks = Networks([each.bundle for each in match.contestants], engine=match.engine)
+    stages: list[Stage] = [Held(Predictor, (networks, _predict))]
     if network:
-        predicted = predicted.map_batches(
-            _Extractor,
-            fn_constructor_args=(match, network, placed.threads),
-            batch_size=None,
-            compute=placed.strategy(),
-            **placed.reserved,
-        )
-    return predicted.map_batches(
-        _measure_batch, batch_size=None, fn_kwargs={"match": match, "keep_pictures": frozenset(keep_pictures)}
-    )
+        stages.append(Held(_Extractor, (match, network)))
+    measured = partial(_measure_batch, match=match, keep_pictures=frozenset(keep_pictures))
+    return images.run(*stages, measured)
 
 
 def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
@@ -146,30 +131,16 @@ def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
     return np.rint(255 * color.gray(row["rgb"], formula)).astype(np.uint8)
 
 
-class _Predictor:
-    """An actor: adds the column ``ab/N`` of each bundle, float32 [h, w, 2]."""
-
-    def __init__(self, bundles: Sequence[Bundle], threads: int | None) -> None:
-        if threads:
-            placement.hide_gpus()
-        self._recipes = [bundle.recipe for bundle in bundles]
-        self._failure: BundleError | None = None
-        try:
-            self._colorizers = [Colorizer(bundle, threads) for bundle in bundles]
-        except BundleError as error:
-            self._failure = error  # raised here, it would start the actor again and again
-
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        if self._failure:
-            raise self._failure
-        made: dict[str, Any] = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
-        rows = _rows(made)
-        for i, (recipe, colorizer) in enumerate(zip(self._recipes, self._colorizers, strict=True)):
-            grays = [gray_of(row, recipe.data.gray) for row in rows]
-            sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
-            small = [square.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
-            made[f"ab/{i}"] = _column(colorizer.predict(small))
-        return made
+def _predict(batch: Batch, colorizers: Sequence[Colorizer]) -> Batch:
+    """Adds the column ``ab/N`` of each network, float32 [h, w, 2]."""
+    made: Batch = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
+    rows = _rows(made)
+    for i, colorizer in enumerate(colorizers):
+        grays = [gray_of(row, colorizer.recipe.data.gray) for row in rows]
+        sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
+        small = [square.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
+        made[f"ab/{i}"] = _column(colorizer.predict(small))
+    return made
 
 
 class _Extractor:

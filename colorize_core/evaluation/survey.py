@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import InputError
-
-if TYPE_CHECKING:
-    import ray.data
+from colorize_core.evaluation.rows import Rows
 
 _SAMPLES = 8
 GRAY = "gray"  # the reason of an image without color: a gray copy of it would be perfect
@@ -36,33 +36,49 @@ class Survey:
     gray: list[str]
     mean_ab: tuple[float, float]
 
-    def measurable(self, images: ray.data.Dataset) -> ray.data.Dataset:
-        """The rows that are neither unreadable nor gray."""
-        from ray.data.expressions import col
-
-        readable = images.filter(expr=col("reason") == "")
-        return readable.filter(expr=~col("id").is_in(self.gray)) if self.gray else readable
+    def measurable(self, images: Rows) -> Rows:
+        """Returns the rows that are neither unreadable nor gray."""
+        return images.where(_Measurable(frozenset(self.gray)))
 
     def samples(self) -> list[str]:
         """Ids of a few images, always the same, of all that the split has."""
         return sorted(self.ids, key=place_of)[:_SAMPLES]
 
 
-def survey(images: ray.data.Dataset, split: str) -> Survey:
-    """Reads all images {id, rgb, reason, message} once. Raises InputError where none can be read."""
-    columns = ["id", "reason", "message", "a", "b", "chroma", "pixels"]
-    rows = images.map_batches(_survey_batch, batch_size=None).to_pandas()
-    rows = rows.reindex(columns=columns).sort_values("id")  # a split without rows has no columns
-    colorless = (rows["reason"] == "") & (rows["chroma"] < _GRAY)
-    rows.loc[colorless, ["reason", "message"]] = GRAY, "has no color to compare with"
-    bad, good = rows[rows["reason"] != ""], rows[rows["reason"] == ""]
-    if good.empty:
+@dataclass(frozen=True)
+class _Measurable:
+    gray: frozenset[str]
+
+    def __call__(self, batch: dict[str, Any]) -> NDArray[np.bool_]:
+        pairs = zip(batch["reason"], batch["id"], strict=True)
+        return np.array([reason == "" and identity not in self.gray for reason, identity in pairs], bool)
+
+
+def survey(images: Rows, split: str) -> Survey:
+    """Reads all images {id, rgb, reason, message} once. Raises InputError if none can be read."""
+    looked = [row for batch in images.run(_survey_batch) for row in _rows(batch)]
+    for row in looked:
+        if not row["reason"] and row["chroma"] < _GRAY:
+            row |= {"reason": GRAY, "message": "has no color to compare with"}
+    looked.sort(key=lambda row: str(row["id"]))
+    good = [row for row in looked if not row["reason"]]
+    if not good:
         raise InputError(
-            f"split {split} of DATA has no color image that can be read, of {len(rows)}: nothing to measure on"
+            f"split {split} of DATA has no color image that can be read, of {len(looked)}: nothing to measure on"
         )
-    a, b = (float(good[name].sum() / good["pixels"].sum()) for name in ("a", "b"))
-    left_out = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
-    return Survey(good["id"].tolist(), left_out, rows[colorless]["id"].tolist(), (a, b))
+    pixels = sum(int(row["pixels"]) for row in good)
+    a, b = (float(sum(row[name] for row in good) / pixels) for name in ("a", "b"))
+    return Survey(
+        [str(row["id"]) for row in good],
+        [f"{row['id']}: {row['reason']}: {row['message']}" for row in looked if row["reason"]],
+        [str(row["id"]) for row in looked if row["reason"] == GRAY],
+        (a, b),
+    )
+
+
+def _rows(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for values in zip(*batch.values(), strict=True):
+        yield dict(zip(batch, values, strict=True))
 
 
 def _survey_batch(batch: dict[str, Any]) -> dict[str, Any]:

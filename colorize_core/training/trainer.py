@@ -12,6 +12,7 @@ from colorize_core import bundle, cluster, datasets, placement, storage
 from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_line, printable
 from colorize_core.evaluation import pictures
 from colorize_core.evaluation.judge import judge
+from colorize_core.evaluation.rows import RayRows
 from colorize_core.evaluation.score import PICTURES, Contestant, Match
 from colorize_core.evaluation.survey import Survey, survey
 from colorize_core.recipes import Recipe
@@ -95,7 +96,7 @@ def train(
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
         model_check.check_model(recipe)
-        tested = survey(rows["test"], "test")
+        tested = survey(RayRows(rows["test"]), "test")
         splits = {split: pair_splits.load_split(rows[split], recipe, beside) for split in ("train", "val")}
         fingerprint = splits["train"].fingerprint
         # The rate may change between two runs: what diverged goes on with a lower one.
@@ -148,7 +149,7 @@ def leave_bundle(
     made = bundle.Bundle.create(recipe, package.weights, vivid_gain, {**facts, **done}, package.onnx, package.converted)
     contestant = Contestant(made.name, made, made.saturation)
     match = Match([contestant], tested.mean_ab, own_scales=False)
-    judged = judge(tested.measurable(test), match, keep_pictures=tested.samples())
+    judged = judge(tested.measurable(RayRows(test)), match, keep_pictures=tested.samples())
     made = made.with_metrics(judged.facts())
     names = [*PICTURES, *contestant.rows]
     samples = [[shown[name] for name in names] for _, shown in sorted(judged.pictures.items())]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from colorize_core import bundle, cluster, datasets, placement, storage
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line, printable
+from colorize_core.evaluation.rows import RayRows
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits, trainer
@@ -93,7 +94,7 @@ def tune(
         rows = pair_splits.read_splits(data, beside)
         trainer.check_output(output, datasets.source_of(data), SCRATCH, resume)
         model_check.check_model(recipe)
-        tested = survey(rows["test"], "test")
+        tested = survey(RayRows(rows["test"]), "test")
         splits = {split: pair_splits.load_split(rows[split], recipe, beside) for split in ("train", "val")}
         pair_splits.count_steps(recipe, splits, 1)
         fingerprint = splits["train"].fingerprint

@@ -16,7 +16,7 @@ from colorize_core import bundle, load_bundle
 from jobs.cli import group
 from jobs.exits import USAGE, status_of
 
-DEFAULT = Path(bundle.__file__).parent / "pretrained" / "default"
+DEFAULT = Path(bundle.place("default"))
 
 
 def export(*arguments: str) -> subprocess.CompletedProcess[str]:

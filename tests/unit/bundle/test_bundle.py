@@ -19,7 +19,7 @@ from colorize_core import Colorizer, bundle, load_bundle, storage
 from colorize_core.errors import BundleError, UserError
 from colorize_core.recipes import Recipe
 
-DEFAULT = Path(bundle.__file__).parent / "pretrained" / "default"
+DEFAULT = Path(bundle.place("default"))
 LARGEST = 32 << 20  # two copies of the weights: for Keras, and in model.onnx
 
 
@@ -176,9 +176,10 @@ def swap_weights(folder: Path) -> None:
     ("change", "words"),
     [
         (swap_weights, "is not the file that its bundle.json describes"),
-        (lambda folder: (folder / "model.keras").unlink(), "no model bundle"),
+        (lambda folder: (folder / "model.keras").unlink(), r"model\.keras of .* is missing: "),
+        (lambda folder: (folder / "model.onnx").unlink(), r"model\.onnx of .* is missing: "),
         (lambda folder: (folder / "bundle.json").unlink(), "no model bundle"),
-        (lambda folder: (folder / "bundle.json").write_text("{"), "cannot be read"),
+        (lambda folder: (folder / "bundle.json").write_text("{"), "is no JSON"),
         (lambda folder: (folder / "bundle.json").write_text("{}"), "is damaged"),
         (lambda folder: (folder / "bundle.json").write_text("[1]"), "is damaged"),
         (change_json(format=99), "has format 99"),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-import io
 import json
 import platform
 import tempfile
@@ -18,27 +17,44 @@ import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from colorize_core import models, storage
-from colorize_core.errors import BundleError, one_line
+from colorize_core.bundle.card import write_card
+from colorize_core.bundle.examine import examine
+from colorize_core.bundle.facts import FAITHFUL, FORMATS, LARGEST_FACTS, VIVID, parse, storable
+from colorize_core.errors import BundleError, RecipeError, one_line
 from colorize_core.recipes import Recipe
 
 if TYPE_CHECKING:
     import keras
 
-FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1: without model.onnx
+__all__ = [
+    "CURVES",
+    "DEFAULT",
+    "FACTS",
+    "FAITHFUL",
+    "FORMATS",
+    "VIVID",
+    "Bundle",
+    "is_shipped",
+    "load_bundle",
+    "place",
+    "read_curves",
+    "start_from",
+    "storable",
+]
+
 DEFAULT = "default"
-FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors, hence dull
-VIVID = "vivid"
 FACTS = "bundle.json"
+_WEIGHTS, _ONNX = "model.keras", "model.onnx"
 CURVES = "curves.png"
 _ASIDE = "_saving"  # folder in a bundle, while it is written
-_CARD = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulness", ".1f"))  # columns of the card's table
-_SHIPPED = Path(__file__).parent / "pretrained"
+_LARGEST_MODEL = (1 << 31) - 1  # bytes of model.keras and model.onnx: protobuf's limit
+_LARGEST_GAIN = 10.0
+_SHIPPED = Path(__file__).parents[1] / "pretrained"
 _VERSIONS = ("keras", "numpy", "onnx", "onnxruntime", "ray", "tensorflow", "tf2onnx")
 
 
@@ -75,11 +91,14 @@ class Bundle:
         onnx: bytes = b"",
         converted: Mapping[str, Any] | None = None,
     ) -> Bundle:
-        """Makes a bundle of weights that were just trained with the installed libraries."""
+        """Makes a bundle of weights that were just trained with the installed libraries.
+
+        Texts in ``training`` are made ``storable``: what is said there is a user's.
+        """
         versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
-        saturation = {FAITHFUL: 1.0, VIVID: vivid_gain}
+        saturation = {FAITHFUL: 1.0, VIVID: min(vivid_gain, _LARGEST_GAIN)}
         versions["python"] = platform.python_version()
-        return cls(recipe, weights, saturation, training, {}, versions, onnx, converted or {})
+        return cls(recipe, weights, saturation, storable(training), {}, versions, onnx, converted or {})
 
     @property
     def name(self) -> str:
@@ -102,7 +121,7 @@ class Bundle:
             settings.append(training.model_dump(mode="json", include={"loss", "ab_step", "temperature"}))
         return hashlib.sha256(json.dumps([self._weights_digest, *settings], sort_keys=True).encode()).hexdigest()
 
-    @property
+    @cached_property  # it takes 8 ms for 15 MB, and is asked for often
     def _weights_digest(self) -> str:
         return hashlib.sha256(self.weights).hexdigest()
 
@@ -125,9 +144,12 @@ class Bundle:
         model that a newer Keras saved loads in an older one, which would not know all of its configuration.
 
         Raises:
-            BundleError: the file does not hold the weights of this recipe's model.
+            BundleError: the recipe makes no model, or the file does not hold the weights of this recipe's model.
         """
-        model = models.of_recipe(self.recipe)
+        try:
+            model = models.of_recipe(self.recipe)
+        except RecipeError as error:
+            raise BundleError(f"the recipe in {FACTS} of {self.name} makes no network: {one_line(error)}") from error
         self.fill(model)
         return model
 
@@ -159,9 +181,9 @@ class Bundle:
             "metrics": self.metrics,
             "versions": self.versions,
         }
-        files = {**extras, "MODEL_CARD.md": _card(self).encode(), "model.keras": self.weights}
+        files = {**extras, "MODEL_CARD.md": write_card(self).encode(), _WEIGHTS: self.weights}
         if self.onnx:
-            files["model.onnx"] = self.onnx
+            files[_ONNX] = self.onnx
         files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
         _replace(path, files)
 
@@ -185,42 +207,65 @@ def _replace(folder: str, files: Mapping[str, bytes]) -> None:
 
 
 def load_bundle(name: str) -> Bundle:
-    """A shipped bundle by name, or one from a folder.
+    """Loads a shipped bundle by name, or one from a folder.
+
+    Nothing in the files is run, no file is read that they name, and what would take all memory or time is refused. The
+    files of a shipped bundle are as trusted as this code, and open faster.
 
     Raises:
-        BundleError: no such bundle, a file of it is missing or damaged, or the weights are not those it was saved with.
+        BundleError: no such bundle, a file of it is missing, damaged or unsafe, or not the one it was saved with.
     """
     path = place(name)
+    content = _read(path, name, FACTS, LARGEST_FACTS)
     try:
-        facts = json.loads(storage.read(storage.join(path, FACTS)))
-        weights = storage.read(storage.join(path, "model.keras"))
+        facts, recipe = parse(content)
+    except ValueError as error:
+        raise BundleError(f"{FACTS} of {name} {error}") from error
+    made = Bundle(
+        recipe,
+        _read(path, name, _WEIGHTS, _LARGEST_MODEL),
+        facts["saturation"],
+        facts["training"],
+        facts["metrics"],
+        facts["versions"],
+        _read(path, name, _ONNX, _LARGEST_MODEL) if facts["format"] >= 2 else b"",
+        facts.get("onnx", {}),
+    )
+    if made._weights_digest != facts["weights_sha256"]:
+        raise BundleError(f"{_WEIGHTS} of {name} is not the file that its {FACTS} describes: fetch it again")
+    if facts["format"] >= 2 and hashlib.sha256(made.onnx).hexdigest() != facts["onnx_sha256"]:
+        raise BundleError(f"{_ONNX} of {name} is not the file that its {FACTS} describes: fetch it again")
+    if made.digest != facts["digest"]:
+        raise BundleError(f"model bundle {name} is not what its {FACTS} describes (digest): fetch it again")
+    if facts["format"] >= 2 and not made.onnx:
+        raise BundleError(f"{_ONNX} of {name} is empty: fetch it again")
+    if not is_shipped(name):
+        examine(recipe, made.weights, made.onnx, name)
+    return made
+
+
+def _read(path: str, name: str, file: str, largest: int) -> bytes:
+    """Reads a file of a bundle, if it has no more than ``largest`` bytes. Raises BundleError."""
+    try:
+        found = storage.look(storage.join(path, file))
+        if found is None and file == FACTS:
+            raise FileNotFoundError
+        if found is None:
+            raise BundleError(f"{file} of {name} is missing: fetch the model bundle again or train anew")
+        if found.size > largest:
+            raise BundleError(
+                f"{file} of {name} has {found.size:,} bytes, more than {largest:,}: fetch the model bundle again"
+            )
+        content = storage.read(storage.join(path, file))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
             f"no model bundle {name!r}: choose from {', '.join(_shipped())}, or name a folder that colorize train made"
         ) from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise BundleError(f"model bundle {name} cannot be read: {one_line(error)}") from error
-    try:
-        if facts["format"] not in FORMATS:
-            raise BundleError(f"model bundle {name} has format {facts['format']}, need {FORMATS[-1]}: update colorize")
-        if hashlib.sha256(weights).hexdigest() != facts["weights_sha256"]:
-            raise BundleError(f"model.keras of {name} is not the file that its bundle.json describes: fetch it again")
-        onnx = storage.read(storage.join(path, "model.onnx")) if facts["format"] >= 2 else b""
-        if onnx and hashlib.sha256(onnx).hexdigest() != facts["onnx_sha256"]:
-            raise BundleError(f"model.onnx of {name} is not the file that its bundle.json describes: fetch it again")
-        recipe = Recipe.model_validate(facts["recipe"])
-        return Bundle(
-            recipe,
-            weights,
-            facts["saturation"],
-            facts["training"],
-            facts["metrics"],
-            facts["versions"],
-            onnx,
-            facts["onnx"] if onnx else {},
-        )
-    except (KeyError, TypeError, ValidationError) as error:
-        raise BundleError(f"bundle.json of {name} is damaged: {one_line(error)}") from error
+    if len(content) > largest:
+        raise BundleError(f"{file} of {name} has more than {largest:,} bytes: fetch the model bundle again")
+    return content
 
 
 def read_curves(name: str) -> bytes | None:
@@ -250,38 +295,3 @@ def start_from(model: keras.Model, name: str) -> None:
     if shapes[0] != shapes[1]:
         raise BundleError(f"model.start {name} is another model than the recipe's: give it the same model and settings")
     made.fill(model)  # not by set_weights: layers that compute with copies of their weights would keep the old ones
-
-
-def _card(made: Bundle) -> str:
-    training, metrics = made.training, made.metrics
-    card = io.StringIO()
-    card.write(f"# {made.name}\n\n")
-    what = "CIE ab from L" if made.recipe.data.color_space == "lab" else "RGB from gray"
-    card.write(f"Colorizes grayscale photographs: predicts {what}. The colors are plausible, not true.\n\n")
-    card.write("## Trained on\n\n")
-    card.write(f"`{training['data']}`: {training['images']['train']} images to learn from, {training['images']['val']}")
-    card.write(f" to choose the epoch, {training['rejected']} unreadable. {training['note']}\n\n")
-    card.write(f"{training['epochs']} epochs in {training['minutes']} minutes, {training['workers']} worker(s)")
-    card.write(f"{' on GPUs' if training['gpu'] else ' on CPU'}; epoch {training['best_epoch']} is kept. ")
-    card.write(f"Data fingerprint `{training['fingerprint'][:16]}`, model digest `{made.digest[:16]}`.\n\n")
-    card.write(
-        f"## Measured\n\nOn {metrics['images']} test images that training never saw, at full resolution, with 95 % "
-    )
-    card.write("bootstrap intervals of the mean.\n\n")
-    card.write("| | PSNR (dB) | MSE, RGB in [0, 1] | SSIM | CIEDE2000 | colorfulness |\n|---|---|---|---|---|---|\n")
-    for label, row in metrics["tables"]["full"].items():
-        psnr = "{mean:.2f} ({low:.2f} to {high:.2f})".format(**row["psnr"])
-        means = [(row[name]["mean"], form) for name, form in _CARD]
-        others = " | ".join("" if mean is None else f"{mean:{form}}" for mean, form in means)
-        card.write(f"| {label} | {psnr} | {others} |\n")
-    card.write(f"| truth | | | | | {metrics['truth']['colorfulness']['mean']:.1f} |\n\n")
-    for label, names in metrics["not_beaten"]["full"].items():
-        if names:
-            card.write(f"**{label} does not beat the {' and the '.join(names)}.**\n\n")
-    vivid = made.saturation[VIVID]
-    card.write(f"`faithful` is what the network said, `vivid` has {vivid:g} times its chroma: so a sample of the ")
-    card.write(
-        "validation images is as colorful as the truth. Colorfulness after Hasler and Süsstrunk (2003), signed. "
-    )
-    card.write("See `samples.png` and `curves.png`.\n")
-    return card.getvalue()

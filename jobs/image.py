@@ -1,0 +1,86 @@
+"""``colorize image PHOTO [RESULT]``"""
+
+from __future__ import annotations
+
+import click
+
+from colorize_core import storage
+from colorize_core.bundle import FAITHFUL, VIVID, load_bundle
+from colorize_core.errors import UserError
+from colorize_core.images.encode import FILE_FORMATS, Encoding, FileFormat
+from colorize_core.inference import Colorizer
+from colorize_core.networks import ENGINE_CHOICES, Engine, advice
+from colorize_core.single import Single, beside, format_of
+from jobs.exits import DONE, TOO_MANY_FAILED, run
+from jobs.options import saturation_of
+
+
+@click.command("image")
+@click.argument("photo", nargs=-1, required=True)
+@click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
+@click.option(
+    "--saturation",
+    callback=saturation_of,
+    metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
+    default=FAITHFUL,
+    show_default=True,
+    help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
+)
+@click.option("--format", "file_format", type=click.Choice(FILE_FORMATS), help="By the name of RESULT, else png.")
+@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
+@click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
+@click.option("--force", is_flag=True, help="Overwrite RESULT.")
+@click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="As for archive.")
+def command(
+    photo: tuple[str, ...],
+    model: str,
+    saturation: str | float,
+    file_format: FileFormat | None,
+    quality: int | None,
+    recolor: bool,
+    force: bool,
+    engine: Engine,
+) -> int:
+    """Colorizes one photograph, or a few: colorize image PHOTO [RESULT]
+
+    Two arguments are a photograph and the name of its result. Without RESULT, and for three photographs or more, each
+    result lies beside its photograph as NAME.color.png. RESULT may be a folder. Nothing is overwritten without --force.
+    Use colorize archive for folders.
+    """
+    pairs = _pairs(photo, file_format)
+    chosen = file_format or format_of(pairs[0][1])
+    if quality is not None and chosen not in ("jpeg", "webp"):
+        raise click.UsageError(f"--quality is for jpeg and webp: the format is {chosen}")
+    bundle = load_bundle(model)
+    if line := advice(bundle, engine):
+        click.echo(line, err=True)
+    colorizer = Colorizer(bundle, saturation=bundle.gain(saturation), engine=engine)
+    single = Single(bundle, colorizer, Encoding(chosen, quality or Encoding.quality), recolor, force)
+    failed = 0
+    for photograph, result in pairs:
+        try:
+            for path in single.write(photograph, result):
+                click.echo(path)
+        except UserError as error:
+            if len(pairs) == 1:
+                raise
+            failed += 1
+            click.echo(f"colorize: {error}", err=True)
+    return TOO_MANY_FAILED if failed else DONE
+
+
+def _pairs(arguments: tuple[str, ...], file_format: FileFormat | None) -> list[tuple[str, str]]:
+    """Returns each photograph with the path of its result."""
+    if len(arguments) == 2:
+        photograph, result = arguments
+        if storage.is_folder(storage.absolute(result)) or result.endswith("/"):
+            name = beside(photograph, file_format or "png").rstrip("/").rpartition("/")[2]
+            return [(photograph, storage.join(result, name))]
+        if file_format and format_of(result) != file_format:
+            raise click.UsageError(f"--format is {file_format}, and RESULT is {result}: leave one of them out")
+        return [(photograph, result)]
+    return [(photograph, beside(photograph, file_format or "png")) for photograph in arguments]
+
+
+if __name__ == "__main__":
+    run(command)
