@@ -85,11 +85,11 @@ def cifar_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, N
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
     """Ray with two CPUs in this process; jobs that are called in it use and leave it.
 
-    Of a module, not of all: its dozen processes look after each other all the time, and its token is this process'.
+    Once for all tests of a pytest worker: it takes longer to start than most of them.
     """
     import ray
 

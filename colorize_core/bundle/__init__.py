@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from colorize_core import models, storage
 from colorize_core.bundle.card import write_card
-from colorize_core.bundle.examine import examine
-from colorize_core.bundle.facts import FAITHFUL, FORMATS, LARGEST_FACTS, VIVID, parse, storable
+from colorize_core.bundle.examination import examine
+from colorize_core.bundle.facts import FAITHFUL, FORMATS, LARGEST_FACTS, VIVID, UnsafeError, parse, storable
 from colorize_core.errors import BundleError, RecipeError, one_line
 from colorize_core.recipes import Recipe
 
@@ -53,6 +53,8 @@ _WEIGHTS, _ONNX = "model.keras", "model.onnx"
 CURVES = "curves.png"
 _ASIDE = "_saving"  # folder in a bundle, while it is written
 _LARGEST_MODEL = (1 << 31) - 1  # bytes of model.keras and model.onnx: protobuf's limit
+_LARGEST_PICTURE = 32 << 20  # bytes
+_PNG = b"\x89PNG\r\n\x1a\n"
 _LARGEST_GAIN = 10.0
 _SHIPPED = Path(__file__).parents[1] / "pretrained"
 _VERSIONS = ("keras", "numpy", "onnx", "onnxruntime", "ray", "tensorflow", "tf2onnx")
@@ -219,7 +221,7 @@ def load_bundle(name: str) -> Bundle:
     content = _read(path, name, FACTS, LARGEST_FACTS)
     try:
         facts, recipe = parse(content)
-    except ValueError as error:
+    except UnsafeError as error:
         raise BundleError(f"{FACTS} of {name} {error}") from error
     made = Bundle(
         recipe,
@@ -269,9 +271,11 @@ def _read(path: str, name: str, file: str, largest: int) -> bytes:
 
 
 def read_curves(name: str) -> bytes | None:
-    """``curves.png`` of a bundle, PNG; None where there is none."""
+    """Reads ``curves.png`` of a bundle; None where there is none, or a file that is no PNG or far too large for one."""
     path = storage.join(place(name), CURVES)
-    return storage.read(path) if storage.exists(path) else None
+    found = storage.look(path)
+    content = storage.read(path) if found and found.size <= _LARGEST_PICTURE else b""
+    return content if content.startswith(_PNG) and len(content) <= _LARGEST_PICTURE else None
 
 
 def _shipped() -> list[str]:

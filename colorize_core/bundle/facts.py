@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -25,6 +24,10 @@ _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0)]
 _Gain = Annotated[float, Field(ge=0, le=10)]
 _Side = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class UnsafeError(ValueError):
+    """A file of a bundle is damaged or unsafe; the message goes on behind the file's name."""
 
 
 class _Facts(BaseModel):
@@ -157,22 +160,24 @@ def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
     """Reads the content of a ``bundle.json``: as JSON gives it, of which ``Facts`` is the schema, and the recipe in it.
 
     Raises:
-        ValueError: it is none; one line that says what is wrong, with no character that a terminal obeys.
+        UnsafeError: it is none; one line that says what is wrong, with no character that a terminal obeys.
     """
     if len(content) > LARGEST_FACTS:
-        raise ValueError(f"is larger than {LARGEST_FACTS >> 20} MiB")
+        raise UnsafeError(f"is larger than {LARGEST_FACTS >> 20} MiB")
     try:
         raw = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError, JSONDecodeError too
-        raise ValueError(f"is no JSON: {shown(one_line(error))}") from error
+        raise UnsafeError(f"is no JSON: {shown(one_line(error))}") from error
     if not isinstance(raw, dict):
-        raise ValueError("is damaged: it is no JSON object")
+        raise UnsafeError("is damaged: it is no JSON object")
     _check_values(raw)
     number = raw.get("format")
     if type(number) is not int:
-        raise ValueError("is damaged: format is no whole number")
+        raise UnsafeError("is damaged: format is no whole number")
     if number not in FORMATS:
-        raise ValueError(f"has format {number}, this colorize reads {' and '.join(map(str, FORMATS))}: update colorize")
+        raise UnsafeError(
+            f"has format {number}, this colorize reads {' and '.join(map(str, FORMATS))}: update colorize"
+        )
     section = ""
     try:
         (_Facts1, _Facts2)[number - 1].model_validate(raw)
@@ -182,11 +187,9 @@ def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
         first = error.errors()[0]
         place = ".".join(map(str, [section, *first["loc"]])).strip(".")
         got = "" if isinstance(first["input"], dict | list) else f" (got {first['input']!r:.50})"
-        raise ValueError(f"is damaged: {shown(place + ': ' + first['msg'] + got)}") from error
+        raise UnsafeError(f"is damaged: {shown(place + ': ' + first['msg'] + got)}") from error
     except ColorizeError as error:  # a secret in a path
-        raise ValueError(f"is damaged: {shown(one_line(error))}") from error
-    if recipe.name != raw["name"]:
-        raise ValueError(f"is damaged: name is {shown(raw['name'])!r}, recipe.name {shown(recipe.name)!r}")
+        raise UnsafeError(f"is damaged: {shown(one_line(error))}") from error
     return raw, recipe
 
 
@@ -223,14 +226,14 @@ def _refuse_constant(name: str) -> float:
 
 
 def _check_values(raw: dict[str, Any]) -> None:
-    """Raises ValueError for what no bundle.json has, wherever it stands; in one place, since facts may be added."""
+    """Raises UnsafeError for what no bundle.json has, wherever it stands; in one place, since facts may be added."""
     waiting: list[tuple[Any, int]] = [(raw, 1)]
     count = 0
     while waiting:
         value, depth = waiting.pop()
         count += 1
         if depth > _DEEPEST or count > _MOST_VALUES:
-            raise ValueError(f"is damaged: more than {_MOST_VALUES:,} values, or more than {_DEEPEST} in each other")
+            raise UnsafeError(f"is damaged: more than {_MOST_VALUES:,} values, or more than {_DEEPEST} in each other")
         if isinstance(value, dict):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list):
@@ -239,6 +242,6 @@ def _check_values(raw: dict[str, Any]) -> None:
             try:
                 check_text(value)
             except ValueError as error:
-                raise ValueError(f"is damaged: {error}") from error
-        elif isinstance(value, int | float) and not (math.isfinite(value) and abs(value) <= _LARGEST_NUMBER):
-            raise ValueError("is damaged: a number is too large")
+                raise UnsafeError(f"is damaged: {error}") from error
+        elif isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:
+            raise UnsafeError("is damaged: a number is too large")

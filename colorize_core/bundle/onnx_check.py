@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from colorize_core.bundle.facts import shown
+from colorize_core.bundle.facts import UnsafeError, shown
 from colorize_core.errors import one_line
 
 if TYPE_CHECKING:
@@ -57,37 +57,37 @@ _FIELDS = {  # where numbers lie that are not in raw_data
 
 
 def check_onnx(content: bytes) -> None:
-    """Checks the content of a ``model.onnx``. Raises ValueError, which says what is wrong with it."""
+    """Checks the content of a ``model.onnx``. Raises UnsafeError, which says what is wrong with it."""
     import onnx
 
     if len(content) > _LARGEST or content[4:8] == _ORT_MARK:
-        raise ValueError(f"is no ONNX file: {_NEED}")
+        raise UnsafeError(f"is no ONNX file: {_NEED}")
     try:
         model = onnx.load_model_from_string(content)
     except MemoryError:
         raise
     except Exception as error:  # protobuf's
-        raise ValueError(f"is no ONNX file ({shown(one_line(error))}): {_NEED}") from error
+        raise UnsafeError(f"is no ONNX file ({shown(one_line(error))}): {_NEED}") from error
     if not model.graph.node:
-        raise ValueError(f"is no ONNX file, or one without a network: {_NEED}")
+        raise UnsafeError(f"is no ONNX file, or one without a network: {_NEED}")
     if model.functions or model.training_info:
-        raise ValueError(f"has functions or a training in it: {_NEED}")
+        raise UnsafeError(f"has functions or a training in it: {_NEED}")
     _check_graph(model.graph)
 
 
 def _check_graph(graph: onnx.GraphProto) -> None:
     if graph.sparse_initializer or graph.quantization_annotation:
-        raise ValueError(f"has sparse or quantized weights: {_NEED}")
+        raise UnsafeError(f"has sparse or quantized weights: {_NEED}")
     if len(graph.node) > _MOST_NODES:
-        raise ValueError(f"has {len(graph.node):,} operators, more than {_MOST_NODES:,}: {_NEED}")
+        raise UnsafeError(f"has {len(graph.node):,} operators, more than {_MOST_NODES:,}: {_NEED}")
     for tensor in graph.initializer:
         _check_tensor(tensor)
     weights = {tensor.name for tensor in graph.initializer}
     if len(weights) < len(graph.initializer):
-        raise ValueError(f"has two weights of one name: {_NEED}")
+        raise UnsafeError(f"has two weights of one name: {_NEED}")
     inputs = [value for value in graph.input if value.name not in weights]  # old files list their weights, too
     if len(inputs) != 1 or len(graph.output) != 1:
-        raise ValueError(f"has {len(inputs)} inputs and {len(graph.output)} outputs, not one of each: {_NEED}")
+        raise UnsafeError(f"has {len(inputs)} inputs and {len(graph.output)} outputs, not one of each: {_NEED}")
     _check_value(inputs[0], "input", (1,))
     _check_value(graph.output[0], "output", (2, 3))
     for node in graph.node:
@@ -99,27 +99,27 @@ def _check_value(value: onnx.ValueInfoProto, what: str, channels: tuple[int, ...
     """Checks that an input or output is float32 [n, h, w, channels], where its shape is declared."""
     tensor = value.type.tensor_type
     if tensor.elem_type != 1:
-        raise ValueError(f"has an {what} that is not float32: {_NEED}")
+        raise UnsafeError(f"has an {what} that is not float32: {_NEED}")
     if not tensor.HasField("shape"):
         if what == "output":
             return  # the trial tells
-        raise ValueError(f"has an {what} without a shape: {_NEED}")
+        raise UnsafeError(f"has an {what} without a shape: {_NEED}")
     sides = [side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim]
     if len(sides) != 4 or sides[3] not in (channels if what == "input" else (*channels, None)):
         said = " x ".join("?" if side is None else str(side) for side in sides)
-        raise ValueError(f"has an {what} of {said}, not of n x h x w x {' or '.join(map(str, channels))}: {_NEED}")
+        raise UnsafeError(f"has an {what} of {said}, not of n x h x w x {' or '.join(map(str, channels))}: {_NEED}")
     if any(side is not None and not 1 <= side <= _LARGEST_SIDE for side in sides):
-        raise ValueError(f"has an {what} with a side that is not from 1 to {_LARGEST_SIDE}: {_NEED}")
+        raise UnsafeError(f"has an {what} with a side that is not from 1 to {_LARGEST_SIDE}: {_NEED}")
 
 
 def _check_node(node: onnx.NodeProto) -> None:
     if node.domain not in _DOMAINS:
-        raise ValueError(f"has an operator of another domain ({shown(f'{node.domain}.{node.op_type}')}): {_NEED}")
+        raise UnsafeError(f"has an operator of another domain ({shown(f'{node.domain}.{node.op_type}')}): {_NEED}")
     if node.op_type not in _OPERATORS:
-        raise ValueError(f"has an operator that no network here has ({shown(node.op_type)}): {_NEED}")
+        raise UnsafeError(f"has an operator that no network here has ({shown(node.op_type)}): {_NEED}")
     for attribute in node.attribute:
         if attribute.HasField("g") or attribute.graphs:
-            raise ValueError(f"has an operator with a graph in it ({node.op_type}): {_NEED}")
+            raise UnsafeError(f"has an operator with a graph in it ({node.op_type}): {_NEED}")
         if (
             attribute.HasField("sparse_tensor")
             or attribute.sparse_tensors
@@ -127,7 +127,7 @@ def _check_node(node: onnx.NodeProto) -> None:
             or attribute.type_protos
             or attribute.ref_attr_name
         ):
-            raise ValueError(f"has an operator with a setting that no network here has ({node.op_type}): {_NEED}")
+            raise UnsafeError(f"has an operator with a setting that no network here has ({node.op_type}): {_NEED}")
         if attribute.HasField("t"):
             _check_tensor(attribute.t)
         for tensor in attribute.tensors:
@@ -138,9 +138,9 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
     """Checks that all of a tensor is in the file, and no more than its shape says."""
     if tensor.data_location or tensor.external_data:
         named = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
-        raise ValueError(f"names external data ({shown(named)}): a bundle keeps everything in its own files; {_NEED}")
+        raise UnsafeError(f"names external data ({shown(named)}): a bundle keeps everything in its own files; {_NEED}")
     if tensor.data_type not in _BYTES or tensor.HasField("segment"):
-        raise ValueError(f"has a weight that is no number ({shown(tensor.name)}): {_NEED}")
+        raise UnsafeError(f"has a weight that is no number ({shown(tensor.name)}): {_NEED}")
     count = math.prod(tensor.dims)
     if tensor.HasField("raw_data"):
         fits = len(tensor.raw_data) == count * _BYTES[tensor.data_type]
@@ -148,7 +148,7 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
         held = len(getattr(tensor, _FIELDS[tensor.data_type]))
         fits = held == count
     if not fits or any(side < 0 for side in tensor.dims):
-        raise ValueError(f"has a weight whose shape does not fit its bytes ({shown(tensor.name)}): {_NEED}")
+        raise UnsafeError(f"has a weight whose shape does not fit its bytes ({shown(tensor.name)}): {_NEED}")
 
 
 def _check_sizes(graph: onnx.GraphProto, weights: set[str], source: str) -> None:
@@ -156,9 +156,9 @@ def _check_sizes(graph: onnx.GraphProto, weights: set[str], source: str) -> None
     of_pixels = {name: name == source for name in (*weights, source, "")}
     for node in graph.node:
         if unknown := [name for name in node.input if name not in of_pixels]:
-            raise ValueError(f"has an operator that reads what is not there ({shown(unknown[0])}): {_NEED}")
+            raise UnsafeError(f"has an operator that reads what is not there ({shown(unknown[0])}): {_NEED}")
         deciding = [node.input[i] for i in _SIZES.get(node.op_type, ()) if i < len(node.input)]
         if any(of_pixels[name] for name in deciding):
-            raise ValueError(f"has an operator whose size depends on the pixels ({node.op_type}): {_NEED}")
+            raise UnsafeError(f"has an operator whose size depends on the pixels ({node.op_type}): {_NEED}")
         follows = node.op_type not in ("Shape", "Size") and any(of_pixels[name] for name in node.input)
         of_pixels.update(dict.fromkeys((name for name in node.output if name), follows))

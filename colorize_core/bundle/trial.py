@@ -1,4 +1,4 @@
-"""The other side of ``examine``: a process of its own that opens the files of a bundle under limits.
+"""The other side of ``examination``: a process of its own that opens the files of a bundle under limits.
 
 What would run for ever, or take all memory, or crash, ends this process and no other.
 """
@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from colorize_core.bundle.facts import shown
+from colorize_core.bundle.facts import UnsafeError, shown
 from colorize_core.bundle.onnx_check import check_onnx
 from colorize_core.bundle.weights_check import check_weights
 from colorize_core.errors import one_line
@@ -38,10 +38,12 @@ def main() -> None:
             _say(file="model.onnx")
             check_onnx(onnx)
             _predict(onnx, task)
-    except ValueError as error:
+    except UnsafeError as error:
         _say(wrong=one_line(error))
     except MemoryError:
         _say(wrong=f"needs more than {task['bytes'] >> 20} MiB of memory: {_NEED}")
+    except Exception as error:  # protobuf's, of names that are no UTF-8, and whatever else a damaged file brings about
+        _say(wrong=f"is damaged ({shown(one_line(error))}): {_NEED}")
     else:
         _say(done=True)
     sys.stdout.flush()
@@ -61,7 +63,7 @@ def _say(**what: Any) -> None:
 
 
 def _predict(content: bytes, task: dict[str, Any]) -> None:
-    """Predicts images of zeros. Raises ValueError where ONNX Runtime fails, or the output is none of this recipe's."""
+    """Predicts images of zeros. Raises UnsafeError where ONNX Runtime fails, or the output is none of this recipe's."""
     import numpy as np
     import onnxruntime
 
@@ -77,15 +79,15 @@ def _predict(content: bytes, task: dict[str, Any]) -> None:
             fits = all(1 <= made <= 2 * given for made, given in zip(sides, shape[1:3], strict=True))
             if (images, channels) != (shape[0], task["channels"]) or not fits or outputs.dtype != np.float32:
                 said = " x ".join(map(str, outputs.shape))
-                raise ValueError(f"makes {said} of {' x '.join(map(str, shape))}, not {task['channels']} channels")
+                raise UnsafeError(
+                    f"makes {said} of {' x '.join(map(str, shape))}, not {task['channels']} channels: {_NEED}"
+                )
             if not np.isfinite(outputs).all():
-                raise ValueError("makes numbers that are not finite")
-    except MemoryError:
+                raise UnsafeError(f"makes numbers that are not finite: {_NEED}")
+    except (MemoryError, UnsafeError):
         raise
-    except ValueError as error:
-        raise ValueError(f"{shown(one_line(error))}: {_NEED}") from error
     except Exception as error:  # ONNX Runtime raises classes of its own, with no common base
         words = one_line(error)
         if "allocate" in words or "bad_alloc" in words:
             raise MemoryError from error
-        raise ValueError(f"cannot be loaded: {shown(words)}: {_NEED}") from error
+        raise UnsafeError(f"cannot be loaded: {shown(words)}: {_NEED}") from error

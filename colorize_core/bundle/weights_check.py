@@ -11,7 +11,7 @@ import math
 import zipfile
 from typing import Any
 
-from colorize_core.bundle.facts import shown
+from colorize_core.bundle.facts import UnsafeError, shown
 from colorize_core.errors import one_line
 
 _WEIGHTS = "model.weights.h5"
@@ -24,15 +24,15 @@ _NEED = "fetch it again or train anew"
 
 
 def check_weights(content: bytes) -> None:
-    """Checks the content of a ``model.keras``. Raises ValueError, which says what is wrong with it."""
+    """Checks the content of a ``model.keras``. Raises UnsafeError, which says what is wrong with it."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_members(archive, len(content))
             weights = archive.read(_WEIGHTS)
-    except (ValueError, MemoryError):
+    except (UnsafeError, MemoryError):
         raise
     except Exception as error:  # zipfile raises what its parts do
-        raise ValueError(f"is no zip file that Keras wrote ({shown(one_line(error))}): {_NEED}") from error
+        raise UnsafeError(f"is no zip file that Keras wrote ({shown(one_line(error))}): {_NEED}") from error
     _check_hdf5(weights)
 
 
@@ -40,18 +40,18 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     members = archive.infolist()
     names = [member.filename for member in members]
     if unexpected := [name for name in names if name not in _MEMBERS]:
-        raise ValueError(f"has an unexpected file in it ({shown(unexpected[0])!r}): {_NEED}")
+        raise UnsafeError(f"has an unexpected file in it ({shown(unexpected[0])!r}): {_NEED}")
     if len(set(names)) < len(names):
-        raise ValueError(f"has a file in it twice: {_NEED}")
+        raise UnsafeError(f"has a file in it twice: {_NEED}")
     if _WEIGHTS not in names:
-        raise ValueError(f"has no {_WEIGHTS} in it: {_NEED}")
+        raise UnsafeError(f"has no {_WEIGHTS} in it: {_NEED}")
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
-            raise ValueError(f"is compressed ({member.filename}), which Keras does not do: {_NEED}")
+            raise UnsafeError(f"is compressed ({member.filename}), which Keras does not do: {_NEED}")
         if member.flag_bits & 1:
-            raise ValueError(f"is encrypted ({member.filename}): {_NEED}")
+            raise UnsafeError(f"is encrypted ({member.filename}): {_NEED}")
     if sum(member.file_size for member in members) > size:
-        raise ValueError(f"is smaller than the files in it: {_NEED}")
+        raise UnsafeError(f"is smaller than the files in it: {_NEED}")
 
 
 def _check_hdf5(content: bytes) -> None:
@@ -60,10 +60,10 @@ def _check_hdf5(content: bytes) -> None:
     try:
         with h5py.File(h5py.h5f.open_file_image(content)) as file:
             _check_objects(file, len(content))
-    except (ValueError, MemoryError):
+    except (UnsafeError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and others for damaged files
-        raise ValueError(f"has weights that are no HDF5 ({shown(one_line(error))}): {_NEED}") from error
+        raise UnsafeError(f"has weights that are no HDF5 ({shown(one_line(error))}): {_NEED}") from error
 
 
 def _check_objects(file: Any, size: int) -> None:
@@ -77,46 +77,46 @@ def _check_objects(file: Any, size: int) -> None:
         _check_attributes(group)
         for index, name in enumerate(group):
             if index > _MOST_OBJECTS:
-                raise ValueError(f"has more than {_MOST_OBJECTS:,} weights: {_NEED}")
-            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                raise ValueError(f"has weights that link to another place ({shown(name)}): {_NEED}")
+                raise UnsafeError(f"has more than {_MOST_OBJECTS:,} weights: {_NEED}")
+            if "/" in name or name == "." or not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise UnsafeError(f"has weights that link to another place ({shown(name)}): {_NEED}")
             found = group[name]
             place = h5py.h5o.get_info(found.id).addr
             if place in seen:
-                raise ValueError(f"has weights that link to each other ({shown(name)}): {_NEED}")
+                raise UnsafeError(f"has weights that link to each other ({shown(name)}): {_NEED}")
             seen.add(place)
             if len(seen) > _MOST_OBJECTS:
-                raise ValueError(f"has more than {_MOST_OBJECTS:,} weights: {_NEED}")
+                raise UnsafeError(f"has more than {_MOST_OBJECTS:,} weights: {_NEED}")
             if isinstance(found, h5py.Group):
                 waiting.append(found)
             elif isinstance(found, h5py.Dataset):
                 _check_attributes(found)
                 left -= _checked_size(found, size)
                 if left < 0:
-                    raise ValueError(f"has weights that are larger than the file: {_NEED}")
+                    raise UnsafeError(f"has weights that are larger than the file: {_NEED}")
             else:
-                raise ValueError(f"has something else than weights in it ({shown(name)}): {_NEED}")
+                raise UnsafeError(f"has something else than weights in it ({shown(name)}): {_NEED}")
 
 
 def _checked_size(dataset: Any, size: int) -> int:
-    """Returns the bytes of a data set that lies in the file as it is. Raises ValueError for any other."""
+    """Returns the bytes of a data set that lies in the file as it is. Raises UnsafeError for any other."""
     import h5py
 
     name = shown(dataset.name or "")
     kind = dataset.id.get_type()
     if not isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID) or kind.get_size() > _LARGEST_NUMBER:
-        raise ValueError(f"has weights that are no numbers ({name}): {_NEED}")
+        raise UnsafeError(f"has weights that are no numbers ({name}): {_NEED}")
     settings = dataset.id.get_create_plist()
     layout = settings.get_layout()
     if settings.get_external_count() or layout == h5py.h5d.VIRTUAL:
-        raise ValueError(f"names other files to read weights from ({name}): {_NEED}")
+        raise UnsafeError(f"names other files to read weights from ({name}): {_NEED}")
     if layout not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or settings.get_nfilters():
-        raise ValueError(f"has weights in chunks ({name}), which Keras does not write: {_NEED}")
-    taken = math.prod(dataset.shape or (0,)) * kind.get_size()
+        raise UnsafeError(f"has weights in chunks ({name}), which Keras does not write: {_NEED}")
+    taken = math.prod((0,) if dataset.shape is None else dataset.shape) * kind.get_size()
     offset = dataset.id.get_offset()
     inside = taken == 0 or layout == h5py.h5d.COMPACT or (offset is not None and offset + taken <= size)
     if not inside or dataset.id.get_storage_size() != taken:
-        raise ValueError(f"has weights that are larger than the file ({name}): {_NEED}")
+        raise UnsafeError(f"has weights that are larger than the file ({name}): {_NEED}")
     return int(taken)
 
 
@@ -125,9 +125,9 @@ def _check_attributes(found: Any) -> None:
 
     count = h5py.h5a.get_num_attrs(found.id)
     if count > _MOST_ATTRIBUTES:
-        raise ValueError(f"has {count} remarks on a weight: {_NEED}")
+        raise UnsafeError(f"has {count} remarks on a weight: {_NEED}")
     for index in range(count):
         attribute = h5py.h5a.open(found.id, index=index)
         known = (h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID, h5py.h5t.TypeStringID)
         if not isinstance(attribute.get_type(), known) or attribute.get_storage_size() > _LARGEST_ATTRIBUTE:
-            raise ValueError(f"has a remark on a weight that is neither text nor a number: {_NEED}")
+            raise UnsafeError(f"has a remark on a weight that is neither text nor a number: {_NEED}")

@@ -22,7 +22,6 @@ def page(
     tmp_path_factory: pytest.TempPathFactory,
     photographs: dict[str, NDArray[np.uint8]],
     driver: Any,  # first: without a browser nothing is colorized for it
-    ray_here: None,
 ) -> Path:
     scans = tmp_path_factory.mktemp("browser") / "scans"
     (scans / "album #1").mkdir(parents=True)
@@ -33,7 +32,7 @@ def page(
     Image.fromarray(photographs["coffee"]).save(scans / "in color.png")
     (scans / "<b>broken<b>.jpg").write_bytes(b"\xff\xd8\xff")
     out = scans.parent / "out"
-    assert status_of(group, ["archive", str(scans), str(out)]) == TOO_MANY_FAILED
+    assert status_of(group, ["archive", str(scans), str(out), "--runner=local"]) == TOO_MANY_FAILED
     return out / "_report" / "index.html"
 
 

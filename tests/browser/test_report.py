@@ -17,9 +17,12 @@ Shot = Callable[[str], np.ndarray]
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory, color_dir: Path, ray_here: None) -> Path:
+def page(tmp_path_factory: pytest.TempPathFactory, color_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("browser") / "report"
-    assert status_of(group, ["evaluate", "default", f"folder:{color_dir}", str(folder), "--split=test"]) == DONE
+    assert (
+        status_of(group, ["evaluate", "default", f"folder:{color_dir}", str(folder), "--split=test", "--runner=local"])
+        == DONE
+    )
     return folder / "report.html"
 
 

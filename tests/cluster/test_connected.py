@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from jobs.exits import USAGE
+from jobs.exits import DONE, USAGE
 from tests.support.listening import beyond_loopback
 
 _INTERRUPTED_IN_RAY_DATA = """
@@ -38,13 +38,18 @@ def test_an_interruption_ends_what_ray_data_does_before_ray_itself() -> None:
     assert ended.stdout == "ended\n"
 
 
-def test_a_path_that_ray_cannot_take_is_said_before_anything_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner", ["ray", "local"])
+def test_a_path_that_ray_cannot_take_is_said_before_anything_is_written(tmp_path: Path, runner: str) -> None:
     scans = os.fsencode(tmp_path) + b"/caf\xe9"
     os.mkdir(scans)
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     os.rename(tmp_path / "a.png", scans + b"/a.png")
-    call = [sys.executable, "-m", "jobs.archive", scans, tmp_path / "out"]
+    call = [sys.executable, "-m", "jobs.archive", scans, tmp_path / "out", "--runner", runner]
     ended = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if runner == "local":
+        assert ended.returncode == DONE, ended.stdout
+        assert (tmp_path / "out" / "a.png").is_file()
+        return
     assert ended.returncode == USAGE
     [line] = ended.stdout.splitlines()
     assert "Ray takes only UTF-8 on the command line" in line

@@ -26,7 +26,6 @@ from tests.support.processes import hear_signals
 LEVEL = 100 / 255  # one of 255 steps of lightness, in units of L
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_colorizes_a_tree_at_full_resolution_and_only_once(archive_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert archive(archive_dir, out) == DONE
@@ -53,7 +52,6 @@ def test_colorizes_a_tree_at_full_resolution_and_only_once(archive_dir: Path, tm
     assert (runs(out)[1]["finished_before"], runs(out)[1]["ok"]) == (3, 1)
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_a_model_or_setting_that_changed_is_a_new_result(
     archive_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +88,6 @@ def zoo(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
     return folder
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_every_file_is_accounted_for(zoo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert archive(zoo, out) == TOO_MANY_FAILED
@@ -145,6 +142,7 @@ def test_what_is_wrong_is_said_in_one_line(
         ([archive_dir, archive_dir.parent / "taken"], "did not make"),
         ([archive_dir, tmp_path], "lies inside OUTPUT"),
         ([archive_dir, tmp_path / "out", "--model", "unknown"], "no model bundle 'unknown'"),
+        ([archive_dir, tmp_path / "one.png"], "is named like an image, and archive writes a folder"),
         ([archive_dir, tmp_path / "file" / "out"], "cannot be written"),
         ([archive_dir, "/proc/out"], "cannot be written"),
         ([archive_dir, tmp_path / "out", "--format", "gif"], "gif"),
@@ -163,23 +161,23 @@ def test_what_is_wrong_is_said_in_one_line(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.usefixtures("ray_here")
+@pytest.mark.parametrize("runner", ["local", "ray"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_goes_on_where_it_ended(
-    tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]], number: signal.Signals
+    tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]], number: signal.Signals, runner: str
 ) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     scans.mkdir()
     for i in range(240):
-        Image.fromarray(np.roll(gray_photographs["coffee"], i, axis=1)).save(scans / f"{i:03d}.jpg")
-    call = [sys.executable, "-m", "jobs.archive", str(scans), str(out)]
+        Image.fromarray(np.roll(gray_photographs["coffee"], i, axis=1)[:250, :300]).save(scans / f"{i:03d}.jpg")
+    call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), "--runner", runner]
 
     with subprocess.Popen(
         call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=hear_signals
     ) as process:
         deadline = time.monotonic() + 600
         while not list(out.glob("_ledger/*.parquet")) and time.monotonic() < deadline:
-            time.sleep(0.25)
+            time.sleep(0.02)
         process.send_signal(number)
         printed, _ = process.communicate(timeout=900)
     assert process.returncode == INTERRUPTED, printed

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core.archive import ledger
+from colorize_core.local import memory
 from jobs.exits import DONE, FAILED, TOO_MANY_FAILED
 from tests.support import kills
 from tests.support.archive_job import results
@@ -44,12 +45,12 @@ def call(scans: Path, out: Path, *options: str) -> list[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
-@pytest.mark.parametrize("kind", kills.KILLS)
+@pytest.mark.parametrize(("runner", "kind"), kills.KILLS)
 def test_whoever_is_killed_each_photograph_is_done_once(
-    scans: Path, undisturbed: dict[str, bytes], tmp_path: Path, kind: str
+    scans: Path, undisturbed: dict[str, bytes], tmp_path: Path, runner: str, kind: str
 ) -> None:
     out = tmp_path / "out"
-    status = kills.run(scans, out, kill=kills.KILLS[kind])
+    status = kills.run(scans, out, "--runner", runner, kill=kills.KILLS[runner, kind])
     assert status == (-signal.SIGKILL if kind == "driver" else DONE)
     if kind == "driver":
         assert 0 < len(kills.sources_in_ledger(out)) < COUNT
@@ -101,18 +102,34 @@ def test_inputs_that_vanish_or_change_under_the_run(scans: Path, tmp_path: Path)
 
 
 CRASHING = """
-import os
+import mmap, os, time
 from colorize_core.images import decode
+from colorize_core.local import memory
 whole = decode.read_photograph
 def read_photograph(content, frame=0, **how):
     if len(content) == {size}:
+        if {hungry}:
+            taken = mmap.mmap(-1, {gigabytes} << 30)
+            for place in range(0, len(taken), mmap.PAGESIZE):
+                taken[place] = 1
+            time.sleep(600)
         os.kill(os.getpid(), 9)  # as a decoder with a fault, or the kernel for want of memory
     return whole(content, frame, **how)
 decode.read_photograph = read_photograph
+memory._SPARE = {spare}
 """
+_GIGABYTES = 5
 
 
-def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runner", ["local", "ray"])
+@pytest.mark.parametrize("hungry", [False, True])
+def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Path, runner: str, hungry: bool) -> None:
+    """By a crash, or by taking more memory than there is: than half of what it takes, to leave some for others."""
+    left = min(memory._shares_left(), default=0.0)
+    share = _GIGABYTES * 2**30 / os.sysconf("SC_PHYS_PAGES") / os.sysconf("SC_PAGE_SIZE")
+    if hungry and left < 2 * share:
+        pytest.skip(f"needs {2 * _GIGABYTES} GiB of free memory")
+    spare = left - share / 2 if hungry else 0.0
     mine, out, site = tmp_path / "scans", tmp_path / "out", tmp_path / "site"
     mine.mkdir()
     site.mkdir()
@@ -120,10 +137,14 @@ def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Pa
         (mine / path.name).write_bytes(path.read_bytes())
     deadly = mine / "017.png"
     deadly.write_bytes(deadly.read_bytes() + b"\0" * 12345)
-    (site / "crashing.py").write_text(CRASHING.format(size=deadly.stat().st_size))
+    code = CRASHING.format(size=deadly.stat().st_size, hungry=hungry, gigabytes=_GIGABYTES, spare=spare)
+    (site / "crashing.py").write_text(code)
     (site / "sitecustomize.py").write_text("import crashing\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
-    job = subprocess.run(call(mine, out), env=environment, capture_output=True, text=True, check=False, timeout=900)
+    environment["RAY_memory_usage_threshold"] = f"{1 - spare}"
+    job = subprocess.run(
+        call(mine, out, "--runner", runner), env=environment, capture_output=True, text=True, check=False, timeout=900
+    )
     assert job.returncode == TOO_MANY_FAILED, job.stdout + job.stderr
     rows = ledger.latest(str(out))
     assert {Path(row.source).name: row.reason for row in rows.values() if row.status == "failed"} == {

@@ -27,7 +27,6 @@ from tests.support.archive_job import archive, lightness, load, results, runs
 LEVEL = 100 / 255  # one of 255 steps of lightness, in units of L
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_what_is_in_color_is_left_alone_and_what_is_toned_is_not(
     photographs: dict[str, NDArray[np.uint8]], tmp_path: Path
 ) -> None:
@@ -52,7 +51,6 @@ def test_what_is_in_color_is_left_alone_and_what_is_toned_is_not(
     assert (last.status, last.run_id) == ("ok", runs(out)[2]["run_id"])
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_each_page_of_a_tiff_file_is_an_output(photographs: dict[str, NDArray[np.uint8]], tmp_path: Path) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     scans.mkdir()
@@ -107,7 +105,6 @@ def test_each_page_of_a_tiff_file_is_an_output(photographs: dict[str, NDArray[np
     ]
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_16_bits_go_through(tmp_path: Path) -> None:
     scans, out = tmp_path / "scans", tmp_path / "out"
     scans.mkdir()
@@ -127,7 +124,6 @@ def test_16_bits_go_through(tmp_path: Path) -> None:
     assert imagecodecs.png_decode((tmp_path / "png" / "ramp.png").read_bytes()).dtype == np.uint16
 
 
-@pytest.mark.usefixtures("ray_here")
 @pytest.mark.parametrize(("file_format", "suffix"), [("jpeg", ".jpg"), ("webp", ".webp")])
 def test_lossy_formats(archive_dir: Path, tmp_path: Path, file_format: str, suffix: str) -> None:
     out = tmp_path / "out"
@@ -138,7 +134,6 @@ def test_lossy_formats(archive_dir: Path, tmp_path: Path, file_format: str, suff
     assert difference.mean() <= 2 * LEVEL  # what the codec loses; PNG keeps every level
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_parquet_carries_the_images_and_the_failures(archive_dir: Path, tmp_path: Path) -> None:
     (archive_dir / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     out = tmp_path / "out"
@@ -171,7 +166,6 @@ def test_parquet_carries_the_images_and_the_failures(archive_dir: Path, tmp_path
     assert {(row["source"], row["image"]) for row in by_ray} == written
 
 
-@pytest.mark.usefixtures("ray_here")
 def test_saturation_is_the_factor_of_the_chroma(archive_dir: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     chroma = {}

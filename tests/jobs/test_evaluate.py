@@ -29,7 +29,7 @@ Rows = dict[str, dict[str, float]]
 
 
 def evaluate(*arguments: object) -> int:
-    return status_of(group, ["evaluate", *map(str, arguments)])
+    return status_of(group, ["evaluate", "--runner=local", *map(str, arguments)])
 
 
 def read_csv(folder: Path) -> Rows:
@@ -57,7 +57,7 @@ def _in_test(name: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory, color_dir: Path, ray_here: None) -> Path:
+def report(tmp_path_factory: pytest.TempPathFactory, color_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
     copy = tmp_path_factory.mktemp("bundles") / "mine"
     load_bundle("default").save(str(copy), {})
@@ -132,7 +132,7 @@ def test_own_resolution_is_that_of_the_network(report: Path, color_dir: Path) ->
 
 
 def test_unreadable_images_are_named_and_names_are_shown_as_they_are(
-    color_test_dir: Path, tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]
+    color_test_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = f"folder:{color_test_dir}"
     assert evaluate("default", data, tmp_path / "r") == DONE
@@ -150,12 +150,12 @@ def test_unreadable_images_are_named_and_names_are_shown_as_they_are(
 
 
 def test_a_bundle_that_colors_at_random_is_called_that(
-    color_test_dir: Path, tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]
+    color_test_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from dataclasses import replace
 
     bundle = load_bundle("default")
-    wild = replace(bundle, saturation={"faithful": 1.0, "vivid": -8.0})  # every color is its opposite
+    wild = replace(bundle, saturation={"faithful": 1.0, "vivid": 10.0})  # every color is far too strong
     wild.save(str(tmp_path / "wild"), {})
     assert evaluate(tmp_path / "wild", f"folder:{color_test_dir}", tmp_path / "r") == DONE
     assert "unet-lite vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
@@ -185,7 +185,6 @@ def test_wrong_calls_end_in_one_line_and_write_nothing(
     message: str,
     color_dir: Path,
     tmp_path: Path,
-    ray_here: None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     one = io.BytesIO()
@@ -199,7 +198,7 @@ def test_wrong_calls_end_in_one_line_and_write_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frechet_distances(color_dir: Path, tmp_path: Path, ray_here: None, capsys: pytest.CaptureFixture[str]) -> None:
+def test_frechet_distances(color_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With random weights: what is tested is the way of the features; their worth comes with the weights."""
     import keras
 

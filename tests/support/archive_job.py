@@ -19,8 +19,9 @@ _RECORDS = ("_ledger/", "_report/", "_runs/")
 
 
 def archive(*arguments: str | os.PathLike[str]) -> int:
-    """The exit status of ``colorize archive``."""
-    return status_of(command, [os.fspath(argument) for argument in arguments])
+    """The exit status of ``colorize archive``, on the local runner unless another one is named."""
+    given = [os.fspath(argument) for argument in arguments]
+    return status_of(command, given if "--runner" in given else [*given, "--runner", "local"])
 
 
 def load(path: Path | io.BytesIO) -> Image.Image:

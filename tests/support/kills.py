@@ -26,6 +26,11 @@ def driver(job: subprocess.Popen[str], mark: str) -> bool:
     return True
 
 
+def child(job: subprocess.Popen[str], mark: str) -> bool:
+    """The process that does the work of the local runner."""
+    return _kill_one(mark, b"colorize_core.local.worker")
+
+
 def worker(job: subprocess.Popen[str], mark: str) -> bool:
     """A process in which Ray runs a stage."""
     return _kill_one(mark, b"ray::MapBatches(")
@@ -36,7 +41,13 @@ def model_actor(job: subprocess.Popen[str], mark: str) -> bool:
     return _kill_one(mark, b"Predictor")
 
 
-KILLS: dict[str, Kill] = {"driver": driver, "worker": worker, "model actor": model_actor}
+KILLS: dict[tuple[str, str], Kill] = {  # by runner, and who dies
+    ("local", "driver"): driver,
+    ("local", "child"): child,
+    ("ray", "driver"): driver,
+    ("ray", "worker"): worker,
+    ("ray", "model actor"): model_actor,
+}
 
 
 def _kill_one(mark: str, title: bytes) -> bool:

@@ -10,19 +10,21 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Any, cast
 
-from colorize_core.errors import BundleError
+from colorize_core.errors import BundleError, one_line
 from colorize_core.recipes import Recipe
 
 _MEMORY = 1 << 30  # bytes of address space that the process may have, of which the libraries take 0.2 GiB
 _MEMORY_PER_BYTE = 8  # of the files
-_SECONDS = 4  # of one CPU; starting takes 0.4
+_SECONDS = 3  # of one CPU; starting takes 0.4
 _BYTES_PER_SECOND = 64 << 20
 _PATIENCE = 4  # times that long the process may take where the CPUs have other work
 _LARGEST_TRIAL = 512  # pixels on a side; larger networks are not seen at their full size
 _LONGEST_ANSWER = 1 << 16
 _NEED = "fetch it again or train anew"
+_ROOT = str(Path(__file__).parents[2])
 _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from colorize_core.bundle.trial import main; main()"
 
 
@@ -46,7 +48,10 @@ def examine(recipe: Recipe, weights: bytes, onnx: bytes, place: str) -> None:
         "shapes": _shapes(recipe),
         "channels": 2 if recipe.data.color_space == "lab" else 3,
     }
-    said, ended = _run(task, weights, onnx)
+    try:
+        said, ended = _run(task, weights, onnx)
+    except OSError as error:
+        raise BundleError(f"model bundle {place} cannot be examined, no process starts: {one_line(error)}") from error
     if "wrong" in said:
         raise BundleError(f"{said['file']} of {place} {said['wrong']}")
     if "done" not in said:
@@ -65,7 +70,13 @@ def _run(task: Mapping[str, Any], weights: bytes, onnx: bytes) -> tuple[dict[str
         process.kill()
 
     with subprocess.Popen(  # noqa: S603 # this Python, with our own code
-        [sys.executable, "-c", _START, json.dumps(sys.path)],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            _START,
+            json.dumps([*filter(None, sys.path), _ROOT]),
+        ],  # -I: not the working folder
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -76,9 +87,8 @@ def _run(task: Mapping[str, Any], weights: bytes, onnx: bytes) -> tuple[dict[str
         clock.start()
         stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
         try:
-            with suppress(BrokenPipeError):  # it ended before it read all; what it said tells why
+            with suppress(BrokenPipeError), stdin:  # it ended before it read all; what it said tells why
                 stdin.writelines([json.dumps(task).encode() + b"\n", weights, onnx])
-                stdin.close()
             lines = stdout.read(_LONGEST_ANSWER).splitlines()
             ended = process.wait()
         finally:

@@ -1,0 +1,86 @@
+"""What training makes loads again, whatever the model; what is absurdly large is refused before it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from colorize_core import Bundle, Colorizer, load_bundle, load_recipe, models
+from colorize_core.conversion import to_onnx
+from colorize_core.errors import BundleError, RecipeError
+from colorize_core.recipes import Recipe
+
+SIDE = 16
+LARGE: list[tuple[str, dict[str, Any], str | None, str]] = [
+    ("conv", {"widths": [65_536, 65_536]}, None, "about .* weights: the most are"),
+    ("unet", {"widths": [8, 9_999], "convolutions": [1, 60]}, None, "about .* weights: the most are"),
+    ("unet", {"widths": [8, 8], "convolutions": [1, 10_000]}, None, "convolutions are 10001 in all: the most are 256"),
+    ("unet", {"widths": [8, 10**9], "convolutions": [1, 1]}, None, "a number in model.settings is 1000000000"),
+    ("conv", {"widths": [1] * 40}, None, "more than 32 values"),
+    ("dense", {"side": 4096, "bottleneck": 99}, None, "about .* weights: the most are"),
+    ("dense", {"side": 4096, "bottleneck": 99}, "MobileNetV2", "about .* weights: the most are"),
+    ("conv_dense", {"side": 4096, "widths": [8], "code": 4096}, None, "about .* weights: the most are"),
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "square", "color_space"),
+    [
+        ("conv", {"widths": [4, 6], "up": "transpose-stride", "down": "stride"}, False, "rgb"),
+        ("conv_dense", {"side": SIDE, "widths": [4, 6], "code": 8}, True, "rgb"),
+        ("dense", {"side": SIDE, "widths": [20], "bottleneck": 8}, True, "lab"),
+        ("unet", {"widths": [4, 6], "convolutions": [1, 2], "first_stride": 1, "dropout": 0.1}, False, "lab"),
+        ("unet", {"widths": [4, 6], "convolutions": [1, 1]}, True, "rgb"),
+    ],
+)
+def test_what_training_makes_loads_again(
+    model: str, settings: dict[str, Any], square: bool, color_space: str, tmp_path: Path
+) -> None:
+    changes = {
+        "data": {"color_space": color_space, "size": SIDE, "crop": SIDE, "inference_side": SIDE},
+        "model": {"name": model, "settings": settings, "multiple": 4, "square": square},
+        "training.rebalance": 0,
+    }
+    recipe = load_recipe("unet-lab", changes)
+    network = models.of_recipe(recipe)
+    network.save(tmp_path / "model.keras")
+    onnx, compared = to_onnx(network, recipe)
+    default = load_bundle("default")
+    made = Bundle.create(
+        recipe, (tmp_path / "model.keras").read_bytes(), 1.5, default.training, onnx, compared.facts()
+    ).with_metrics(default.metrics)
+    made.save(str(tmp_path / "made"), {})
+    loaded = load_bundle(str(tmp_path / "made"))
+    assert loaded == made
+    loaded.model()
+    Colorizer(loaded).colorize(np.full((30, 40), 99, np.uint8))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(("model", "settings", "encoder", "words"), LARGE)
+def test_an_absurd_network_is_not_built(
+    model: str, settings: dict[str, Any], encoder: str | None, words: str, forge: Callable[..., Path]
+) -> None:
+    with pytest.raises(RecipeError, match=words) as caught:
+        models.build(model, settings, "lab", encoder=encoder)
+    assert "\n" not in str(caught.value)
+    made = load_bundle(str(forge()))
+    raw = made.recipe.model_dump()
+    changed = made.recipe.model.model_copy(update={"name": model, "settings": settings, "encoder": encoder})
+    with pytest.raises(BundleError, match=f"recipe in bundle.json of {raw['name']} makes no network: .*{words}"):
+        replace(made, recipe=made.recipe.model_copy(update={"model": changed})).model()
+
+
+@pytest.mark.parametrize("recipe", ["cifar10-dense", "cifar100-conv-dense", "lab-conv", "unet-lab-32", "unet-lite"])
+def test_shipped_networks_are_far_from_the_limit(recipe: str) -> None:
+    made: Recipe = load_recipe(recipe)
+    count = models.of_recipe(made).count_params()
+    estimate = models._weights(made.model.settings, has_encoder=made.model.encoder is not None)
+    assert max(estimate, count) < models._MOST_WEIGHTS / 20
+    if made.model.encoder is None:
+        assert 0.3 < estimate / count < 3
