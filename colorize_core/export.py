@@ -6,6 +6,7 @@ to repeat the preprocessing.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from colorize_core import __version__, cluster, storage
+from colorize_core import bundle as bundles
 from colorize_core.bundle import Bundle
 from colorize_core.color import ColorSpace
 from colorize_core.conversion import INPUT_RANGE, to_onnx, to_saved_model
@@ -24,7 +26,11 @@ ExportFormat = Literal["onnx", "savedmodel"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 FORMAT = 1  # of the JSON file; raised when an older reader would misread it
 _SUFFIX = ".onnx"
-_MAIN = {"onnx": "model.onnx", "savedmodel": "saved_model.pb"}  # the JSON file is named after it
+_MAIN = {
+    "onnx": "model.onnx",
+    "savedmodel": "saved_model.pb",
+    "bundle": bundles.FACTS,
+}  # the JSON file is named after it
 _INPUTS: dict[ColorSpace, dict[str, Any]] = {
     "lab": {
         "range": list(INPUT_RANGE["lab"]),
@@ -92,7 +98,7 @@ def export_bundle(bundle: Bundle, output: str, file_format: ExportFormat) -> Exp
     return Exported(path if file_format == "onnx" else folder, f"{path}.json", facts, size)
 
 
-def _check_output(output: str, file_format: ExportFormat) -> str:
+def _check_output(output: str, file_format: str) -> str:
     """The place to write to, spelled in full. Raises OutputError where it is taken or cannot be written."""
     cluster.check_lasting(output)
     target = storage.absolute(output)
@@ -124,6 +130,33 @@ def _make(bundle: Bundle, file_format: ExportFormat) -> tuple[dict[str, Any], di
         content, found = to_onnx(model, bundle.recipe)
         converted = found.facts()
     return _facts(bundle, converted, file_format), {_MAIN["onnx"]: content}
+
+
+def renew_bundle(name: str, output: str) -> Exported:
+    """Writes a bundle of any format as one of format 2, with the curves, samples and card that it has.
+
+    Args:
+        name: a shipped bundle, or a folder with one.
+        output: a new or empty folder, local or any URL.
+
+    Raises:
+        UserError: there is no such bundle, it is damaged, or ``output`` is taken or cannot be written.
+        ColorizeError: the conversion to ONNX failed.
+    """
+    bundle = bundles.load_bundle(name)
+    target = _check_output(output, "bundle")
+    facts, contents = _make(bundle, "onnx")
+    if not bundle.onnx:
+        converted = {key: facts["compared"][key] for key in facts["compared"]}
+        converted |= {"input": facts["input"]["name"], "output": facts["output"]["name"]}
+        converted["side_ratio"] = facts["output"]["side_ratio"]
+        bundle = dataclasses.replace(bundle, onnx=contents[_MAIN["onnx"]], converted=converted)
+    try:
+        bundle.save(target, bundles.read_extras(name))
+        size = sum(entry.size for entry in storage.find(target))
+    except OSError as error:
+        raise ColorizeError(f"OUTPUT {output} cannot be written: {one_line(error)}") from error
+    return Exported(target, storage.join(target, bundles.FACTS), facts, size)
 
 
 def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportFormat) -> dict[str, Any]:

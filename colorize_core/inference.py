@@ -167,9 +167,7 @@ class Colorizer:
 
     def colorize(self, pixels: NDArray[Any]) -> Image.Image:
         """One photograph at its full resolution: uint8 or uint16 [H, W], or uint8 [H, W, 3] whose color is ignored."""
-        gray = (
-            pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self.recipe.data.gray)).astype(np.uint8)
-        )
+        gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self.recipe.data.gray)).astype(np.uint8)
         if gray.dtype == np.uint16:
             gray = (gray >> 8).astype(np.uint8)
         [ab] = self.predict([square.resize(gray, self.size_for(gray.shape[1], gray.shape[0]))])

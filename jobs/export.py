@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from colorize_core.bundle import load_bundle
-from colorize_core.export import EXPORT_FORMATS, ExportFormat, export_bundle
+from colorize_core.export import EXPORT_FORMATS, ExportFormat, export_bundle, renew_bundle
 from jobs.exits import DONE, run
 
 
 @click.command("export")
 @click.argument("bundle")
 @click.argument("output")
-@click.option("--format", "file_format", type=click.Choice(EXPORT_FORMATS), default="onnx", show_default=True)
-def command(bundle: str, output: str, file_format: ExportFormat) -> int:
+@click.option(
+    "--format", "file_format", type=click.Choice((*EXPORT_FORMATS, "bundle")), default="onnx", show_default=True
+)
+def command(bundle: str, output: str, file_format: ExportFormat | Literal["bundle"]) -> int:
     """Writes the network of BUNDLE for ONNX Runtime or TensorFlow, and proves that it answers as the Keras model does.
 
     BUNDLE is a shipped name (default) or a folder with a bundle. OUTPUT is a new or empty folder; for onnx also a new
-    file that ends in .onnx. A JSON file beside the model says how to prepare its input and read its output.
+    file that ends in .onnx. A JSON file beside the model says how to prepare its input and read its output. The format
+    bundle makes a bundle of format 2 of one of format 1, which has no ONNX file and starts slowly.
     """
-    exported = export_bundle(load_bundle(bundle), output, file_format)
+    if file_format == "bundle":
+        exported = renew_bundle(bundle, output)
+    else:
+        exported = export_bundle(load_bundle(bundle), output, file_format)
     facts = exported.facts
     click.echo(
         f"{facts['bundle']} {facts['digest'][:12]} as {file_format}: {exported.size / 1e6:.1f} MB, "
         f"differs from Keras by at most {facts['compared']['max_abs_difference']:.1e}"
     )
-    click.echo(f"model: {exported.path}")
-    click.echo(f"how to use it: {exported.facts_path}")
+    click.echo(f"{'bundle' if file_format == 'bundle' else 'model'}: {exported.path}")
+    if file_format != "bundle":
+        click.echo(f"how to use it: {exported.facts_path}")
     return DONE
 
 

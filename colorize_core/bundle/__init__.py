@@ -43,13 +43,14 @@ __all__ = [
     "load_bundle",
     "place",
     "read_curves",
+    "read_extras",
     "start_from",
     "storable",
 ]
 
 DEFAULT = "default"
 FACTS = "bundle.json"
-_WEIGHTS, _ONNX = "model.keras", "model.onnx"
+_WEIGHTS, _ONNX, _CARD = "model.keras", "model.onnx", "MODEL_CARD.md"
 CURVES = "curves.png"
 _ASIDE = "_saving"  # folder in a bundle, while it is written
 _LARGEST_MODEL = (1 << 31) - 1  # bytes of model.keras and model.onnx: protobuf's limit
@@ -169,7 +170,12 @@ class Bundle:
     def save(self, path: str, extras: Mapping[str, bytes]) -> None:
         """Writes the bundle in place of an old one, which stays as it is where the new one cannot be written.
 
-        Raises OSError.
+        Args:
+            path: its folder.
+            extras: further files by name; a ``MODEL_CARD.md`` among them replaces the one that is written otherwise.
+
+        Raises:
+            OSError: ``path`` cannot be written.
         """
         facts = {
             "format": 2 if self.onnx else 1,
@@ -183,7 +189,7 @@ class Bundle:
             "metrics": self.metrics,
             "versions": self.versions,
         }
-        files = {**extras, "MODEL_CARD.md": write_card(self).encode(), _WEIGHTS: self.weights}
+        files = {_CARD: write_card(self).encode(), **extras, _WEIGHTS: self.weights}
         if self.onnx:
             files[_ONNX] = self.onnx
         files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
@@ -276,6 +282,17 @@ def read_curves(name: str) -> bytes | None:
     found = storage.look(path)
     content = storage.read(path) if found and found.size <= _LARGEST_PICTURE else b""
     return content if content.startswith(_PNG) and len(content) <= _LARGEST_PICTURE else None
+
+
+def read_extras(name: str) -> dict[str, bytes]:
+    """Reads the further files of a bundle, as ``Bundle.save`` takes them. Raises BundleError if one is too large."""
+    path = place(name)
+    own = (_WEIGHTS, _ONNX, FACTS)
+    return {
+        entry.name: _read(path, name, entry.name, _LARGEST_PICTURE)
+        for entry in storage.find(path)
+        if entry.name not in own
+    }
 
 
 def _shipped() -> list[str]:

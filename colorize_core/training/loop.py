@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from colorize_core.images import png
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches, checkpoints, pace, pairs
 from colorize_core.training.checkpoints import Arrays, History, State
+from colorize_core.training.model_check import Verdict, what_is_wrong
 from colorize_core.training.packaging import Package
 
 if TYPE_CHECKING:
@@ -40,16 +42,47 @@ _CALIBRATED = 256  # validation images on which the vivid gain is measured
 _MEND = "mend that, and go on with --resume"
 
 
+@dataclass(frozen=True)
+class Work:
+    """What the workers wait for: what the driver knows as soon as it has read the photographs.
+
+    Attributes:
+        pairs: ``train`` and ``val``.
+        steps: number of steps in an epoch.
+        identity: of the training; a checkpoint of another one is not gone on from.
+        class_weights: of ``batches.class_weights``.
+    """
+
+    pairs: Mapping[str, ray.data.Dataset]
+    steps: int
+    identity: str
+    class_weights: Floats | None
+
+    def shards(self, rank: int, workers: int) -> Mapping[str, ray.data.DataIterator]:
+        """Returns this worker's part of the pairs; every worker has to call it."""
+        if workers == 1:
+            return {name: pairs.iterator() for name, pairs in self.pairs.items()}
+        import ray
+        import ray.train.collective
+
+        split = {}
+        if rank == 0:
+            split = {name: pairs.streaming_split(workers, equal=True) for name, pairs in self.pairs.items()}
+        shared = ray.train.collective.broadcast_from_rank_zero(split)
+        return {name: shards[rank] for name, shards in shared.items()}
+
+
 def train_worker(config: dict[str, Any]) -> None:
     """Trains this worker's replica under Ray Train.
 
+    Imports TensorFlow and tries the recipe's model out while the driver reads the photographs, then waits for them.
     Rank 0 leaves a checkpoint per epoch, and the weights of the best epoch as a ``Package`` at the end. What a user can
-    mend goes through ``progress`` as an error, since Ray Train would try again what it takes for a fault.
+    mend goes through ``post`` as an error, since Ray Train would try again what it takes for a fault.
 
     Args:
-        config: ``recipe`` as a dict; ``use_gpu``; ``steps`` of an epoch; ``folder`` for checkpoints; ``identity`` of
-            the run; ``class_weights`` of ``batches.class_weights``; ``progress``, a queue that takes moments, history
-            rows, pictures as PNG, and the error that ends the training.
+        config: ``recipe`` as a dict; ``use_gpu``; ``folder`` for checkpoints; ``post``, a ``progress.Post`` that takes
+            a verdict on the model, moments, history rows, pictures as PNG, and the error that ends the training, and
+            gives the ``Work``.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -64,22 +97,28 @@ def train_worker(config: dict[str, Any]) -> None:
     cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
     tf.config.threading.set_intra_op_parallelism_threads(math.ceil(cpus))
     context = ray.train.get_context()
-    recipe, progress, first = Recipe.model_validate(config["recipe"]), config["progress"], context.get_world_rank() == 0
-    shards = {name: ray.train.get_dataset_shard(name) for name in ("train", "val")}
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    recipe, post, first = Recipe.model_validate(config["recipe"]), config["post"], context.get_world_rank() == 0
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before anything is computed
     place = context.get_world_rank(), context.get_world_size()
+    verdict = Verdict(what_is_wrong(recipe) if first else "")
+    if first:
+        post.put(verdict)
+    if ray.train.collective.broadcast_from_rank_zero(bool(verdict.wrong)):
+        return
+    work = post.take()
+    shards = work.shards(*place)
     last = checkpoints.load_newest(config["folder"])
     trouble: Exception | None = None
     try:
-        tell = progress.put if first else pace.ignore
-        run = (config["steps"], config["identity"], place, last, config["class_weights"], tell)
+        tell = post.put if first else pace.ignore
+        run = (work.steps, work.identity, place, last, work.class_weights, tell)
         for state, draw in epochs(recipe, strategy, shards, *run):
             last = state
             if first:
                 trouble = _keep(config["folder"], state, recipe)
-                progress.put(state.history[-1])
+                post.put(state.history[-1])
                 if state.epoch % recipe.training.samples_every == 0:
-                    progress.put(draw())
+                    post.put(draw())
             if ray.train.collective.broadcast_from_rank_zero(trouble is not None):
                 break
     except FloatingPointError as error:  # on every worker: they share the loss
@@ -88,7 +127,7 @@ def train_worker(config: dict[str, Any]) -> None:
         if trouble is None and last is not None:
             trouble = _keep_best(config["folder"], last, recipe)
         if trouble:
-            progress.put(trouble)
+            post.put(trouble)
 
 
 def epochs(

@@ -1,40 +1,111 @@
-"""Whether a recipe's model can be built and fits the images, before anything is read or written."""
+"""Whether a recipe's model can be built and fits the images.
+
+``check_settings`` reads the source of the model's builder, and needs no TensorFlow: it refuses at once.
+``what_is_wrong`` builds the model and runs it: in the process that trains, which has TensorFlow anyway, before it asks
+for images.
+"""
 
 from __future__ import annotations
 
+import ast
+import functools
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
 import numpy as np
 
-from colorize_core import bundle, models, placement, storage
+from colorize_core import bundle, models, storage
 from colorize_core.errors import RecipeError, UserError, one_line
 from colorize_core.recipes import Recipe
 
+_TRUTH = (True, False)
+_GIVEN = ("head", "encoder")  # arguments of each builder that are no settings
 
-def check_model(recipe: Recipe) -> None:
-    """Runs the model once, in a task: TensorFlow in this process would take the memory of its GPU.
 
-    Raises RecipeError where it cannot be built, or not for the sides that the recipe will show it.
-    """
-    import ray
+@dataclass(frozen=True)
+class Verdict:
+    """What a worker found out about the recipe's model: why it cannot be trained; '' where it can."""
 
-    def attempt(recipe: Recipe) -> str:
-        placement.hide_gpus()
-        return what_is_wrong(recipe)
+    wrong: str
 
-    if wrong := ray.get(ray.remote(attempt).remote(reachable(recipe))):
-        raise RecipeError(wrong)
+
+@dataclass(frozen=True)
+class _Setting:
+    """One setting of a model: whether a recipe must give it, and the values that it takes; () for any."""
+
+    required: bool
+    choices: tuple[object, ...]
+
+
+def check_settings(recipe: Recipe) -> None:
+    """Raises RecipeError where ``model.settings`` has a name or a value that the model's builder does not take."""
+    name, known = recipe.model.name, _settings(recipe.model.name)
+
+    def refuse(what: str) -> None:
+        raise RecipeError(f"model.settings of {name}: {what}")
+
+    for setting, value in recipe.model.settings.items():
+        if setting not in known:
+            refuse(f"{setting} is unknown; choose from {', '.join(known)}")
+        choices = known[setting].choices
+        if choices == _TRUTH and not isinstance(value, bool):
+            refuse(f"{setting} is {value!r}; choose from true, false")
+        if choices and value not in choices:
+            refuse(f"{setting} is {value!r}; choose from {', '.join(map(str, choices))}")
+    for setting, each in known.items():
+        if each.required and setting not in recipe.model.settings:
+            refuse(f"{setting} is missing")
+
+
+@functools.cache
+def _settings(name: str) -> dict[str, _Setting]:
+    """Reads the settings of a model from the signature of its builder, whose module would import Keras."""
+    module, function = models.BUILDERS[name].split(":")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise RecipeError(f"model.name {name}: its module {module} is not installed")
+    tree = ast.parse(Path(spec.origin).read_text())
+    [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    found = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    return {
+        argument.arg: _Setting(default is None, _choices(argument.annotation))
+        for argument, default in found
+        if argument.arg not in _GIVEN
+    }
+
+
+def _choices(annotation: ast.expr | None) -> tuple[object, ...]:
+    """The values that an annotation allows: those of a Literal, and those of bool."""
+    if isinstance(annotation, ast.Name) and annotation.id == "bool":
+        return _TRUTH
+    if not isinstance(annotation, ast.Subscript) or ast.unparse(annotation.value) != "Literal":
+        return ()
+    values = ast.literal_eval(annotation.slice)
+    return values if isinstance(values, tuple) else (values,)
 
 
 def what_is_wrong(recipe: Recipe) -> str:
-    """Why the recipe's model cannot be trained; '' where it can."""
+    """Returns why the recipe's model cannot be trained; '' where it can. Imports TensorFlow; the CPU computes."""
+    import tensorflow as tf
+
+    with tf.device("CPU:0"):
+        return _try_out(recipe)
+
+
+def _try_out(recipe: Recipe) -> str:
     sides = {recipe.data.crop, recipe.square_side}
     if not recipe.model.square:  # photographs of other shapes are seen at any multiple
         sides |= {recipe.model.multiple * steps for steps in (1, 3, 5)}
     channels = 2 if recipe.data.color_space == "lab" else 3
     factors = set()
+    model = None
     for side in sorted(sides):
         try:
-            model = models.of_recipe(recipe)
+            model = model or models.of_recipe(recipe)
             _, *shape = model(np.zeros((1, side, side, 1), np.float32)).shape
+        except RecipeError as error:  # it names the setting
+            return str(error)
         except Exception as error:  # Keras raises whatever its layers do
             return f"model {recipe.model.name} cannot be built for images of {side} pixels: {one_line(error)}"
         height = shape[0]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from colorize_core import datasets
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
+from colorize_core.evaluation.rows import Batch, RayRows, Stage
 from colorize_core.preparation import statistics
 from colorize_core.recipes import Recipe
 from colorize_core.training import pairs
@@ -33,13 +34,28 @@ class Split:
 
 
 def read_splits(data: str, beside: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
-    """Rows of each split, lazily; those to learn from by tasks that reserve ``placement.beside_workers``.
+    """Rows of each split, lazily, by tasks that reserve ``placement.beside_workers``.
 
     Raises:
         InputError: as ``datasets.read``.
     """
-    reserved = {split: {} if split == "test" else beside for split in SPLITS}
-    return {split: datasets.read(data, SplitRule(wanted=[split]), **reserved[split]) for split in SPLITS}
+    return {split: datasets.read(data, SplitRule(wanted=[split]), **beside) for split in SPLITS}
+
+
+@dataclass(frozen=True)
+class BesideWorkers(RayRows):
+    """Rows whose stages reserve ``placement.beside_workers``: the workers of a training hold all CPUs."""
+
+    reserved: Mapping[str, Any]
+
+    def run(self, *stages: Stage) -> Iterator[Batch]:
+        """Runs stages that are functions on all rows, and yields their batches in any order; none is empty."""
+        made = self.images
+        for stage in stages:
+            made = made.map_batches(stage, batch_size=None, **self.reserved)
+        for batch in made.iter_batches(batch_size=None, batch_format="numpy"):
+            if batch and len(next(iter(batch.values()))):
+                yield batch
 
 
 def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]) -> Split:
@@ -56,7 +72,8 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]
     made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings, **beside).materialize()
     # One look at all rows, here: each question to Ray Data would start processes of its own.
     columns = ["id", "reason", "message", "checksum", "chroma"]
-    looked = made.select_columns(columns).to_pandas().reindex(columns=columns)  # which a split without rows has not
+    looked = made.map_batches(_select, batch_size=None, fn_kwargs={"columns": columns}, **beside).to_pandas()
+    looked = looked.reindex(columns=columns)  # which a split without rows has not
     good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
     rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
     readable = made.filter(expr=col("reason") == "", **beside).materialize() if rejected else made
@@ -66,6 +83,11 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]
         )
     fingerprint = statistics.fingerprint(good["id"].tolist(), good["checksum"].tolist())
     return Split(readable, len(good), f"{fingerprint:064x}", rejected)
+
+
+def _select(batch: dict[str, Any], columns: list[str]) -> dict[str, Any]:
+    """Leaves the pixels out. Ray Data's own ``select_columns`` would wait for a CPU, which the workers hold."""
+    return {name: batch[name] for name in columns}
 
 
 def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> int:

@@ -50,6 +50,7 @@ class Replicas:
         import keras
 
         from colorize_core.training import adversarial, schedules
+        from colorize_core.training.optimizer import AdamW
 
         settings = recipe.training
         keras.utils.set_random_seed(settings.seed)
@@ -70,7 +71,7 @@ class Replicas:
             for variables, rate in ((others, 1.0), (encoder, settings.encoder_rate)):
                 if variables:
                     schedule = schedules.Schedule(settings, steps * settings.epochs, rate)
-                    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+                    optimizer = AdamW(schedule, weight_decay=settings.weight_decay)
                     self._parts.append((optimizer, variables))
             self._networks = {"model": self.model}
             self._average = (

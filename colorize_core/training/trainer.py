@@ -1,11 +1,20 @@
-"""Data-parallel training on Ray Train: data set -> pairs -> workers -> model bundle."""
+"""Data-parallel training on Ray Train: data set -> pairs -> workers -> model bundle.
+
+Each worker is a process that imports TensorFlow, since it trains. The first worker also tries the recipe's model out
+while the photographs are read, and packs and converts the best weights at the end. No other process imports TensorFlow: the
+driver checks settings against the source of the model's builder, Ray's controller starts and replaces workers, and the
+tasks of Ray Data read photographs and measure with ONNX Runtime.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
+import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from colorize_core import bundle, cluster, datasets, placement, storage
@@ -25,7 +34,11 @@ from colorize_core.training.progress import Listener, OnEpoch, Progress
 if TYPE_CHECKING:
     import ray.data
 
+    from colorize_core.training.group import Group
+
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
+_READ_AHEAD = 3.0  # seconds from the start of the workers: what reads no longer goes on before the model is checked
+_GLANCE = 0.1  # seconds
 _LOST_WORKERS = 3  # in a row, that a run survives without an epoch in between
 
 
@@ -88,6 +101,7 @@ def train(
         raise RecipeError(
             f"training.batch_size {recipe.training.batch_size} does not divide over {workers.number} workers"
         )
+    model_check.check_settings(recipe)
     cluster.check_lasting(output)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
@@ -95,15 +109,14 @@ def train(
         rows = pair_splits.read_splits(data, beside)
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
-        model_check.check_model(recipe)
-        tested = survey(RayRows(rows["test"]), "test")
-        splits = {split: pair_splits.load_split(rows[split], recipe, beside) for split in ("train", "val")}
-        fingerprint = splits["train"].fingerprint
-        # The rate may change between two runs: what diverged goes on with a lower one.
-        settings = recipe.model_dump_json(exclude={"training": {"learning_rate"}})
-        identity = hashlib.sha256(f"{settings}\n{fingerprint}".encode()).hexdigest()
         try:
-            history = _fit(recipe, splits, scratch, identity, scaling, on_epoch, on_moment)
+            with _Fit(recipe, scratch, scaling, on_epoch, on_moment) as fit:
+                tested = survey(pair_splits.BesideWorkers(rows["test"], beside), "test")
+                splits = {"val": pair_splits.load_split(rows["val"], recipe, beside)}
+                fit.check_model(patience=_READ_AHEAD)
+                splits["train"] = pair_splits.load_split(rows["train"], recipe, beside)
+                fit.check_model()
+                history = fit.run(splits)
         except BaseException:
             if not checkpoints.load_newest(scratch):
                 storage.remove_if_there(scratch)  # nothing to go on from
@@ -112,7 +125,7 @@ def train(
             "data": printable(data),
             "note": printable(note),
             **pair_splits.facts_of(splits),
-            "fingerprint": fingerprint,
+            "fingerprint": splits["train"].fingerprint,
             "workers": workers.number,
             "gpu": scaling.use_gpu,
         }
@@ -210,61 +223,105 @@ class _Scaling:
         return {"CPU": self.cpus - placement.CPU_LEFT, **({"GPU": 1} if self.use_gpu else {})}
 
 
-def _fit(
-    recipe: Recipe,
-    splits: Mapping[str, pair_splits.Split],
-    scratch: str,
-    identity: str,
-    scaling: _Scaling,
-    on_epoch: OnEpoch,
-    on_moment: OnMoment,
-) -> History:
-    """Runs the workers, who leave checkpoints and the best weights in ``scratch``; gives the history."""
-    from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+class _Fit:
+    """The workers of a training, who start at once and leave checkpoints and the best weights in ``scratch``.
 
-    from colorize_core.training.peers import Peers
+    A context manager: at its end no worker is left.
+    """
 
-    steps = pair_splits.count_steps(recipe, splits, scaling.number)
-    state = checkpoints.load_newest(scratch)
-    if state and state.identity != identity:
-        raise OutputError(
-            f"the checkpoint in {scratch} is of another recipe or of other data: give those, or remove {scratch}"
+    def __init__(self, recipe: Recipe, scratch: str, scaling: _Scaling, on_epoch: OnEpoch, on_moment: OnMoment) -> None:
+        self._recipe = recipe
+        self._scratch = scratch
+        self._scaling = scaling
+        self._progress = Progress(scratch, on_epoch, on_moment)
+        self._context = ExitStack()
+        self._began = time.monotonic()
+        self._over = False
+
+    def __enter__(self) -> _Fit:
+        with ExitStack() as stack:
+            self._listener = stack.enter_context(Listener(self._progress.take))
+            self._own = stack.enter_context(tempfile.TemporaryDirectory())
+            self._group = self._start()
+            self._context = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._context:
+            if error is not None and not self._over:
+                self._group.end()
+
+    def _start(self) -> Group:
+        from ray.train import FailureConfig, RunConfig, ScalingConfig
+
+        from colorize_core.training.group import Group
+        from colorize_core.training.peers import Peers
+
+        scaling = self._scaling
+        group = Group(
+            loop.train_worker,
+            backend_config=Peers(),
+            train_loop_config={
+                "recipe": model_check.reachable(self._recipe).model_dump(),
+                "use_gpu": scaling.use_gpu,
+                "folder": self._scratch,
+                "post": self._listener.post,
+            },
+            scaling_config=ScalingConfig(
+                num_workers=scaling.number, use_gpu=scaling.use_gpu, resources_per_worker=scaling.resources()
+            ),
+            # Checkpoints are ours: Ray Train's own are not written atomically; it keeps notes of itself here.
+            run_config=RunConfig(storage_path=self._own, failure_config=FailureConfig(max_failures=_LOST_WORKERS)),
         )
-    progress = Progress(scratch, state.history if state else [], on_epoch, on_moment)
-    with Listener(progress.take) as listener, tempfile.TemporaryDirectory() as own:
-        config = {
-            "recipe": model_check.reachable(recipe).model_dump(),
-            "use_gpu": scaling.use_gpu,
-            "steps": steps,
-            "folder": scratch,
-            "identity": identity,
-            "class_weights": batches.class_weights(splits["train"].pairs.iterator(), recipe),
-            "progress": listener.queue,
-        }
-        while True:
-            begun = _newest_epoch(scratch)
-            trainer = DataParallelTrainer(
-                loop.train_worker,
-                backend_config=Peers(),
-                train_loop_config=config,
-                scaling_config=ScalingConfig(
-                    num_workers=scaling.number, use_gpu=scaling.use_gpu, resources_per_worker=scaling.resources()
-                ),
-                # Checkpoints are ours: Ray Train's own are not written atomically; it keeps notes of itself here.
-                run_config=RunConfig(storage_path=own, failure_config=FailureConfig(max_failures=_LOST_WORKERS)),
-                datasets={name: split.pairs for name, split in splits.items()},
+        group.start()
+        return group
+
+    def check_model(self, patience: float = 0.0) -> None:
+        """Waits for what the first worker says of the recipe's model. Raises RecipeError where it cannot be trained.
+
+        Args:
+            patience: seconds from the start of the workers in which it does not wait.
+        """
+        while not self._progress.checked.is_set() and time.monotonic() - self._began >= patience:
+            if self._group.is_over(_GLANCE):
+                return  # ``run`` says why
+        if self._progress.trouble:
+            raise self._progress.trouble
+
+    def run(self, splits: Mapping[str, pair_splits.Split]) -> History:
+        """Gives the workers their pairs, and waits until they have trained."""
+        from ray.train import TrainingFailedError
+
+        steps = pair_splits.count_steps(self._recipe, splits, self._scaling.number)
+        # The rate may change between two runs: what diverged goes on with a lower one.
+        settings = self._recipe.model_dump_json(exclude={"training": {"learning_rate"}})
+        identity = hashlib.sha256(f"{settings}\n{splits['train'].fingerprint}".encode()).hexdigest()
+        state = checkpoints.load_newest(self._scratch)
+        if state and state.identity != identity:
+            raise OutputError(
+                f"the checkpoint in {self._scratch} is of another recipe or of other data: give those, or remove "
+                f"{self._scratch}"
             )
+        self._progress.go_on(state.history if state else [])
+        class_weights = batches.class_weights(splits["train"].pairs.iterator(), self._recipe)
+        pairs = {name: split.pairs for name, split in splits.items()}
+        self._listener.post.give(loop.Work(pairs, steps, identity, class_weights))
+        while True:
+            begun = _newest_epoch(self._scratch)
             try:
-                with cluster.own_signals():
-                    trainer.fit()
+                self._group.wait()
                 break
             except TrainingFailedError:
-                if progress.trouble or _newest_epoch(scratch) == begun:  # else spot machines may go as they like
-                    raise
-    if progress.trouble:
-        raise ColorizeError(one_line(progress.trouble)) from progress.trouble
-    state = checkpoints.load_newest(scratch)  # what was told on the way may have been lost with a worker
-    if state is None:
-        raise ColorizeError(f"the workers ended without a checkpoint in {scratch}")
-    return state.history
+                if self._progress.trouble or _newest_epoch(self._scratch) == begun:
+                    raise  # else spot machines may go as they like
+            self._group = self._start()
+        self._over = True
+        self._context.close()  # the last words of the workers are heard
+        if self._progress.trouble:
+            raise ColorizeError(one_line(self._progress.trouble)) from self._progress.trouble
+        state = checkpoints.load_newest(self._scratch)  # what was told on the way may have been lost with a worker
+        if state is None:
+            raise ColorizeError(f"the workers ended without a checkpoint in {self._scratch}")
+        return state.history

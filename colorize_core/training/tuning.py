@@ -3,6 +3,10 @@
 The scheduler is ASHA (Li et al. 2020, arXiv:1810.05934). All settings are drawn from the seed before the first trial
 starts, and each trial leaves a checkpoint per epoch: a search that was interrupted tells the scheduler again what its
 trials reached, and goes on with what is left.
+
+Processes that import TensorFlow: one per trial, which tries its model out and trains it; and one at the end, which
+packs and converts the weights of the best trial. The driver, Ray Tune's controller and the tasks that read or measure
+photographs do not import TensorFlow.
 """
 
 from __future__ import annotations
@@ -30,7 +34,8 @@ from colorize_core.training.trials import Trial, table
 
 if TYPE_CHECKING:
     import ray.data
-    from ray.util.queue import Queue
+
+    from colorize_core.training.progress import Post
 
 SCRATCH = "_tuning"  # folder in OUTPUT, until the bundle is there
 _REDUCTION = 3  # of the trials that reach a rung, one in so many goes on
@@ -84,6 +89,7 @@ def tune(
     """
     import ray
 
+    model_check.check_settings(recipe)
     cluster.check_lasting(output)
     drawn = space.draw(trials, recipe.training.seed)
     for settings in drawn:
@@ -93,7 +99,6 @@ def tune(
         beside = placement.beside_workers(resources)
         rows = pair_splits.read_splits(data, beside)
         trainer.check_output(output, datasets.source_of(data), SCRATCH, resume)
-        model_check.check_model(recipe)
         tested = survey(RayRows(rows["test"]), "test")
         splits = {split: pair_splits.load_split(rows[split], recipe, beside) for split in ("train", "val")}
         pair_splits.count_steps(recipe, splits, 1)
@@ -124,7 +129,9 @@ def tune(
             "gpu": gpu,
             "tuned": {"trials": trials, "settings": dict(best.settings)},
         }
-        package = ray.get(ray.remote(Package.of_state).remote(state, tuned))  # TensorFlow stays out of this process
+        # A process of its own: which trial is the best is known when all have ended, and a conversion takes longer than
+        # an epoch of a small trial, so that not each leaves a package.
+        package = ray.get(ray.remote(Package.of_state).remote(state, tuned))
         extras = {"trials.csv": table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
         made = trainer.leave_bundle(tuned, package, state.history, facts, rows["test"], tested, output, extras)
         storage.remove(scratch)
@@ -197,7 +204,7 @@ def _search(
     epochs = plan.recipe["training"]["epochs"]
     with Listener(lambda told: on_trial(*told)) as listener, tempfile.TemporaryDirectory() as own:
         run = ray_tune.with_resources(
-            ray_tune.with_parameters(_run_trial, plan=plan, data=data, images=images, told=listener.queue),
+            ray_tune.with_parameters(_run_trial, plan=plan, data=data, images=images, told=listener.post),
             {"CPU": 1 - placement.CPU_LEFT, **({"GPU": 1} if use_gpu else {})},
         )
         tuner = ray_tune.Tuner(
@@ -232,7 +239,7 @@ def _reason(error: Exception) -> str:
 
 
 def _run_trial(
-    config: dict[str, Any], plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, told: Queue
+    config: dict[str, Any], plan: _Plan, data: Mapping[str, ray.data.Dataset], images: int, told: Post
 ) -> None:
     """One trial: tells again what it reached before, and goes on from there.
 
@@ -256,6 +263,9 @@ def _run_trial(
         ray_tune.report(row)
     try:
         recipe = with_settings(Recipe.model_validate(plan.recipe), plan.drawn[number])
+        model_check.check_settings(recipe)
+        if wrong := model_check.what_is_wrong(recipe):
+            raise RecipeError(wrong)
         steps = images // recipe.training.batch_size
         if not steps:
             raise RecipeError(f"training.batch_size {recipe.training.batch_size} is more than the {images} images")

@@ -118,7 +118,7 @@ def read_photograph(content, frame=0, **how):
 decode.read_photograph = read_photograph
 memory._SPARE = {spare}
 """
-_GIGABYTES = 5
+_GIGABYTES = 6
 
 
 @pytest.mark.parametrize("runner", ["local", "ray"])

@@ -60,6 +60,23 @@ def test_savedmodel_is_quiet_and_serves(tmp_path: Path) -> None:
     np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4)
 
 
+def test_a_bundle_of_format_1_becomes_one_of_format_2(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    old = replace(load_bundle("default"), onnx=b"", converted={})
+    old.save(str(tmp_path / "old"), {"history.csv": b"epoch\n", "MODEL_CARD.md": b"# written by hand\n"})
+    assert not (tmp_path / "old" / "model.onnx").exists()
+    done = export(str(tmp_path / "old"), str(tmp_path / "new"), "--format", "bundle")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1:] == [f"bundle: {tmp_path / 'new'}"]
+    names = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
+    assert sorted(names) == ["MODEL_CARD.md", "bundle.json", "history.csv", "model.keras", "model.onnx"]
+    assert names["MODEL_CARD.md"] == b"# written by hand\n"
+    new = load_bundle(str(tmp_path / "new"))
+    assert (new.digest, new.weights) == (old.digest, old.weights)
+    assert new.converted["max_abs_difference"] <= 1e-4
+
+
 def one_line_of(capsys: pytest.CaptureFixture[str]) -> str:
     screen = capsys.readouterr()
     assert screen.out == ""

@@ -23,7 +23,10 @@ from jobs.train import command
 from tests.support.processes import hear_signals
 from tests.support.small_recipe import SETTINGS, as_arguments, read_history
 
-FILES = ["MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png", "tensorboard"]
+FILES = [
+    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "model.onnx", "samples.png"),
+    "tensorboard",
+]
 SMALL = as_arguments(SETTINGS)
 
 
@@ -99,6 +102,38 @@ def test_two_workers_learn_what_one_does(cifar_dir: Path, alone: Path, tmp_path:
     curves = [[(row["loss"], row["val_loss"]) for row in read_history(bundle)] for bundle in (alone, tmp_path / "two")]
     np.testing.assert_allclose(curves[1], curves[0], rtol=1e-3)
     assert curves[0][-1][0] < curves[0][0][0]
+
+
+WITNESS = """
+import sys
+
+class Witness:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow.python":  # which the package imports when it is imported, and nothing looks for before
+            with open("/proc/self/cmdline") as title, open({log!r}, "a") as log:
+                log.write(title.read().replace(chr(0), " ").strip() + chr(10))
+
+sys.meta_path.insert(0, Witness())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the names of processes in /proc")
+def test_nothing_but_the_workers_imports_tensorflow(cifar_dir: Path, tmp_path: Path) -> None:
+    """Each process of the job runs a sitecustomize that writes its name down when it imports TensorFlow."""
+    log, out = tmp_path / "importers", tmp_path / "bundle"
+    log.touch()
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(WITNESS.format(log=str(log)))
+    places = [str(tmp_path / "hook"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+    subprocess.run([sys.executable, "-c", "import tensorflow"], env=environment, check=True, capture_output=True)
+    [witnessed] = log.read_text().splitlines()
+    assert witnessed.endswith("import tensorflow")
+    log.write_text("")
+    call = [sys.executable, "-m", "jobs.train", "unet-lab", f"cifar10:{cifar_dir}", str(out), "--epochs=1"]
+    subprocess.run([*call, "--num-workers=2", "--batch-size=32", *SMALL], env=environment, check=True)
+    assert (out / "model.onnx").exists()
+    assert [name.partition(".")[0] for name in log.read_text().splitlines()] == ["ray::RayTrainWorker"] * 2
 
 
 @pytest.mark.usefixtures("ray_here")

@@ -35,8 +35,8 @@ model.settings.widths: [[8, 16, 16], [16, 16, 16]]
 training.batch_size: [16, 32]
 """
 FILES = {
-    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "samples.png", "tensorboard"),
-    *("trials.csv", "trials.png"),
+    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.keras", "model.onnx", "samples.png"),
+    *("tensorboard", "trials.csv", "trials.png"),
 }
 
 

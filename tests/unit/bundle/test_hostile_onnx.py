@@ -309,7 +309,7 @@ def test_a_damaged_network_ends_as_one_line_or_loads(seed: int, forge: Callable[
 
 
 def test_names_that_are_no_text_are_refused(forge: Callable[..., Path]) -> None:
-    content = good_onnx().SerializeToString().replace(b"planes", b"pl\xffnes")
+    content = good_onnx().SerializeToString().replace(b"Conv", b"C\xffnv")
     assert "is damaged (" in refusal(forge(network=content))
 
 

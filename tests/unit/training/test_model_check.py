@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from colorize_core import models, recipes
+from colorize_core.errors import RecipeError
 from colorize_core.recipes import Recipe
-from colorize_core.training.model_check import what_is_wrong
+from colorize_core.training.model_check import check_settings, what_is_wrong
 
 CONV = {"widths": [8, 8, 8]}
 
@@ -46,3 +49,33 @@ def test_colors_of_another_size_than_the_images_are_refused(down: str) -> None:
 def test_a_part_that_is_not_the_same_at_all_sides_is_refused() -> None:
     wrong = what_is_wrong(recipe(32, settings=CONV | {"down": "stride"}))
     assert "makes 8 x 8 x 2 of images of 4 x 4" in wrong
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "widths is missing"),
+        (CONV | {"depth": 3}, "depth is unknown; choose from widths, down, up, batch_norm, dropout"),
+        (CONV | {"head": 3}, "head is unknown"),
+        (CONV | {"down": "slide"}, "down is 'slide'; choose from pool, stride"),
+        (CONV | {"batch_norm": "no thanks"}, "batch_norm is 'no thanks'; choose from true, false"),
+        (CONV | {"batch_norm": 1}, "batch_norm is 1; choose from true, false"),
+    ],
+)
+def test_settings_that_the_builder_does_not_take_are_refused_without_keras(
+    settings: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RecipeError, match="^model.settings of conv: ") as refused:
+        check_settings(recipe(32, settings=settings))
+    assert words in str(refused.value)
+
+
+@pytest.mark.parametrize("path", sorted((Path(recipes.__file__).parent).glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_settings_of_shipped_recipes_are_taken(path: Path) -> None:
+    check_settings(recipes.load_recipe(path.stem))
+
+
+def test_each_model_has_settings_that_can_be_read() -> None:
+    for name in models.BUILDERS:
+        with pytest.raises(RecipeError, match=f"^model.settings of {name}: nonsense is unknown; choose from "):
+            check_settings(recipe(32, name=name, settings={"nonsense": 1}))

@@ -67,7 +67,7 @@ def test_epochs_tell_their_moments_and_count_their_validation(monkeypatch: pytes
 
 def test_in_a_log_a_line_comes_within_an_epoch(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
     with EpochBoard(3) as board:
-        progress = Progress(str(tmp_path), [], board.epoch, board.moment)
+        progress = Progress(str(tmp_path), board.epoch, board.moment)
         for line_is_due in (True, False):
             if line_is_due:
                 board._line -= 60
