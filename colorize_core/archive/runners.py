@@ -106,11 +106,11 @@ class RayRunner:
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
         """Runs all stages, a wave of tasks at a time. Blocks go through whole: each is a task."""
-        finish = _OnRay(replace(stages.finish, count=meters.count))
+        finish = _on_ray(replace(stages.finish, count=meters.count))
 
         def chain(small: ray.data.Dataset) -> ray.data.Dataset:
             small = small.map_batches(
-                _OnRay(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ
+                _on_ray(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ
             )
             predicted = small.map_batches(
                 Predictor,
@@ -128,21 +128,21 @@ class RayRunner:
         """Runs one stage, a wave of tasks at a time."""
 
         def chain(rows: ray.data.Dataset) -> ray.data.Dataset:
-            made = rows.map_batches(_OnRay(stage), batch_size=None, batch_format="pyarrow")
+            made = rows.map_batches(_on_ray(stage), batch_size=None, batch_format="pyarrow")
             cluster.give_all_cpus(made)
             return made
 
         yield from _in_waves(tasks, chain)
 
 
-@dataclass(frozen=True)
-class _OnRay:
-    """A stage as Ray Data calls it."""
+def _on_ray(stage: Stage) -> Callable[[pa.Table], pa.Table]:
+    """Returns a stage as Ray Data calls it, under the stage's name, which Ray shows."""
 
-    stage: Stage
+    def run(batch: pa.Table) -> pa.Table:
+        return stage(batch, cluster.attempt())
 
-    def __call__(self, batch: pa.Table) -> pa.Table:
-        return self.stage(batch, cluster.attempt())
+    run.__name__ = getattr(stage, "__name__", type(stage).__name__)
+    return run
 
 
 def _in_waves(tasks: Iterable[pa.Table], chain: Callable[[ray.data.Dataset], ray.data.Dataset]) -> Iterator[pa.Table]:

@@ -74,7 +74,8 @@ class Nodes:
     def _start(self, prefix: list[str], argument: str) -> tuple[str, subprocess.Popen[str]]:
         mark = uuid.uuid4().hex
         process = subprocess.Popen(
-            [*prefix, sys.executable, __file__, argument, str(self._folder / "ray")],
+            [*prefix, sys.executable, "-m", "tests.support.nodes", argument, str(self._folder / "ray")],
+            cwd=Path(__file__).parents[2],
             env={**self.environment, "COLORIZE_TEST_NODE": mark},
             stdin=subprocess.PIPE,  # its end ends the process
             stdout=subprocess.PIPE,
