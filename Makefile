@@ -1,6 +1,6 @@
 # make demo [INPUT=dir] [OUTPUT=dir]   colorize real photographs, or your own
-# make test                            all tests
-# make test-cluster                    of these, those on clusters: submitted jobs, several nodes, lost ones
+# make test                            the tests: every command, Ray, a training, S3, a killed run; 10 minutes
+# make test-all                        the rest of the tests: clusters, lost machines, faults; 25 minutes
 # make check                           lint and types
 # make constraints                     pin the newest versions (needs uv)
 
@@ -10,16 +10,18 @@ BIN := $(VENV)/bin
 OUTPUT ?= demo-output
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-cluster check constraints
+.PHONY: demo test test-all check constraints
 
 demo: $(VENV)/.installed
 	$(BIN)/python -m jobs.demo "$(OUTPUT)" $(if $(INPUT),--input "$(INPUT)")
 
-test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-cluster: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest tests/cluster
+test: $(VENV)/.installed-dev
+	$(PYTEST) -m "not thorough"
+
+test-all: $(VENV)/.installed-dev
+	$(PYTEST) -m thorough
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
@@ -39,5 +41,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP_INSTALL) --editable '.[dev,encoders,export,heic]'
+	$(PIP_INSTALL) --editable '.[dev,encoders,heic]'
 	@touch $@

@@ -14,6 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support import tiers
+
 # Ray's workers are nice to all else by default, and would stand still while another test computes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on loopback
@@ -26,6 +28,10 @@ pytest_plugins = [
     "tests.support.ray_cluster",
     "tests.support.s3_server",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tiers.mark(items)
 
 
 @pytest.fixture(scope="session")

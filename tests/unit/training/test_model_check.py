@@ -65,7 +65,7 @@ def test_a_part_that_is_not_the_same_at_all_sides_is_refused() -> None:
 def test_settings_that_the_builder_does_not_take_are_refused_without_keras(
     settings: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(RecipeError, match="^model.settings of conv: ") as refused:
+    with pytest.raises(RecipeError, match=r"^model\.settings of conv: ") as refused:
         check_settings(recipe(32, settings=settings))
     assert words in str(refused.value)
 
@@ -77,5 +77,5 @@ def test_the_settings_of_shipped_recipes_are_taken(path: Path) -> None:
 
 def test_each_model_has_settings_that_can_be_read() -> None:
     for name in models.BUILDERS:
-        with pytest.raises(RecipeError, match=f"^model.settings of {name}: nonsense is unknown; choose from "):
+        with pytest.raises(RecipeError, match=rf"^model\.settings of {name}: nonsense is unknown; choose from "):
             check_settings(recipe(32, name=name, settings={"nonsense": 1}))

@@ -16,6 +16,7 @@ from colorize_core.models import classes
 from colorize_core.recipes import Recipe, load_recipe
 from colorize_core.training import adversarial, loop
 from colorize_core.training.checkpoints import State
+from colorize_core.training.packaging import Package
 from colorize_core.training.pairs import to_pair
 from colorize_core.training.schedules import Schedule
 from colorize_core.training.steps import Replicas
@@ -137,8 +138,9 @@ def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
     trainer.train(times(batch, 5))
     state = State("", [], {}, trainer.weights())
     said = [
-        np.asarray(Bundle.create(made, loop.best_weights(state, made), 1.0, {}).model()(batch[0], training=False))
+        np.asarray(Bundle.create(made, packed.weights, 1.0, {}).model()(batch[0], training=False))
         for made in (recipe(), recipe(**{"training.color_gain": 1.5}))
+        for packed in [Package.of_state(state, made)]
     ]
     assert np.abs(said[0]).max() > 0.01
     np.testing.assert_allclose(said[1], 1.5 * said[0], atol=1e-6)

@@ -1,0 +1,21 @@
+"""Each test is in one of the two tiers, and no entry of their list is stale."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.support.tiers import FIRST, THOROUGH, is_thorough
+
+REPO = Path(__file__).parents[2]
+
+
+def test_every_entry_names_a_test_that_is_there() -> None:
+    call = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    listed = subprocess.run(call, cwd=REPO, capture_output=True, text=True, check=True).stdout.splitlines()
+    names = [line for line in listed if "::" in line]
+    assert len(names) > 3000
+    for entry in (*THOROUGH, *FIRST):
+        assert any(name.startswith(entry) for name in names), entry
+    assert 0 < sum(map(is_thorough, names)) < len(names) / 4
