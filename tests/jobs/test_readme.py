@@ -34,6 +34,7 @@ def test_colorize(
     archive_dir: Path, color_dir: Path, cifar_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copy(archive_dir / "astronaut.png", archive_dir / "astronaut.jpg")
+    shutil.copy(archive_dir / "astronaut.png", tmp_path / "photo.jpg")
     (tmp_path / "photographs").mkdir()
     for path in sorted(color_dir.iterdir())[::2]:
         shutil.copy(path, tmp_path / "photographs")
@@ -43,10 +44,12 @@ def test_colorize(
     shutil.make_archive(str(tmp_path / "box"), "zip", archive_dir / "album")
     monkeypatch.chdir(tmp_path)
     commands = [shlex.split(line)[1:] for line in LINES if is_local(line)]
-    assert len(commands) == 20
+    assert len(commands) == 22
     for arguments in commands:
         assert status_of(group, arguments) == DONE, arguments
     for path in (
+        "photo.color.png",
+        "colored.jpg",
         "colored/album/chelsea.png",
         "colored/_report/index.html",
         "colored-jpeg/astronaut.jpg",
