@@ -36,6 +36,7 @@ class Group(DataParallelTrainer):  # type: ignore[misc]
         """Waits until the workers have ended. Raises ray.train.TrainingFailedError."""
         ray.get(self._running)
         result = ray.get(self._controller.get_result.remote())
+        ray.kill(self._controller)  # its process would wait until this object goes
         if result.error:
             raise result.error
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import datasets
+from colorize_core import cluster, datasets, placement
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
 from colorize_core.evaluation.rows import Batch, RayRows, Stage
@@ -17,6 +18,7 @@ from colorize_core.training import pairs
 if TYPE_CHECKING:
     import ray.data
 
+_LEAST = 1e-4  # the smallest part of a CPU that Ray counts
 _GRAY = 1.0  # mean chroma, in units of ab, that at least one image must have
 
 
@@ -33,8 +35,19 @@ class Split:
     rejected: list[str]
 
 
+def beside_workers(resources: cluster.Resources) -> dict[str, Any]:
+    """Returns what tasks reserve that read while workers hold the CPUs, as arguments of ``map_batches``.
+
+    These are ``placement.beside_workers`` with so small a part of a CPU that what a worker leaves free is enough for a
+    task on each CPU of its machine.
+    """
+    cpus = max((node.get("CPU", 1.0) for node in cluster.nodes()), default=1.0)
+    part = max(1, math.floor(placement.CPU_LEFT / max(cpus, 1.0) / _LEAST)) * _LEAST
+    return {**placement.beside_workers(resources), "num_cpus": round(part, 4)}
+
+
 def read_splits(data: str, beside: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
-    """Rows of each split, lazily, by tasks that reserve ``placement.beside_workers``.
+    """Rows of each split, lazily, by tasks that reserve what ``beside`` says.
 
     Raises:
         InputError: as ``datasets.read``.
@@ -44,7 +57,7 @@ def read_splits(data: str, beside: Mapping[str, Any]) -> dict[str, ray.data.Data
 
 @dataclass(frozen=True)
 class BesideWorkers(RayRows):
-    """Rows whose stages reserve ``placement.beside_workers``: the workers of a training hold all CPUs."""
+    """Rows whose stages reserve ``beside_workers``: the workers of a training hold all CPUs."""
 
     reserved: Mapping[str, Any]
 

@@ -1,9 +1,9 @@
 """Data-parallel training on Ray Train: data set -> pairs -> workers -> model bundle.
 
 Each worker is a process that imports TensorFlow, since it trains. The first worker also tries the recipe's model out
-while the photographs are read, and packs and converts the best weights at the end. No other process imports TensorFlow: the
-driver checks settings against the source of the model's builder, Ray's controller starts and replaces workers, and the
-tasks of Ray Data read photographs and measure with ONNX Runtime.
+while the photographs are read, and packs and converts the best weights at the end. No other process imports TensorFlow:
+the driver checks settings against the source of the model's builder, Ray's controller starts and replaces workers, and
+the tasks of Ray Data read photographs and measure with ONNX Runtime.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from colorize_core.training.group import Group
 
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
-_READ_AHEAD = 3.0  # seconds from the start of the workers: what reads no longer goes on before the model is checked
+_READ_AHEAD = 10.0  # seconds from the start of the workers: what reads no longer goes on before the model is checked
 _GLANCE = 0.1  # seconds
 _LOST_WORKERS = 3  # in a row, that a run survives without an epoch in between
 
@@ -105,7 +105,7 @@ def train(
     cluster.check_lasting(output)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
-        beside = placement.beside_workers(resources)
+        beside = pair_splits.beside_workers(resources)
         rows = pair_splits.read_splits(data, beside)
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         scaling = _Scaling.of(workers, resources)
@@ -250,7 +250,7 @@ class _Fit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._context:
-            if error is not None and not self._over:
+            if not self._over:
                 self._group.end()
 
     def _start(self) -> Group:

@@ -25,7 +25,7 @@ from colorize_core.evaluation.rows import RayRows
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits, trainer
-from colorize_core.training.checkpoints import History
+from colorize_core.training.checkpoints import History, State
 from colorize_core.training.pace import Moment
 from colorize_core.training.packaging import Package
 from colorize_core.training.progress import Listener
@@ -131,11 +131,17 @@ def tune(
         }
         # A process of its own: which trial is the best is known when all have ended, and a conversion takes longer than
         # an epoch of a small trial, so that not each leaves a package.
-        package = ray.get(ray.remote(Package.of_state).remote(state, tuned))
+        package = ray.get(ray.remote(_pack).remote(state, tuned))
         extras = {"trials.csv": table(done), "trials.png": curves.draw_trials({t.number: t.history for t in done})}
         made = trainer.leave_bundle(tuned, package, state.history, facts, rows["test"], tested, output, extras)
         storage.remove(scratch)
     return TuningRun(done, made, output, package.failure)
+
+
+def _pack(state: State, recipe: Recipe) -> Package:
+    """A task: packs the weights of the best trial, without the GPUs that Ray leaves in sight of it."""
+    placement.hide_gpus()
+    return Package.of_state(state, recipe)
 
 
 @dataclass(frozen=True)
