@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -21,7 +22,6 @@ from colorize_core.recipes import Recipe
 from colorize_core.training import pairs
 
 _MAX_ASPECT = 3  # beyond it the short side would have too few pixels to show anything
-_BATCH = 32
 
 
 def network_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
@@ -98,6 +98,7 @@ def merged(pixels: NDArray[Any], ab: Floats, dtype: type[np.uint8 | np.uint16] =
     return Rows((height, width, 3), dtype, compute)
 
 
+@lru_cache(maxsize=64)  # photographs of an archive have few sizes
 def _rows(count: int, height: int) -> sparse.csr_array:
     """[height, count]: what of ``count`` rows makes each of ``height``, bicubically.
 
@@ -145,8 +146,8 @@ class Colorizer:
         for index, gray in enumerate(grays):
             groups.setdefault(gray.shape, []).append(index)
         for indices in groups.values():
-            for start in range(0, len(indices), _BATCH):
-                part = indices[start : start + _BATCH]
+            for start in range(0, len(indices), self._network.batch):
+                part = indices[start : start + self._network.batch]
                 shown = np.stack([grays[i] for i in part])
                 high, wide = shown.shape[1:]
                 margins = _margins(self.recipe, wide, high)

@@ -29,18 +29,20 @@ class Networks:
         most: there may be when machines come.
         threads: of the processor, for each; None for a GPU.
         reserved: what Ray is to reserve for each, as arguments of ``map_batches``.
+        ahead: how many tasks each holds at most; None for Ray's own number.
     """
 
     number: int
     most: int
     threads: int | None
     reserved: dict[str, Any]
+    ahead: int | None = None
 
     def strategy(self) -> ActorPoolStrategy:
         """For ``map_batches``."""
         from ray.data import ActorPoolStrategy
 
-        return ActorPoolStrategy(min_size=self.number, max_size=self.most)
+        return ActorPoolStrategy(min_size=self.number, max_size=self.most, max_tasks_in_flight_per_actor=self.ahead)
 
 
 def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
@@ -66,6 +68,15 @@ def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
         # Also unlike what the stage before asks for: Ray would join the two, and one process read for all.
         return Networks(number, most, threads, {"num_cpus": 1, "memory": _NETWORK_BYTES})
     return Networks(number, most, threads, {"num_cpus": 0})
+
+
+def chains(has: cluster.Resources) -> Networks:
+    """Actors that take tasks through all stages with a light network: one on each CPU.
+
+    Each holds one task that waits: more would wait for a huge scan while other actors have nothing to do.
+    """
+    cpus = int(has.cpus)
+    return Networks(max(1, cpus), cpus or _MOST_LATER * _CPUS_A_NETWORK, 1, {"num_cpus": 1}, ahead=2)
 
 
 def beside_workers(has: cluster.Resources) -> dict[str, Any]:

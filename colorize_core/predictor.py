@@ -10,7 +10,7 @@ from colorize_core import placement
 from colorize_core.bundle import Bundle
 from colorize_core.errors import BundleError
 from colorize_core.inference import Colorizer
-from colorize_core.networks import Engine
+from colorize_core.networks import Engine, engine_for
 
 Batch = TypeVar("Batch")
 
@@ -28,6 +28,10 @@ class Networks:
     bundles: Sequence[Bundle]
     saturation: float = 1.0
     engine: Engine = "auto"
+
+    def engines(self) -> set[str]:
+        """Returns the engines that run them on CPUs."""
+        return {engine_for(bundle, gpu=False) if self.engine == "auto" else self.engine for bundle in self.bundles}
 
     def open(self, threads: int | None, *, gpu: bool = False) -> list[Colorizer]:
         """Opens each network. Raises BundleError."""

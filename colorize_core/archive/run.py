@@ -90,7 +90,9 @@ def _finished(archive: Archive, planned: Plan, held: Lock, say: Say) -> Generato
     config = archive.config
     if line := advice(archive.bundle, config.engine):
         say(line)
-    with runners.opened(runners.choose(config.runner, planned), config.file_format, say) as runner:
+    networks = Networks([archive.bundle], archive.gain, config.engine)
+    chosen = runners.choose(config.runner, planned)
+    with runners.opened(chosen, config.file_format, networks.engines(), say) as runner:
         copies = Spool(dedupe.SCHEMA)
         if config.dedupe:
             planned, copies = dedupe.without_copies(
@@ -99,7 +101,7 @@ def _finished(archive: Archive, planned: Plan, held: Lock, say: Say) -> Generato
         planned = runner.shaped(planned)
         stages = Stages(
             Read(archive.bundle.recipe, config.recolor, archive.output, archive.run_id),
-            Networks([archive.bundle], archive.gain, config.engine),
+            networks,
             _finish(archive, planned, held),
         )
         numbers = count()

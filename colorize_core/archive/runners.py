@@ -1,4 +1,4 @@
-"""What runs the stages of an archive: read -> predict -> finish, on Ray Data or in a child process of this one.
+"""What runs the stages of an archive: read -> predict -> finish, on Ray Data or in child processes of this one.
 
 Both run the same stages, and so leave the same ledger and the same bytes. A new runner is a class with the methods of
 ``Runner`` and a line in ``opened``.
@@ -71,12 +71,13 @@ def choose(name: RunnerName, planned: Plan) -> RunnerName:
 
 
 @contextmanager
-def opened(name: RunnerName, file_format: str, say: Callable[[str], None]) -> Iterator[Runner]:
+def opened(name: RunnerName, file_format: str, engines: set[str], say: Callable[[str], None]) -> Iterator[Runner]:
     """Opens a runner for as long as the block runs.
 
     Args:
         name: ``ray`` or ``local``.
         file_format: of OUTPUT.
+        engines: what runs the networks: TensorFlow is large, and not in more than one process.
         say: called with a line for the user when there is something to know.
 
     Raises:
@@ -84,21 +85,33 @@ def opened(name: RunnerName, file_format: str, say: Callable[[str], None]) -> It
     """
     lost = "a stage failed; what was finished is kept, the same command goes on"
     if name == "local":
-        with cluster.explained(lost), local.Pool() as pool:
+        shape = (local.cpus(), 1) if engines == {"onnx"} else (1, local.cpus())
+        with cluster.explained(lost), local.Pool(*shape) as pool:
             yield LocalRunner(pool, file_format)
         return
     with cluster.connected() as resources, cluster.explained(lost):
-        placed = placement.networks(resources)
-        if placed.threads and resources.gpus:
+        runner = RayRunner(resources)
+        if runner.on_cpus and resources.gpus:
             say(f"other jobs hold all {resources.gpus:.0f} GPUs of the cluster: the network runs on CPUs")
-        yield RayRunner(placed)
+        yield runner
 
 
 class RayRunner:
-    """Ray Data on the connected cluster; the network in actors."""
+    """Ray Data on the connected cluster.
 
-    def __init__(self, placed: placement.Networks) -> None:
-        self._placed = placed
+    A network that runs on CPUs through ONNX Runtime takes 200 MB: each CPU has an actor that takes a task through all
+    stages, and nothing travels between them. Networks on GPUs, and those in TensorFlow, are few: they have actors of
+    their own between the tasks that read and those that finish.
+    """
+
+    def __init__(self, resources: cluster.Resources) -> None:
+        self._resources = resources
+        self._placed = placement.networks(resources)
+
+    @property
+    def on_cpus(self) -> bool:
+        """Whether the network runs on CPUs."""
+        return self._placed.threads is not None
 
     def shaped(self, planned: Plan) -> Plan:
         """Returns the plan as it is: its tasks have the size that suits Ray."""
@@ -106,23 +119,34 @@ class RayRunner:
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
         """Runs all stages, a wave of tasks at a time. Blocks go through whole: each is a task."""
-        finish = _on_ray(replace(stages.finish, count=meters.count))
+        stages = replace(stages, finish=replace(stages.finish, count=meters.count))
+        light = self._placed.threads and stages.networks.engines() == {"onnx"}
+        yield from _in_waves(tasks, partial(self._in_one if light else self._apart, stages))
 
-        def chain(small: ray.data.Dataset) -> ray.data.Dataset:
-            small = small.map_batches(
-                _on_ray(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ
-            )
-            predicted = small.map_batches(
-                Predictor,
-                batch_size=None,
-                batch_format="pyarrow",
-                fn_constructor_args=(stages.networks, predict, self._placed.threads),
-                compute=self._placed.strategy(),
-                **self._placed.reserved,
-            )
-            return predicted.map_batches(finish, batch_size=None, batch_format="pyarrow")
+    def _in_one(self, stages: Stages, rows: ray.data.Dataset) -> ray.data.Dataset:
+        placed = placement.chains(self._resources)
+        made = rows.map_batches(
+            _Chain,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_constructor_args=(stages,),
+            compute=placed.strategy(),
+            **placed.reserved,
+        )
+        cluster.give_all_cpus(made)
+        return made
 
-        yield from _in_waves(tasks, chain)
+    def _apart(self, stages: Stages, rows: ray.data.Dataset) -> ray.data.Dataset:
+        small = rows.map_batches(_on_ray(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ)
+        predicted = small.map_batches(
+            Predictor,
+            batch_size=None,
+            batch_format="pyarrow",
+            fn_constructor_args=(stages.networks, predict, self._placed.threads),
+            compute=self._placed.strategy(),
+            **self._placed.reserved,
+        )
+        return predicted.map_batches(_on_ray(stages.finish), batch_size=None, batch_format="pyarrow")
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage, a wave of tasks at a time."""
@@ -133,6 +157,16 @@ class RayRunner:
             return made
 
         yield from _in_waves(tasks, chain)
+
+
+class _Chain:
+    """All stages in an actor."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._work = _chain(stages, 1)
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        return self._work(batch, cluster.attempt())
 
 
 def _on_ray(stage: Stage) -> Callable[[pa.Table], pa.Table]:
@@ -159,7 +193,7 @@ def _in_waves(tasks: Iterable[pa.Table], chain: Callable[[ray.data.Dataset], ray
 
 
 class LocalRunner:
-    """A child process with a thread per CPU, each of which takes a task through all stages."""
+    """Child processes on the CPUs of this machine, each of which takes a task through all stages."""
 
     def __init__(self, pool: local.Pool, file_format: str) -> None:
         self._pool, self._file_format = pool, file_format
@@ -168,21 +202,25 @@ class LocalRunner:
         """Returns the plan with tasks small enough for each thread to have some; but a shard is made by one task."""
         if self._file_format not in FILE_FORMATS:
             return planned
-        share = planned.todo.num_rows // (self._pool.threads * _TASKS_PER_THREAD)
+        share = planned.todo.num_rows // (self._pool.processes * self._pool.threads * _TASKS_PER_THREAD)
         return replace(planned, least_per_task=min(max(1, share), planned.least_per_task))
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
         """Runs all stages on each task in one go."""
-        yield from self._pool.run(tasks, partial(_chain, stages))
+        yield from self._pool.run(tasks, partial(_local_chain, stages))
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage."""
         yield from self._pool.run(tasks, partial(_alone, stage))
 
 
-def _chain(stages: Stages, threads: int) -> Stage:
+def _local_chain(stages: Stages, threads: int) -> Stage:
     """Opens the network. On CPUs each call has one thread: as many calls as there are CPUs go on at a time."""
-    predictor: Predictor[Any] = Predictor(stages.networks, predict, None if has_gpu() else 1)
+    return _chain(stages, None if has_gpu() else 1)
+
+
+def _chain(stages: Stages, threads: int | None) -> Stage:
+    predictor: Predictor[Any] = Predictor(stages.networks, predict, threads)
 
     def work(task: pa.Table, deaths: int) -> pa.Table:
         return stages.finish(predictor(stages.read(task, deaths)), deaths)

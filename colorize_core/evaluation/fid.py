@@ -92,7 +92,7 @@ def check_network(network: FeatureNetwork) -> None:
     Raises:
         RecipeError: there is no such network, or its weights cannot be read.
     """
-    with local.Pool(1) as pool:
+    with local.Pool() as pool:
         list(pool.run([network], _builder))
 
 

@@ -161,7 +161,7 @@ def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[
     if name != "ray":
         chunks = {split: datasets.plan(data, rule).chunks for split, rule in rules.items()}
         if name == "local" or (not cluster.is_named() and sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
-            with cluster.explained(failed), local.Pool() as pool:
+            with cluster.explained(failed), local.Pool(threads=local.cpus()) as pool:
                 yield {split: LocalRows(pool, part) for split, part in chunks.items()}
             return
     with cluster.connected(), cluster.explained(failed):

@@ -1,4 +1,4 @@
-"""Work on this machine without Ray: one child process with a thread per CPU, started again whenever it dies.
+"""Work on this machine without Ray: child processes, started again whenever one dies.
 
 A decoder may crash its process or take all memory. In a child that ends the child alone: the parent keeps the lock,
 the screen and the list of what is left to do, and starts another one.

@@ -17,6 +17,7 @@ def main() -> None:
     """Runs the child. Its arguments are the file descriptor of the connection, and the number of threads."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and systemd send them to all: the parent decides
         signal.signal(number, signal.SIG_IGN)
+    sys.setswitchinterval(0.0005)
     link, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
     answering = threading.Lock()
     work: Any = None

@@ -23,7 +23,13 @@ ENGINES = {
 
 
 class Network(Protocol):
-    """A network that is ready to predict. It may be called by several threads at once."""
+    """A network that is ready to predict. It may be called by several threads at once.
+
+    Attributes:
+        batch: the number of images in one call at which it is fastest.
+    """
+
+    batch: int
 
     def __call__(self, inputs: Floats) -> Floats:
         """Predicts float32 [n, h', w', 2 or 3] from gray or L, float32 [n, h, w, 1]."""

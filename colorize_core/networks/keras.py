@@ -18,6 +18,8 @@ class KerasNetwork:
         BundleError: the weights cannot be loaded.
     """
 
+    batch = 32
+
     def __init__(self, trained: Trained, threads: int | None = None) -> None:
         with tensorflow_silenced():
             import tensorflow as tf

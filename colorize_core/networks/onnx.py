@@ -11,6 +11,7 @@ from colorize_core.color import Floats
 from colorize_core.errors import BundleError, one_line
 from colorize_core.networks import Trained
 
+_BATCH, _BATCH_ON_GPU = 4, 32  # on CPUs the maps of 4 images stay in the cache: a seventh faster than 32
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 _ERRORS_ONLY = 4  # ONNX Runtime's log level "fatal": what it says otherwise reaches the caller as an exception
 
@@ -35,6 +36,7 @@ class OnnxNetwork:
         except Exception as error:  # ONNX Runtime raises classes of its own, with no common base
             raise BundleError(f"model.onnx of {trained.name} cannot be loaded: {one_line(error)}") from error
         self._input, self._output = source.name, result.name
+        self.batch = _BATCH_ON_GPU if has_cuda() else _BATCH
 
     def __call__(self, inputs: Floats) -> Floats:
         """Predicts float32 [n, h', w', 2 or 3] from float32 [n, h, w, 1]."""

@@ -70,7 +70,7 @@ def main() -> int:
     parser.add_argument("--photographs", type=int, default=2000)
     parser.add_argument("--moments", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", nargs="+", choices=[*kills.KILLS, "node"], default=list(kills.KILLS))
+    parser.add_argument("--kinds", nargs="+", choices=[*kills.NAMES, "node"], default=list(kills.NAMES))
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
     failed = 0
@@ -89,7 +89,10 @@ def main() -> int:
                         lose = loser(cluster, int(rng.integers(2)))
                         first = kills.run(scans, out, kill=lose, moment=moment, on=cluster.environment)
                 else:
-                    first = kills.run(scans, out, kill=kills.KILLS[kind], moment=moment)
+                    runner, who = kills.NAMES[kind]
+                    first = kills.run(
+                        scans, out, "--runner", *runner.split(), kill=kills.KILLS[runner, who], moment=moment
+                    )
                 done = len(kills.sources_in_ledger(out)) if (out / "_ledger").exists() else 0
                 second = kills.run(scans, out)
                 wrong = problems(scans, out, undisturbed)

@@ -31,8 +31,13 @@ def child(job: subprocess.Popen[str], mark: str) -> bool:
     return _kill_one(mark, b"colorize_core.local.worker")
 
 
+def actor(job: subprocess.Popen[str], mark: str) -> bool:
+    """A process in which Ray runs all stages."""
+    return _kill_one(mark, b"Chain")
+
+
 def worker(job: subprocess.Popen[str], mark: str) -> bool:
-    """A process in which Ray runs a stage."""
+    """A process in which Ray runs a stage, beside those with a network in TensorFlow."""
     return _kill_one(mark, b"ray::MapBatches(")
 
 
@@ -45,9 +50,12 @@ KILLS: dict[tuple[str, str], Kill] = {  # by runner, and who dies
     ("local", "driver"): driver,
     ("local", "child"): child,
     ("ray", "driver"): driver,
-    ("ray", "worker"): worker,
-    ("ray", "model actor"): model_actor,
+    ("ray", "actor"): actor,
+    ("ray --engine keras", "worker"): worker,
+    ("ray --engine keras", "model actor"): model_actor,
 }
+
+NAMES = {f"{runner}: {who}": (runner, who) for runner, who in KILLS}
 
 
 def _kill_one(mark: str, title: bytes) -> bool:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -68,14 +67,15 @@ def exiting(threads: int) -> Callable[[int, int], int]:
 
 def sleeping(marks: Path, threads: int) -> Callable[[int, int], None]:
     def work(task: int, deaths: int) -> None:
-        (marks / str(os.getpid())).touch()
-        time.sleep(600)
+        if task:
+            (marks / str(os.getpid())).touch()
+            time.sleep(600)
 
     return work
 
 
 def test_results_come_as_they_are_done_and_a_pool_serves_several_runs() -> None:
-    with Pool(3) as pool:
+    with Pool(1, 3) as pool:
         assert sorted(pool.run(range(50), doubling)) == [(2 * task, 0) for task in range(50)]
         assert list(pool.run([], doubling)) == []
         places = set(pool.run(range(9), who))
@@ -83,6 +83,14 @@ def test_results_come_as_they_are_done_and_a_pool_serves_several_runs() -> None:
         [(pid, threads)] = places
         assert (threads, pid != os.getpid()) == (3, True)
         assert set(pool.run(range(9), who)) == places
+
+
+def test_processes_start_when_there_is_work_for_them() -> None:
+    with Pool(3) as pool:
+        assert len({pid for pid, _ in pool.run(range(1), who)}) == 1
+        assert len(pool._children) == 1
+        assert len(list(pool.run(range(30), who))) == 30
+        assert len(pool._children) == 3
 
 
 def test_tasks_are_taken_as_they_are_needed() -> None:
@@ -96,12 +104,13 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
     with Pool(2) as pool:
         results = pool.run(tasks(), doubling)  # type: ignore[arg-type]
         next(results)
-        assert len(taken) <= 4
+        assert len(taken) <= 6
         results.close()
 
 
-def test_a_task_that_kills_its_process_is_done_again_alone(tmp_path: Path) -> None:
-    with Pool(3) as pool:
+@pytest.mark.parametrize(("processes", "threads"), [(1, 1), (1, 3), (3, 1), (2, 2)])
+def test_a_task_that_kills_its_process_is_done_again_alone(tmp_path: Path, processes: int, threads: int) -> None:
+    with Pool(processes, threads) as pool:
         done = dict(pool.run(range(12), partial(dying, tmp_path)))
     assert sorted(done) == list(range(12))
     assert done[5] == 2
@@ -126,16 +135,15 @@ def test_a_child_that_cannot_start_ends_the_run() -> None:
 
 @pytest.mark.parametrize("how", ["closed", "left"])
 def test_nothing_goes_on_after_the_caller(tmp_path: Path, how: str) -> None:
-    with Pool(1) as pool:
-        results = pool.run(range(3), partial(sleeping, tmp_path))
-        thread = threading.Thread(target=lambda: [None for _ in results], daemon=True)
-        if how == "left":
-            thread.start()
-            while not list(tmp_path.iterdir()):
-                time.sleep(0.02)
-    if how == "left":
-        [pid] = (int(path.name) for path in tmp_path.iterdir())
-        assert _ends(pid)
+    with Pool(2) as pool:
+        results = pool.run(range(9), partial(sleeping, tmp_path))
+        next(results)
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.02)
+        if how == "closed":
+            results.close()
+            assert pool._children == []
+    assert all(_ends(int(path.name)) for path in tmp_path.iterdir())
 
 
 _PARENT = """
