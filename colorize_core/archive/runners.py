@@ -20,6 +20,7 @@ from colorize_core.archive import meters
 from colorize_core.archive.finish import Finish
 from colorize_core.archive.plan import Plan
 from colorize_core.archive.predict import Read, predict
+from colorize_core.archive.troubles import counted_deaths
 from colorize_core.images.encode import FILE_FORMATS
 from colorize_core.networks import has_gpu
 from colorize_core.predictor import Networks, Predictor
@@ -163,10 +164,11 @@ class _Chain:
     """All stages in an actor."""
 
     def __init__(self, stages: Stages) -> None:
-        self._work = _chain(stages, 1)
+        self._finish, self._work = stages.finish, _chain(stages, 1)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        return self._work(batch, cluster.attempt())
+        with counted_deaths(self._finish.output, self._finish.task_name(batch)) as deaths:
+            return self._work(batch, deaths)
 
 
 def _on_ray(stage: Stage) -> Callable[[pa.Table], pa.Table]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from colorize_core import storage
+from colorize_core.errors import ColorizeError, one_line
 
 FOLDER = "_partial"  # in OUTPUT: what nobody needs when a run is over
 _GIVE_UP = 3  # photographs in a row that a store fails, each after patience of its own
@@ -100,6 +101,31 @@ class Suspects:
         """The task came to its end."""
         if self._watches:
             storage.remove_if_there(self._path)
+
+
+@contextmanager
+def counted_deaths(output: str, name: str) -> Iterator[int]:
+    """Gives the number of processes that died over a task, where its runner does not know it.
+
+    Ray counts the attempts of tasks, but not those of actors. Each begin is noted in a file, which the end removes.
+
+    Args:
+        output: where the run writes.
+        name: of the task, as no other has it.
+
+    Raises:
+        ColorizeError: ``output`` cannot be written.
+    """
+    path = storage.join(output, FOLDER, f"{name}-begun")
+    begun = 0
+    try:
+        with suppress(FileNotFoundError, ValueError):
+            begun = int(storage.read(path))
+        storage.write(path, str(begun + 1).encode())
+        yield begun
+        storage.remove_if_there(path)
+    except OSError as error:
+        raise ColorizeError(f"OUTPUT {output} cannot be written: {one_line(error)}") from error
 
 
 DEADLY = f"{_DEADLY} processes died over it: for want of memory, or by a fault of a decoder"

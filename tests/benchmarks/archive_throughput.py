@@ -1,6 +1,6 @@
 """Images per second of ``colorize archive`` against the loop that a notebook has, in one run.
 
-    python -m tests.benchmarks.archive_throughput [--images 1000] [--width 178 --height 218] [--rounds 3]
+    python -m tests.benchmarks.archive_throughput [--images 1000] [--width 178 --height 218] [--rounds 3] [--runner ray]
 
 The loop: scikit-image for the colors, one image per ``Model.predict``, Pillow for the files. Both colorize the same
 gray JPEG files with the same model into PNG. Steady state: the loop is timed after its first image, the archive from
@@ -22,6 +22,7 @@ from PIL import Image
 from skimage import color, data, transform
 
 from colorize_core import Archive, ArchiveConfig, load_bundle
+from colorize_core.archive.runners import RUNNERS, RunnerName
 from colorize_core.inference import network_size
 
 
@@ -58,11 +59,11 @@ def notebook_loop(photographs: list[Path], output: Path) -> float:
     return (len(photographs) - 1) / (time.perf_counter() - started)
 
 
-def archive_run(folder: Path, output: Path) -> tuple[float, float]:
+def archive_run(folder: Path, output: Path, runner: RunnerName) -> tuple[float, float]:
     """Images per second of the archive job in steady state, and the seconds before its first result."""
     started = time.perf_counter()
     finished: list[float] = []
-    archive = Archive(ArchiveConfig(str(folder), str(output)))
+    archive = Archive(ArchiveConfig(str(folder), str(output), runner=runner))
     with archive.locked(print) as lock:
         archive.run(archive.plan(), lock, lambda row: finished.append(time.perf_counter()))
     first = finished[0]
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--loop-images", type=int, default=60, help="for the loop, which is slow")
     parser.add_argument("--width", type=int, default=178)
     parser.add_argument("--height", type=int, default=218)
+    parser.add_argument("--runner", choices=RUNNERS, default="auto")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     work = Path(tempfile.mkdtemp(prefix="colorize-benchmark-"))
@@ -86,7 +88,7 @@ def main() -> None:
         ratios = []
         for i in range(arguments.rounds):
             loop = notebook_loop(paths, work / f"loop-{i}")
-            ours, start_up = archive_run(work / "gray", work / f"archive-{i}")
+            ours, start_up = archive_run(work / "gray", work / f"archive-{i}", arguments.runner)
             ratios.append(ours / loop)
             print(
                 f"{arguments.width}x{arguments.height}: loop {loop:.1f} images/s, colorize archive {ours:.1f} images/s "

@@ -25,8 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import Archive, ArchiveConfig, storage
-from colorize_core.archive import predict
+from colorize_core.archive import predict, run
 from colorize_core.archive.plan import Plan
+from colorize_core.predictor import Networks, Predictor
 from tests.benchmarks import plan_throughput
 from tests.benchmarks.archive_throughput import make_photographs
 
@@ -47,14 +48,13 @@ def core_seconds(scans: Path, out: Path) -> dict[str, float]:
     spent = {"read": 0.0, "predict": 0.0, "finish": 0.0}
     with archive.locked(print) as lock:
         planned = archive.plan()
-        finish = archive._finish(lock, planned)
-        network = predict.Predictor(archive.bundle, 1, archive.gain)
+        finish = run._finish(archive, planned, lock)
+        read = predict.Read(archive.bundle.recipe, False, archive.output, archive.run_id)
+        network = Predictor(Networks([archive.bundle], archive.gain), predict.predict, 1)
         counted = 0
         for number, task in enumerate(planned.tasks()):
             clock = [time.process_time()]
-            small = predict.read_small(
-                task, recipe=archive.bundle.recipe, recolor=False, output=archive.output, run_id=archive.run_id
-            )
+            small = read(task)
             clock.append(time.process_time())
             predicted = network(small)
             clock.append(time.process_time())
@@ -78,7 +78,9 @@ def driver_seconds(folder: Path) -> float:
     for number in range(_QUICK):
         (broken / f"{number:05d}.png").write_bytes(b"no photograph")
     clock: list[tuple[float, float]] = []
-    archive = Archive(ArchiveConfig(str(broken), str(folder / "out"), file_format="parquet", report=False))
+    archive = Archive(
+        ArchiveConfig(str(broken), str(folder / "out"), file_format="parquet", report=False, runner="ray")
+    )
     with archive.locked(print) as lock, patch.object(Plan, "files_per_task", _FILES_PER_TASK):
         archive.run(archive.plan(), lock, lambda row: clock.append((time.process_time(), time.perf_counter())))
     (began, began_at), (ended, ended_at) = clock[0], clock[-1]
@@ -105,7 +107,7 @@ def store_traffic(scans: Path) -> dict[str, float]:
         with s3_server.faulty_proxy(store.host, seen) as proxy:
             call = [sys.executable, "-m", "jobs.archive", "s3://scaling/scans", "s3://scaling/colored"]
             subprocess.run(
-                [*call, "--format", "parquet"],
+                [*call, "--format", "parquet", "--runner", "ray"],
                 env=os.environ | store.environment(proxy),
                 stdout=subprocess.DEVNULL,
                 check=True,

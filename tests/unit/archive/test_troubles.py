@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from colorize_core.archive.troubles import Absence
+from colorize_core.archive.troubles import FOLDER, Absence, counted_deaths
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,12 @@ def test_one_photograph_that_was_there_begins_the_count_anew(reason: str) -> Non
     assert not absence.lasts([*lost, reason])
     assert not any(absence.lasts(lost) for _ in range(7))
     assert absence.lasts(lost)
+
+
+def test_deaths_over_a_task_are_counted_by_what_they_leave(tmp_path: Path) -> None:
+    for expected in range(3):
+        begun = counted_deaths(str(tmp_path), "task")
+        assert begun.__enter__() == expected  # and never left, as by a process that is killed
+    with counted_deaths(str(tmp_path), "task") as deaths:
+        assert deaths == 3
+    assert not list((tmp_path / FOLDER).iterdir())
