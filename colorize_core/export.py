@@ -1,6 +1,7 @@
 """A bundle's network as an ONNX file or a TensorFlow SavedModel, for programs that have no Keras.
 
-What is written was proven equal to the Keras model (``conversion``). Beside it goes a JSON file with what a user needs
+What is written predicts what the Keras model predicts: a SavedModel is compared when it is made (``conversion``), the
+ONNX file of a bundle was when its training ended. Beside it goes a JSON file with what a user needs
 to repeat the preprocessing.
 """
 

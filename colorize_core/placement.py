@@ -26,14 +26,14 @@ class Networks:
 
     Attributes:
         number: of actors that begin.
-        most: there may be when machines come.
+        most: there may be when machines come; None for as many as find a place.
         threads: of the processor, for each; None for a GPU.
         reserved: what Ray is to reserve for each, as arguments of ``map_batches``.
         ahead: how many tasks each holds at most; None for Ray's own number.
     """
 
     number: int
-    most: int
+    most: int | None
     threads: int | None
     reserved: dict[str, Any]
     ahead: int | None = None
@@ -76,7 +76,8 @@ def chains(has: cluster.Resources) -> Networks:
     Each holds one task that waits: more would wait for a huge scan while other actors have nothing to do.
     """
     cpus = int(has.cpus)
-    return Networks(max(1, cpus), cpus or _MOST_LATER * _CPUS_A_NETWORK, 1, {"num_cpus": 1}, ahead=2)
+    alone = has.machines == 1 and cpus  # no other machine will come
+    return Networks(max(1, cpus), cpus if alone else None, 1, {"num_cpus": 1}, ahead=2)
 
 
 def beside_workers(has: cluster.Resources) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from colorize_core.bundle import Bundle
 from colorize_core.errors import ImageError, InputError, OutputError, one_line, printable
 from colorize_core.images import decode
 from colorize_core.images.encode import SUFFIXES, Encoding, FileFormat
-from colorize_core.images.provenance import Provenance
+from colorize_core.images.provenance import Provenance, is_ours
 from colorize_core.inference import Colorizer
 
 _FORMATS: dict[str, FileFormat] = {
@@ -47,7 +48,7 @@ class Single:
         colorizer: its opened network.
         encoding: of the results.
         recolor: give new colors to photographs that are in color already.
-        force: overwrite files.
+        force: overwrite earlier results.
     """
 
     bundle: Bundle
@@ -55,6 +56,7 @@ class Single:
     encoding: Encoding
     recolor: bool = False
     force: bool = False
+    _written: set[str] = field(default_factory=set, init=False, repr=False)
 
     def write(self, photograph: str, result: str) -> list[str]:
         """Colorizes a photograph into a file; further pages go beside it, as ``NAME.page-2.png``.
@@ -73,33 +75,48 @@ class Single:
             OutputError: ``result`` is there already, or cannot be written.
         """
         source, target = storage.absolute(photograph), storage.absolute(result)
-        if source == target:
-            raise OutputError(f"RESULT {result} is the photograph itself: choose another name")
-        self._check_free(target, result)
+        named = printable(photograph)
         try:
+            self._check_free(source, target, printable(result))
             content = storage.read(source)
             pages = list(self._pages(content, source))
         except ImageError as error:
-            raise InputError(f"{photograph} cannot be colorized: {error.message}") from error
+            raise InputError(f"{named} cannot be colorized: {error.message}") from error
         except FileNotFoundError as error:
-            raise InputError(f"PHOTO {photograph} does not exist: check the path") from error
+            raise InputError(f"PHOTO {named} does not exist: check the path") from error
         except OSError as error:
-            raise InputError(f"PHOTO {photograph} cannot be read: {one_line(error)}") from error
+            raise InputError(f"PHOTO {named} cannot be read: {one_line(error)}") from error
         paths = [names.of_page(target, number) for number in range(1, len(pages) + 1)]
-        for path in paths[1:]:
-            self._check_free(path, path)
         try:
+            for path in paths[1:]:
+                self._check_free(source, path, printable(path))
             for path, page in zip(paths, pages, strict=True):
                 storage.write(path, page.content)
         except OSError as error:
-            raise OutputError(f"RESULT {result} cannot be written: {one_line(error)}") from error
+            raise OutputError(f"RESULT {printable(result)} cannot be written: {one_line(error)}") from error
+        self._written.update(paths)
         return paths
 
-    def _check_free(self, path: str, named: str) -> None:
+    def _check_free(self, source: str, path: str, named: str) -> None:
+        """Refuses a place that is taken; with ``force``, one where a photograph lies that colorize did not make.
+
+        Of two photographs on a command line the second would be lost otherwise.
+        """
         if storage.is_folder(path):
             raise OutputError(f"RESULT {named} is a folder: name a file in it")
-        if not self.force and storage.exists(path):
+        if path in self._written:
+            raise OutputError(f"RESULT {named} was written for another photograph just now: colorize this one alone")
+        if not storage.exists(path):
+            return
+        if _is_same(source, path):
+            raise OutputError(f"RESULT {named} is the photograph itself: choose another name")
+        if not self.force:
             raise OutputError(f"RESULT {named} exists: choose another name, or overwrite it with --force")
+        if _is_photograph(path):
+            raise OutputError(
+                f"RESULT {named} is a photograph that colorize did not make: --force does not overwrite it; remove it, "
+                "or choose another name"
+            )
 
     def _pages(self, content: bytes, source: str) -> Iterator[Colorized]:
         provenance = Provenance(printable(source), self.bundle.name, self.bundle.digest)
@@ -111,3 +128,20 @@ class Single:
                 ab = predicted.astype(np.float16).astype(np.float32)  # as it travels between an archive's stages
             photograph = decode.read_photograph(content, page["frame"], as_stored=ab is None)
             yield merge.colorize(photograph, ab, self.encoding, provenance)
+
+
+def _is_same(one: str, other: str) -> bool:
+    if storage.is_local(one) and storage.is_local(other):
+        return os.path.samefile(one, other)
+    return one == other
+
+
+def _is_photograph(path: str) -> bool:
+    """Returns True if a file is an image that colorize did not make."""
+    with storage.open_file(path) as file:
+        if is_ours(file):
+            return False
+    try:
+        return bool(decode.frames(storage.read(path)))
+    except ImageError:
+        return False

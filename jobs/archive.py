@@ -63,7 +63,7 @@ from jobs.options import FRACTION, encoding_of, saturation_of
     default="auto",
     show_default=True,
     help="What runs the network: ONNX Runtime or Keras (TensorFlow). auto: ONNX Runtime when the bundle has an ONNX "
-    "file, unless only Keras can use the GPU.",
+    "file; on a GPU of a Ray cluster that ONNX Runtime cannot use, Keras.",
 )
 @click.option("--log-json", is_flag=True, help="A JSON object per line, for programs.")
 def command(

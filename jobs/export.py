@@ -18,7 +18,7 @@ from jobs.exits import DONE, run
     "--format", "file_format", type=click.Choice((*EXPORT_FORMATS, "bundle")), default="onnx", show_default=True
 )
 def command(bundle: str, output: str, file_format: ExportFormat | Literal["bundle"]) -> int:
-    """Writes the network of BUNDLE for ONNX Runtime or TensorFlow, and proves that it answers as the Keras model does.
+    """Writes the network of BUNDLE for ONNX Runtime or TensorFlow.
 
     BUNDLE is a shipped name (default) or a folder with a bundle. OUTPUT is a new or empty folder; for onnx also a new
     file that ends in .onnx. A JSON file beside the model says how to prepare its input and read its output. The format
@@ -32,6 +32,7 @@ def command(bundle: str, output: str, file_format: ExportFormat | Literal["bundl
     click.echo(
         f"{facts['bundle']} {facts['digest'][:12]} as {file_format}: {exported.size / 1e6:.1f} MB, "
         f"differs from Keras by at most {facts['compared']['max_abs_difference']:.1e}"
+        + (" (compared when it was trained)" if file_format == "onnx" else "")
     )
     click.echo(f"{'bundle' if file_format == 'bundle' else 'model'}: {exported.path}")
     if file_format != "bundle":

@@ -6,7 +6,7 @@ import click
 
 from colorize_core import storage
 from colorize_core.bundle import FAITHFUL, VIVID, load_bundle
-from colorize_core.errors import UserError
+from colorize_core.errors import UserError, printable
 from colorize_core.images.encode import FILE_FORMATS, Encoding, FileFormat
 from colorize_core.inference import Colorizer
 from colorize_core.networks import ENGINE_CHOICES, Engine, advice
@@ -29,7 +29,7 @@ from jobs.options import saturation_of
 @click.option("--format", "file_format", type=click.Choice(FILE_FORMATS), help="By the name of RESULT, else png.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
 @click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
-@click.option("--force", is_flag=True, help="Overwrite RESULT.")
+@click.option("--force", is_flag=True, help="Overwrite RESULT, unless it is a photograph of yours.")
 @click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="As for archive.")
 def command(
     photo: tuple[str, ...],
@@ -60,7 +60,7 @@ def command(
     for photograph, result in pairs:
         try:
             for path in single.write(photograph, result):
-                click.echo(path)
+                click.echo(printable(path))
         except UserError as error:
             if len(pairs) == 1:
                 raise

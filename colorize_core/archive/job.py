@@ -35,7 +35,7 @@ class Archive:
         self.listing = source.list_sources(config.input)
         source.check_apart(config.input, config.output)
         cluster.check_lasting(config.output)
-        if config.runner == "ray":
+        if config.runner == "ray" or (config.runner == "auto" and cluster.is_named()):
             cluster.check_arguments()
         self._check_ours()
         if config.dedupe and config.file_format not in FILE_FORMATS:

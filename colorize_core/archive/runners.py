@@ -78,7 +78,7 @@ def opened(name: RunnerName, file_format: str, engines: set[str], say: Callable[
     Args:
         name: ``ray`` or ``local``.
         file_format: of OUTPUT.
-        engines: what runs the networks: TensorFlow is large, and not in more than one process.
+        engines: what runs the networks: TensorFlow, or one on a GPU, is large, and in one process.
         say: called with a line for the user when there is something to know.
 
     Raises:
@@ -86,7 +86,8 @@ def opened(name: RunnerName, file_format: str, engines: set[str], say: Callable[
     """
     lost = "a stage failed; what was finished is kept, the same command goes on"
     if name == "local":
-        shape = (local.cpus(), 1) if engines == {"onnx"} else (1, local.cpus())
+        light = engines == {"onnx"} and not has_gpu()
+        shape = (local.cpus(), 1) if light else (1, local.cpus())
         with cluster.explained(lost), local.Pool(*shape) as pool:
             yield LocalRunner(pool, file_format)
         return
@@ -218,7 +219,7 @@ class LocalRunner:
 
 def _local_chain(stages: Stages, threads: int) -> Stage:
     """Opens the network. On CPUs each call has one thread: as many calls as there are CPUs go on at a time."""
-    return _chain(stages, None if has_gpu() else 1)
+    return _chain(stages, None if any(map(has_gpu, stages.networks.engines())) else 1)
 
 
 def _chain(stages: Stages, threads: int | None) -> Stage:

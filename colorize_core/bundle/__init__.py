@@ -110,9 +110,10 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all that decides a result: the weights, and how they are used.
+        """SHA-256 of the trained weights, and of the settings that say how they are used.
 
-        Settings that have their default are left out: a setting that a later version adds changes no digest.
+        ``model.onnx`` is the same network and has a digest of its own in ``bundle.json``. Settings that have their
+        default are left out: a setting that a later version adds changes no digest.
         """
         data, model, training = self.recipe.data, self.recipe.model, self.recipe.training
         settings = [

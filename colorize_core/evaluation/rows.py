@@ -6,7 +6,7 @@ is a dict of columns of equal length: NumPy arrays, of objects where images diff
 
 from __future__ import annotations
 
-from collections import deque
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -110,7 +110,7 @@ class LocalRows:
         return replace(self, kept=(*self.kept, _Kept(keep)))
 
     def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on each chunk; its batches go on while the next ones are read."""
+        """Runs stages on each chunk, and yields its batches when all of them are done."""
         for batches in self.pool.run(self.chunks, partial(_measurer, self.kept, stages)):
             yield from batches
 
@@ -118,29 +118,29 @@ class LocalRows:
 def _measurer(kept: Sequence[_Kept], stages: Sequence[Stage], threads: int) -> Callable[[Chunk, int], list[Batch]]:
     """Opens the stages in the child process. On CPUs each call of a network has one thread."""
     given = None if has_gpu() else 1
+    room = threading.BoundedSemaphore(2 * threads)  # for batches that are read and not yet measured, in all chunks
     opened = [each.make(*each.arguments, given) if isinstance(each, Held) else each for each in stages]
     pool = ThreadPoolExecutor(threads)
 
     def measure(batch: Batch) -> list[Batch]:
-        batches = [batch]
-        for keep in kept:
-            batches = [part for each in batches for part in keep(each)]
-        for stage in opened:
-            batches = [stage(each) for each in batches]
-        return batches
+        try:
+            batches = [batch]
+            for keep in kept:
+                batches = [part for each in batches for part in keep(each)]
+            for stage in opened:
+                batches = [stage(each) for each in batches]
+            return batches
+        finally:
+            room.release()
 
     def work(chunk: Chunk, deaths: int) -> list[Batch]:
         cluster.check_tries("a chunk of DATA", deaths)
-        made: list[Batch] = []
-        pending: deque[Future[list[Batch]]] = deque()
+        pending: list[Future[list[Batch]]] = []
         for rows in chunk():
             if len(rows):
+                room.acquire()
                 pending.append(pool.submit(measure, rows.columns()))
-            while len(pending) > threads:  # what is read and not yet measured is in memory
-                made += pending.popleft().result()
-        for each in pending:
-            made += each.result()
-        return made
+        return [batch for each in pending for batch in each.result()]
 
     return work
 

@@ -6,6 +6,7 @@ the screen and the list of what is left to do, and starts another one.
 
 from __future__ import annotations
 
-from colorize_core.local.pool import Pool, cpus
+from colorize_core.local.pool import Pool
+from colorize_core.local.processors import cpus
 
 __all__ = ["Pool", "cpus"]

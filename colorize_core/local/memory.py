@@ -1,26 +1,40 @@
 """Ends a process that is about to take the last memory of its machine, or of its container.
 
-The kernel would end some process then: this one, if all goes well, or the one that holds the lock and the terminal.
+The kernel would end some process then: the one that took it, if all goes well, or the one that holds the lock and the
+terminal.
 """
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _SPARE = 0.04  # part of all memory that must stay free
+_OWN = 0.1  # part of all memory below which a process is not the one to blame
 _EVERY = 0.1  # seconds between two looks
+_RECOVERY = 2.0  # seconds until the memory of a process that was killed is counted as free
 _GROUP = Path("/sys/fs/cgroup")
 
 
 class Guard:
-    """Watches from a thread until ``stop``, and kills the process when memory runs out. Does nothing without /proc."""
+    """Watches from a thread, and kills the largest of some processes when memory runs out.
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
+    One that holds little is left alone: then other programs have taken the memory. Does nothing without /proc.
+
+    Args:
+        processes: gives the numbers of those that are watched.
+    """
+
+    def __init__(self, processes: Callable[[], Sequence[int]]) -> None:
+        self._processes = processes
         self._stopped = threading.Event()
+
+    def start(self) -> None:
+        """Begins to watch."""
         if list(_shares_left()):
             threading.Thread(target=self._watch, name="memory", daemon=True).start()
 
@@ -30,9 +44,22 @@ class Guard:
 
     def _watch(self) -> None:
         while not self._stopped.wait(_EVERY):
-            if min(_shares_left(), default=1.0) < _SPARE:
-                self._process.kill()
-                return
+            if min(_shares_left(), default=1.0) >= _SPARE:
+                continue
+            share, pid = max(((_share_held(pid), pid) for pid in self._processes()), default=(0.0, 0))
+            if share >= _OWN:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                self._stopped.wait(_RECOVERY)
+
+
+def _share_held(pid: int) -> float:
+    """Returns which part of the machine's memory a process holds."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        return pages / os.sysconf("SC_PHYS_PAGES")
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _shares_left() -> Iterator[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import fcntl
 import os
 import subprocess
 import sys
@@ -28,16 +28,6 @@ _MOST_DEATHS = 1000  # over one task: each photograph in it may take several
 _START_DEATHS = 3  # in a row, of children that did nothing: the installation is broken, not a photograph
 
 
-def cpus() -> int:
-    """Returns the number of CPUs that this process may use: those it is bound to, within its container's quota."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError), open("/sys/fs/cgroup/cpu.max") as file:
-        quota, period = file.read().split()
-        if quota != "max":
-            bound = min(bound, math.ceil(int(quota) / int(period)))
-    return max(1, bound)
-
-
 @dataclass
 class _Pending(Generic[Task]):
     task: Task
@@ -58,12 +48,15 @@ class Pool:
     def __init__(self, processes: int = 1, threads: int = 1) -> None:
         self.processes, self.threads = processes, threads
         self._children: list[_Child] = []
+        self._guard = Guard(lambda: [child.pid for child in self._children])
 
     def __enter__(self) -> Pool:
+        self._guard.start()
         self._children.append(_Child(self.threads))  # it starts while the caller goes on
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._guard.stop()
         self._end()
 
     def _end(self) -> None:
@@ -172,22 +165,24 @@ class _Child:
     """
 
     def __init__(self, threads: int) -> None:
-        self.link, other = Pipe()
+        self.link, far = Pipe()
+        # Not one of the first three, which Popen gives to the child as its own, if this process has closed them.
+        other = fcntl.fcntl(far.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        far.close()
         self.held: dict[int, _Pending[Any]] = {}
         self._threads, self._number = threads, 0
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
         code = f"import sys; sys.path[:] = {sys.path!r}; from colorize_core.local.worker import main; main()"
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
         self._process = subprocess.Popen(  # noqa: S603 - this very Python, with our own code
-            [sys.executable, "-c", code, str(other.fileno()), str(threads)],
+            [sys.executable, "-c", code, str(other), str(threads)],
             stdin=subprocess.DEVNULL,
             stdout=self._noise,
             stderr=self._noise,
-            pass_fds=[other.fileno()],
+            pass_fds=[other],
             env=environment,
         )
-        other.close()
-        self._guard = Guard(self._process)
+        os.close(other)
         self._prepared: Any = None
         self.began = False
 
@@ -196,6 +191,11 @@ class _Child:
         if self._prepared is not make:
             self._prepared = make
             self._tell(("make", make))
+
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
 
     def has_room(self, alone: bool) -> bool:
         """Whether it can take a task: one that has to be alone, or any other."""
@@ -210,21 +210,20 @@ class _Child:
         self._tell(("task", self._number, pending.task, pending.deaths))
 
     def _tell(self, message: tuple[Any, ...]) -> None:
-        with suppress(BrokenPipeError, ConnectionResetError):  # it died: receive will say so
+        with suppress(OSError):  # it died: receive will say so
             self.link.send(message)
 
     def receive(self) -> tuple[int, Any, BaseException | None] | None:
         """Returns the next answer: a task's number, or 0 once it has started, and result or error. None if it died."""
         try:
             answer: tuple[int, Any, BaseException | None] = self.link.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # also in the middle of an answer
             return None
         self.began = True
         return answer
 
     def end(self) -> str:
         """Ends the child. Returns the last line that it printed, if it ended by itself, as part of a message."""
-        self._guard.stop()
         died = self._process.poll()
         self._process.kill()
         self._process.wait()

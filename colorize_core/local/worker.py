@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -26,19 +27,23 @@ def main() -> None:
     def answer(number: int, result: Any, error: BaseException | None) -> None:
         with answering:
             try:
+                pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, to see whether the parent can read it
+            except Exception:  # one that cannot travel goes as its words
+                error = ColorizeError(one_line(error)) if error else None
+            try:
                 link.send((number, result, error))
-            except (BrokenPipeError, ConnectionResetError):
-                os._exit(1)
-            except Exception as unsendable:  # an error that cannot be pickled travels as its words
-                link.send((number, None, ColorizeError(one_line(error or unsendable))))
+            except OSError:
+                os._exit(1)  # the parent is gone
+            except Exception as unsendable:
+                link.send((number, None, ColorizeError(one_line(unsendable))))
 
     def do(number: int, work: Any, broken: Exception | None, task: Any, deaths: int) -> None:
         try:
             if broken:
                 raise broken
             result = work(task, deaths)
-        except Exception as error:
-            answer(number, None, error)
+        except BaseException as error:  # the parent waits for an answer
+            answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task ended: {error!r}"))
         else:
             answer(number, result, None)
 
@@ -46,7 +51,7 @@ def main() -> None:
         while True:
             try:
                 kind, *message = link.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):
                 os._exit(0)  # what is unfinished is done again by the next run: nobody waits for it here
             if kind == "make":
                 work = broken = None

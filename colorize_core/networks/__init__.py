@@ -7,6 +7,7 @@ imported when its first network is opened.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 from colorize_core.color import Floats
@@ -14,6 +15,7 @@ from colorize_core.color import Floats
 if TYPE_CHECKING:
     import keras
 
+_DEVICE = "/dev/nvidia0"
 Engine = Literal["auto", "onnx", "keras"]
 ENGINE_CHOICES: tuple[Engine, ...] = get_args(Engine)
 ENGINES = {
@@ -78,14 +80,18 @@ def engine_for(trained: Trained, *, gpu: bool) -> str:
     """
     if not trained.onnx:
         return "keras"
-    return "keras" if gpu and not has_gpu() else "onnx"
-
-
-def has_gpu() -> bool:
-    """Returns True if ONNX Runtime can use a GPU that this process may see."""
     from colorize_core.networks.onnx import has_cuda
 
-    return has_cuda()
+    return "keras" if gpu and not has_cuda() else "onnx"
+
+
+def has_gpu(engine: str = "onnx") -> bool:
+    """Returns True if this process may see an NVIDIA GPU that an engine can use: TensorFlow finds out by itself."""
+    if not os.path.exists(_DEVICE) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    from colorize_core.networks.onnx import has_cuda
+
+    return engine == "keras" or has_cuda()
 
 
 def advice(trained: Trained, engine: Engine) -> str:

@@ -9,6 +9,7 @@ import onnxruntime
 
 from colorize_core.color import Floats
 from colorize_core.errors import BundleError, one_line
+from colorize_core.local.processors import cpus
 from colorize_core.networks import Trained
 
 _BATCH, _BATCH_ON_GPU = 4, 32  # on CPUs the maps of 4 images stay in the cache: a seventh faster than 32
@@ -35,19 +36,24 @@ class OnnxNetwork:
             [source], [result] = self._session.get_inputs(), self._session.get_outputs()
         except Exception as error:  # ONNX Runtime raises classes of its own, with no common base
             raise BundleError(f"model.onnx of {trained.name} cannot be loaded: {one_line(error)}") from error
-        self._input, self._output = source.name, result.name
+        self._name, self._input, self._output = trained.name, source.name, result.name
         self.batch = _BATCH_ON_GPU if has_cuda() else _BATCH
 
     def __call__(self, inputs: Floats) -> Floats:
-        """Predicts float32 [n, h', w', 2 or 3] from float32 [n, h, w, 1]."""
-        [outputs] = self._session.run([self._output], {self._input: np.ascontiguousarray(inputs, np.float32)})
+        """Predicts float32 [n, h', w', 2 or 3] from float32 [n, h, w, 1]. Raises BundleError."""
+        try:
+            [outputs] = self._session.run([self._output], {self._input: np.ascontiguousarray(inputs, np.float32)})
+        except Exception as error:  # as above: of a network that takes other sizes than its bundle says, or all memory
+            raise BundleError(
+                f"model.onnx of {self._name} cannot predict inputs {inputs.shape}: {one_line(error)}"
+            ) from error
         return np.asarray(outputs, np.float32)
 
 
 def session(content: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
     """Returns an ONNX Runtime session of a file's content, on CUDA if this installation has it."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or len(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ())
+    options.intra_op_num_threads = threads or cpus()
     options.inter_op_num_threads = 1
     # Waiting threads would otherwise turn in a loop, on CPUs that decoders need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -20,8 +20,6 @@ import numpy as np
 from PIL import Image
 
 from jobs.exits import DONE
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from tests.support import kills
 from tests.support.archive_job import results
 from tests.support.nodes import Nodes, nodes

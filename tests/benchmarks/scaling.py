@@ -30,8 +30,6 @@ from colorize_core.archive.plan import Plan
 from colorize_core.predictor import Networks, Predictor
 from tests.benchmarks import plan_throughput
 from tests.benchmarks.archive_throughput import make_photographs
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 from tests.support import s3_server
 from tests.support.nodes import nodes
 

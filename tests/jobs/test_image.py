@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -62,19 +65,57 @@ def test_it_has_the_bytes_of_an_archive(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "out" / "astronaut.png").read_bytes()
 
 
-def test_nothing_is_overwritten_without_force(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "mine.png").write_bytes(b"mine")
-    assert image(folder / "astronaut.png", folder / "mine.png") == USAGE
+def test_nothing_is_overwritten_without_force_and_photographs_never(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photograph, result = folder / "astronaut.png", folder / "astronaut.color.png"
+    before = photograph.read_bytes()
+    assert image(photograph) == DONE
+    made = result.read_bytes()
+    capsys.readouterr()
+    assert image(photograph, "--saturation=2") == USAGE
     assert capsys.readouterr().err == (
-        f"colorize: RESULT {folder}/mine.png exists: choose another name, or overwrite it with --force\n"
+        f"colorize: RESULT {result} exists: choose another name, or overwrite it with --force\n"
     )
-    assert (folder / "mine.png").read_bytes() == b"mine"
-    assert image(folder / "astronaut.png", folder / "mine.png", "--force") == DONE
+    assert result.read_bytes() == made
+    assert image(photograph, "--saturation=2", "--force") == DONE
+    assert result.read_bytes() != made
+
+    (tmp_path / "link").symlink_to(folder)
+    other = folder / "album" / "chelsea.jpg"
+    kept = other.read_bytes()
+    for place, words in (
+        (photograph, "is the photograph itself"),
+        (tmp_path / "link" / "astronaut.png", "is the photograph itself"),
+        (other, "is a photograph that colorize did not make"),
+    ):
+        capsys.readouterr()
+        assert image(photograph, place, "--force") == USAGE
+        assert words in capsys.readouterr().err
+    assert (photograph.read_bytes(), other.read_bytes()) == (before, kept)
+    (folder / "mine.png").write_bytes(b"no photograph")
+    assert image(photograph, folder / "mine.png") == USAGE
+    assert image(photograph, folder / "mine.png", "--force") == DONE
     assert load(folder / "mine.png").size == (512, 512)
-    before = (folder / "astronaut.png").read_bytes()
-    assert image(folder / "astronaut.png", folder / "astronaut.png", "--force") == USAGE
-    assert "is the photograph itself" in capsys.readouterr().err
-    assert (folder / "astronaut.png").read_bytes() == before
+
+
+def test_two_photographs_of_one_name_do_not_share_a_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.png", "a.jpg", "b.png"):
+        Image.open(folder / "astronaut.png").crop((0, 0, 60, 40)).save(folder / name)
+    assert image(folder / "a.png", folder / "a.jpg", folder / "b.png", "--force") == TOO_MANY_FAILED
+    assert "a.color.png was written for another photograph just now" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_no_utf_8(folder: Path) -> None:
+    name = os.fsencode(folder) + b"/caf\xe9.png"
+    os.rename(folder / "astronaut.png", name)
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    call = [sys.executable, "-m", "jobs.image", name]
+    ended = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (DONE, "")
+    assert ended.stdout.endswith("caf\\xe9.color.png\n")
+    assert subprocess.run(call, env=environment, capture_output=True, check=False).returncode == USAGE
 
 
 def test_a_few_photographs_and_one_that_cannot_be_read(

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -180,14 +181,79 @@ def _ends(pid: int) -> bool:
     return False
 
 
-def test_a_process_is_ended_before_the_last_memory_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    left = iter([0.5, 0.2, 0.03, 0.03, 0.03])
-    monkeypatch.setattr(memory, "_shares_left", lambda: iter([next(left)]))
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
-        guard = memory.Guard(process)  # type: ignore[arg-type]
-        process.wait(timeout=60)
+def test_the_largest_process_is_ended_before_the_last_memory_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_shares_left", lambda: iter([left]))
+    monkeypatch.setattr(memory, "_share_held", lambda pid: held[pid])
+    left = 0.5
+    call = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with subprocess.Popen(call) as small, subprocess.Popen(call) as large:
+        held = {small.pid: 0.05, large.pid: 0.06}
+        guard = memory.Guard(lambda: [small.pid, large.pid])
+        guard.start()
+        left = 0.03
+        time.sleep(0.5)
+        assert (small.poll(), large.poll()) == (None, None)  # the memory is with other programs
+        held[large.pid] = 0.6
+        large.wait(timeout=60)
         guard.stop()
-    assert process.returncode == -signal.SIGKILL
+        assert small.poll() is None
+        small.kill()
+    assert large.returncode == -signal.SIGKILL
+
+
+def test_a_process_holds_a_share_of_the_memory() -> None:
+    assert 0 <= memory._share_held(os.getpid()) < 1
+    assert memory._share_held(2**22 + 1) == 0
+
+
+class Two(Exception):  # noqa: N818
+    """It can be pickled, but not read again."""
+
+    def __init__(self, one: int, two: int) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+def leaving(threads: int) -> Callable[[int, int], int]:
+    def work(task: int, deaths: int) -> int:
+        if task == 1:
+            raise SystemExit(3)
+        raise Two(1, 2)
+
+    return work
+
+
+def cut_off(threads: int) -> Callable[[int, int], bytes]:
+    """Dies while it sends a large result."""
+
+    def work(task: int, deaths: int) -> bytes:
+        if task == 1 and not deaths:
+            threading.Timer(0.05, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
+        return bytes(64 << 20)
+
+    return work
+
+
+@pytest.mark.timeout(120)
+def test_a_task_that_leaves_is_answered() -> None:
+    with Pool() as pool, pytest.raises(ColorizeError, match="SystemExit"):
+        list(pool.run([1], leaving))
+    with Pool() as pool, pytest.raises(ColorizeError, match="1 and 2"):
+        list(pool.run([2], leaving))
+
+
+def test_a_child_that_dies_while_it_answers_is_replaced() -> None:
+    with Pool() as pool:
+        assert [len(result) for result in pool.run(range(3), cut_off)] == [64 << 20] * 3
+
+
+def test_it_works_without_standard_streams() -> None:
+    code = (
+        "import os; [os.close(number) for number in (0, 1, 2)]\n"
+        "from colorize_core.local import Pool; from tests.unit.local.test_pool import doubling\n"
+        "with Pool(2) as pool: os._exit(len(list(pool.run(range(7), doubling))))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False, timeout=120)
+    assert ended.returncode == 7
 
 
 @pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="needs Linux' /proc to see how much memory is left")
