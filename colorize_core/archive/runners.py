@@ -37,6 +37,7 @@ LOCAL_PHOTOGRAPHS = 2000  # at most, for ``auto`` to choose ``local``
 _TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
 _CPUS_TO_READ = 0.5  # much of its time is the store's; and a second one reads on beside one that has a huge scan
 _TASKS_PER_THREAD = 4  # locally, so that threads end together
+_REMOTE_PER_TASK = 8  # a store that is away is noticed within a task, after three photographs that waited for it
 
 
 @dataclass(frozen=True)
@@ -206,7 +207,9 @@ class LocalRunner:
         if self._file_format not in FILE_FORMATS:
             return planned
         share = planned.todo.num_rows // (self._pool.processes * self._pool.threads * _TASKS_PER_THREAD)
-        return replace(planned, least_per_task=min(max(1, share), planned.least_per_task))
+        remote = any(b"://" in path for table in planned.todo for path in table["path"].slice(0, 1).to_pylist())
+        least = _REMOTE_PER_TASK if remote else 1
+        return replace(planned, least_per_task=min(max(least, share), planned.least_per_task))
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
         """Runs all stages on each task in one go."""
