@@ -15,6 +15,8 @@ Each message is one line that says what is wrong, where, and what to do.
 
 from __future__ import annotations
 
+MOST_DEATHS = 2  # processes that died over one photograph: one may have been killed for other reasons
+DEADLY = f"{MOST_DEATHS} processes died over it: for want of memory, or by a fault of a decoder"
 NEED_READABLE = "put a regular file there that you may read, or leave it out"  # what to do
 
 

@@ -17,8 +17,8 @@ from colorize_core.archive.ledger import LedgerRow
 from colorize_core.archive.lock import Fence
 from colorize_core.archive.merge import Colorized, colorize
 from colorize_core.archive.predict import chroma_of
-from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
-from colorize_core.errors import ColorizeError, ImageError, one_line
+from colorize_core.archive.troubles import Outage, Suspects, reason_of
+from colorize_core.errors import DEADLY, ColorizeError, ImageError, one_line
 from colorize_core.evaluation import metrics
 from colorize_core.images import decode
 from colorize_core.images.encode import FILE_FORMATS, Content, Encoding

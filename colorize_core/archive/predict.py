@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 from colorize_core.archive import parts
-from colorize_core.archive.troubles import DEADLY, Outage, Suspects, reason_of
+from colorize_core.archive.troubles import Outage, Suspects, reason_of
 from colorize_core.color import Floats
-from colorize_core.errors import ImageError, one_line
+from colorize_core.errors import DEADLY, ImageError, one_line
 from colorize_core.images import decode, square
 from colorize_core.inference import Colorizer, network_size
 from colorize_core.recipes import Recipe

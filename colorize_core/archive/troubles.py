@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from colorize_core import storage
-from colorize_core.errors import ColorizeError, one_line
+from colorize_core.errors import MOST_DEATHS, ColorizeError, one_line
 
 FOLDER = "_partial"  # in OUTPUT: what nobody needs when a run is over
 _GIVE_UP = 3  # photographs in a row that a store fails, each after patience of its own
 _AWAY_PHOTOGRAPHS, _AWAY_TASKS = 256, 8
-_DEADLY = 2  # processes that died over one photograph: one may have been killed for other reasons
 _OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -92,7 +91,7 @@ class Suspects:
         """Whether nobody should touch this photograph again; otherwise it is now begun."""
         if not self._watches:
             return False
-        if self._deaths.get(source, 0) >= _DEADLY:
+        if self._deaths.get(source, 0) >= MOST_DEATHS:
             return True
         storage.write(self._path, json.dumps({"at": source, "deaths": self._deaths}).encode())
         return False
@@ -126,6 +125,3 @@ def counted_deaths(output: str, name: str) -> Iterator[int]:
         storage.remove_if_there(path)
     except OSError as error:
         raise ColorizeError(f"OUTPUT {output} cannot be written: {one_line(error)}") from error
-
-
-DEADLY = f"{_DEADLY} processes died over it: for want of memory, or by a fault of a decoder"

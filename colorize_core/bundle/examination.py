@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,10 +19,17 @@ from colorize_core.recipes import Recipe
 
 _MEMORY = 1 << 30  # bytes of address space that the process may have, of which the libraries take 0.2 GiB
 _MEMORY_PER_BYTE = 8  # of the files
+_MEMORY_PER_PIXEL = 1 << 10  # of the largest input, beyond _FEW_PIXELS
+_FEW_PIXELS = 1 << 17
+_MOST_PIXELS = 5 << 18  # of an input that the trial takes if it has time
 _SECONDS = 3  # of one CPU; starting takes 0.4
 _BYTES_PER_SECOND = 64 << 20
+_PIXELS_PER_SECOND = 1 << 17
 _PATIENCE = 4  # times that long the process may take where the CPUs have other work
 _LARGEST_TRIAL = 512  # pixels on a side; larger networks are not seen at their full size
+_MAX_ASPECT = 3  # as in ``inference``
+_ASPECTS = 1000  # from a square to that
+_MOST_BETWEEN = 16  # shapes of pictures, between the highest and the widest
 _LONGEST_ANSWER = 1 << 16
 _NEED = "fetch it again or train anew"
 _ROOT = str(Path(__file__).parents[2])
@@ -41,11 +49,15 @@ def examine(recipe: Recipe, weights: bytes, onnx: bytes, place: str) -> None:
         BundleError: they are not.
     """
     size = len(weights) + len(onnx)
+    shapes, more = _shapes(recipe)
+    pixels = sum(math.prod(shape) for shape in shapes)
+    most = min(_MOST_PIXELS, max(math.prod(shape) for shape in [*shapes, *more]))
     task = {
         "sizes": [len(weights), len(onnx)],
-        "bytes": _MEMORY + _MEMORY_PER_BYTE * size,
-        "seconds": _SECONDS + size // _BYTES_PER_SECOND,
-        "shapes": _shapes(recipe),
+        "bytes": _MEMORY + _MEMORY_PER_BYTE * size + _MEMORY_PER_PIXEL * max(0, most - _FEW_PIXELS),
+        "seconds": _SECONDS + size // _BYTES_PER_SECOND + pixels // _PIXELS_PER_SECOND,
+        "shapes": shapes,
+        "more": [shape for shape in more if math.prod(shape) <= _MOST_PIXELS],
         "channels": 2 if recipe.data.color_space == "lab" else 3,
     }
     try:
@@ -101,10 +113,27 @@ def _run(task: Mapping[str, Any], weights: bytes, onnx: bytes) -> tuple[dict[str
     return said, None if out_of_time.is_set() or ended == -signal.SIGXCPU else ended
 
 
-def _shapes(recipe: Recipe) -> list[list[int]]:
-    """Gives the inputs of the trial, [n, h, w, 1]: a square, and where the network takes them two wide pictures."""
+def _shapes(recipe: Recipe) -> tuple[list[list[int]], list[list[int]]]:
+    """Gives the inputs of the trial, [n, h, w, 1], and further ones that it takes as far as its time allows.
+
+    The first are a square and, where the network takes them, wide pictures and the widest and highest. The others have
+    as many images as ``networks.onnx`` shows a network at once, or the other shapes that ``inference`` makes.
+    """
     side, multiple = recipe.data.inference_side, recipe.model.multiple
     if recipe.model.square:
-        return [[1, side, side, 1], [2, side, side, 1]]
+        return [[1, side, side, 1], [2, side, side, 1]], [[n, side, side, 1] for n in (4, 32)]
     steps = max(1, min(recipe.square_side, _LARGEST_TRIAL) // multiple)
-    return [[1, steps * multiple, steps * multiple, 1], [2, (steps + 1) // 2 * multiple, steps * multiple, 1]]
+    square, half = steps * multiple, (steps + 1) // 2 * multiple
+    shown = min(side, _LARGEST_TRIAL) / multiple
+    aspects = [_MAX_ASPECT ** (i / _ASPECTS) for i in range(-_ASPECTS, _ASPECTS + 1)]
+    sides = [[max(1, round(shown * aspect**power)) * multiple for power in (-0.5, 0.5)] for aspect in aspects]
+    [high, *between, wide] = dict.fromkeys(map(tuple, sides)) if len(set(map(tuple, sides))) > 1 else [sides[0]] * 2
+    small = min(2 * multiple, *wide)
+    more = [
+        [4, *wide],
+        [4, *high],
+        [32, small, small],
+        *([1, *shape] for shape in between[:: len(between) // _MOST_BETWEEN + 1]),
+    ]
+    shapes = [[1, square, square], [2, half, square], [1, *wide], [1, *high]]
+    return [[*shape, 1] for shape in shapes], [[*shape, 1] for shape in more]

@@ -6,18 +6,24 @@ What would run for ever, or take all memory, or crash, ends this process and no 
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import sys
+import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from colorize_core.bundle.facts import UnsafeError, shown
 from colorize_core.bundle.onnx_check import check_onnx
 from colorize_core.bundle.weights_check import check_weights
 from colorize_core.errors import one_line
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _NEED = "fetch it again or train anew"
+_PART_OF_TIME = 0.7  # after which no further shapes are tried
 
 
 def main() -> None:
@@ -73,17 +79,15 @@ def _predict(content: bytes, task: dict[str, Any]) -> None:
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         [source], [result] = session.get_inputs(), session.get_outputs()
-        for shape in task["shapes"]:
+        cost, ends = 0.0, time.monotonic() + task["seconds"]  # seconds of CPU for a pixel; where CPUs are busy
+        for shape in [*task["shapes"], *task["more"]]:
+            began, pixels = time.process_time(), math.prod(shape)
+            late = began + cost * pixels > _PART_OF_TIME * task["seconds"] or time.monotonic() > ends
+            if late and shape not in task["shapes"]:
+                continue
             [outputs] = session.run([result.name], {source.name: np.zeros(shape, np.float32)})
-            images, *sides, channels = outputs.shape if outputs.ndim == 4 else (0, 0, 0, 0)
-            fits = all(1 <= made <= 2 * given for made, given in zip(sides, shape[1:3], strict=True))
-            if (images, channels) != (shape[0], task["channels"]) or not fits or outputs.dtype != np.float32:
-                said = " x ".join(map(str, outputs.shape))
-                raise UnsafeError(
-                    f"makes {said} of {' x '.join(map(str, shape))}, not {task['channels']} channels: {_NEED}"
-                )
-            if not np.isfinite(outputs).all():
-                raise UnsafeError(f"makes numbers that are not finite: {_NEED}")
+            cost = max(cost, (time.process_time() - began) / pixels)
+            _check_outputs(outputs, shape, task["channels"])
     except (MemoryError, UnsafeError):
         raise
     except Exception as error:  # ONNX Runtime raises classes of its own, with no common base
@@ -91,3 +95,15 @@ def _predict(content: bytes, task: dict[str, Any]) -> None:
         if "allocate" in words or "bad_alloc" in words:
             raise MemoryError from error
         raise UnsafeError(f"cannot be loaded: {shown(words)}: {_NEED}") from error
+
+
+def _check_outputs(outputs: NDArray[Any], shape: list[int], wanted: int) -> None:
+    import numpy as np
+
+    images, *sides, channels = outputs.shape if outputs.ndim == 4 else (0, 0, 0, 0)
+    fits = all(1 <= made <= 2 * given for made, given in zip(sides, shape[1:3], strict=True))
+    if (images, channels) != (shape[0], wanted) or not fits or outputs.dtype != np.float32:
+        said = " x ".join(map(str, outputs.shape))
+        raise UnsafeError(f"makes {said} of {' x '.join(map(str, shape))}, not {wanted} channels: {_NEED}")
+    if not np.isfinite(outputs).all():
+        raise UnsafeError(f"makes numbers that are not finite: {_NEED}")

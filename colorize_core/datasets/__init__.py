@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from colorize_core import cluster
-from colorize_core.datasets import prepared
+from colorize_core.datasets import careful, prepared
 from colorize_core.datasets.rows import Plan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
@@ -78,6 +78,7 @@ def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from ray import cloudpickle
 
     cluster.check_tries("a chunk of DATA")
-    for rows in cloudpickle.loads(batch["chunk"][0])():
-        if len(rows):
-            yield rows.columns()
+    with careful.after(cluster.attempt()):
+        for rows in cloudpickle.loads(batch["chunk"][0])():
+            if len(rows):
+                yield rows.columns()

@@ -12,6 +12,7 @@ import numpy as np
 
 from colorize_core import containers, storage
 from colorize_core.containers import Member
+from colorize_core.datasets import careful
 from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, Rows
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import ImageError, one_line, printable
@@ -131,7 +132,7 @@ class _Read(NamedTuple):
 
 def _read_one(item: Item) -> _Read:
     try:
-        rgb = decode.read_rgb(_content(item.file))
+        rgb = careful.read_rgb(_content(item.file))
         gray = BLACK[..., 0] if item.gray is None else _gray_of(item.gray, rgb)
         return _Read(item, rgb, gray, "", "")
     except ImageError as error:
@@ -156,7 +157,7 @@ def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> Rows:
 
 
 def _gray_of(file: str | Member, rgb: Pixels) -> Pixels:
-    gray = decode.read_gray(_content(file))
+    gray = careful.read_gray(_content(file))
     if gray.shape != rgb.shape[:2]:
         sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in (gray, rgb))
         raise ImageError("mismatch", f"the gray and the color photograph differ in size: {sizes}")

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import parquet, storage
+from colorize_core.datasets import careful
 from colorize_core.datasets.rows import BLACK, NO_LABEL, Plan, Rows
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line, printable
-from colorize_core.images import decode
 
 _IMAGE_COLUMNS = ("image", "img", "jpeg", "jpg", "png", "picture", "photo", "bytes", "content")
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "validation": "val", "valid": "val", "training": "train"}
@@ -177,7 +177,7 @@ def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], column
         value = row[columns.image]
         content = value.get("bytes") if isinstance(value, dict) else value
         try:
-            images.append(decode.read_rgb(content or b""))
+            images.append(careful.read_rgb(content or b""))
             errors.append(("", ""))
         except ImageError as error:
             images.append(BLACK)

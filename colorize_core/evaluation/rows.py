@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import cluster, datasets, local, placement
+from colorize_core.datasets import careful
 from colorize_core.datasets.rows import Chunk
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.networks import has_gpu
@@ -136,10 +137,11 @@ def _measurer(kept: Sequence[_Kept], stages: Sequence[Stage], threads: int) -> C
     def work(chunk: Chunk, deaths: int) -> list[Batch]:
         cluster.check_tries("a chunk of DATA", deaths)
         pending: list[Future[list[Batch]]] = []
-        for rows in chunk():
-            if len(rows):
-                room.acquire()
-                pending.append(pool.submit(measure, rows.columns()))
+        with careful.after(deaths):
+            for rows in chunk():
+                if len(rows):
+                    room.acquire()
+                    pending.append(pool.submit(measure, rows.columns()))
         return [batch for each in pending for batch in each.result()]
 
     return work

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-_SPARE = 0.04  # part of all memory that must stay free
+SPARE = 0.04  # part of all memory that must stay free
 _OWN = 0.1  # part of all memory below which a process is not the one to blame
 _EVERY = 0.1  # seconds between two looks
 _RECOVERY = 2.0  # seconds until the memory of a process that was killed is counted as free
@@ -27,10 +27,11 @@ class Guard:
 
     Args:
         processes: gives the numbers of those that are watched.
+        spare: part of all memory that must stay free.
     """
 
-    def __init__(self, processes: Callable[[], Sequence[int]]) -> None:
-        self._processes = processes
+    def __init__(self, processes: Callable[[], Sequence[int]], spare: float = SPARE) -> None:
+        self._processes, self._spare = processes, spare
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -44,7 +45,7 @@ class Guard:
 
     def _watch(self) -> None:
         while not self._stopped.wait(_EVERY):
-            if min(_shares_left(), default=1.0) >= _SPARE:
+            if min(_shares_left(), default=1.0) >= self._spare:
                 continue
             share, pid = max(((_share_held(pid), pid) for pid in self._processes()), default=(0.0, 0))
             if share >= _OWN:

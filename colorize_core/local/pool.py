@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from colorize_core.errors import ColorizeError
-from colorize_core.local.memory import Guard
+from colorize_core.local import memory
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -43,12 +43,15 @@ class Pool:
     Args:
         processes: at most; the first starts at once, others when there is work for them.
         threads: of each.
+        spare: part of the machine's memory that must stay free; None for ``memory.SPARE``.
     """
 
-    def __init__(self, processes: int = 1, threads: int = 1) -> None:
+    def __init__(self, processes: int = 1, threads: int = 1, spare: float | None = None) -> None:
         self.processes, self.threads = processes, threads
         self._children: list[_Child] = []
-        self._guard = Guard(lambda: [child.pid for child in self._children])
+        self._guard = memory.Guard(
+            lambda: [child.pid for child in self._children], memory.SPARE if spare is None else spare
+        )
 
     def __enter__(self) -> Pool:
         self._guard.start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from colorize_core.color import Floats
 from colorize_core.networks import Trained
 from colorize_core.quiet import tensorflow_silenced
@@ -24,8 +26,9 @@ class KerasNetwork:
         with tensorflow_silenced():
             import tensorflow as tf
 
-            if threads and not tf.config.threading.get_intra_op_parallelism_threads():
-                tf.config.threading.set_intra_op_parallelism_threads(threads)
+            if threads:
+                with suppress(RuntimeError):  # TensorFlow has computed in this process before, and keeps its threads
+                    tf.config.threading.set_intra_op_parallelism_threads(threads)
             model = trained.model()
         # Twice as fast as Model.predict at such batches, which copies and calls back around each.
         self._network = tf.function(

@@ -127,7 +127,7 @@ def read_photograph(content, frame=0, **how):
         os.kill(os.getpid(), 9)  # as a decoder with a fault, or the kernel for want of memory
     return whole(content, frame, **how)
 decode.read_photograph = read_photograph
-memory._SPARE = {spare}
+memory.SPARE = {spare}
 """
 _GIGABYTES = 6
 

@@ -134,6 +134,7 @@ def test_lossy_formats(archive_dir: Path, tmp_path: Path, file_format: str, suff
     assert difference.mean() <= 2 * LEVEL  # what the codec loses; PNG keeps every level
 
 
+@pytest.mark.usefixtures("ray_here")  # which reads it, too
 def test_parquet_carries_the_images_and_the_failures(archive_dir: Path, tmp_path: Path) -> None:
     (archive_dir / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
     out = tmp_path / "out"

@@ -16,6 +16,8 @@ from PIL import Image
 
 from colorize_core.archive import ledger, runners
 from colorize_core.archive.runners import choose
+from colorize_core.datasets.splits import SplitRule
+from colorize_core.errors import DEADLY
 from jobs.cli import group
 from jobs.exits import DONE, TOO_MANY_FAILED, status_of
 from tests.support.archive_job import archive, results
@@ -78,6 +80,41 @@ def test_both_measure_the_same(color_dir: Path, tmp_path: Path) -> None:
         facts = json.loads((tmp_path / name / "metrics.json").read_text())
         found.append((facts["splits"], (tmp_path / name / "metrics.csv").read_bytes()))
     assert found[0] == found[1]
+
+
+_CRASHING = """
+import os
+from colorize_core.images import decode
+whole = decode.read_rgb
+def read_rgb(content):
+    if len(content) == {size}:
+        os.kill(os.getpid(), 9)
+    return whole(content)
+decode.read_rgb = read_rgb
+"""
+
+
+@pytest.mark.parametrize("runner", ["local", "ray"])
+def test_a_photograph_that_kills_processes_is_left_out_of_a_report(
+    color_dir: Path, tmp_path: Path, runner: str
+) -> None:
+    colors, site = tmp_path / "colors", tmp_path / "site"
+    shutil.copytree(color_dir, colors)
+    site.mkdir()
+    deadly = next(path for path in sorted(colors.iterdir()) if SplitRule().of(path.name) == "test")
+    deadly.write_bytes(deadly.read_bytes() + b"\0" * 12345)
+    (site / "sitecustomize.py").write_text(_CRASHING.format(size=deadly.stat().st_size))
+    repo = str(Path(__file__).parents[2])
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(site), repo])
+    call = [sys.executable, "-m", "jobs.evaluate", "default", f"folder:{colors}", str(tmp_path / "r")]
+    ended = subprocess.run(
+        [*call, "--runner", runner], env=environment, capture_output=True, text=True, check=False, timeout=600
+    )
+    assert ended.returncode == DONE, ended.stdout + ended.stderr
+    judged = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]
+    assert judged["left_out"] == [f"{deadly.name}: internal: {DEADLY}"]
+    assert judged["images"] > 0
 
 
 @pytest.mark.parametrize(

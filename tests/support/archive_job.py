@@ -15,7 +15,7 @@ from skimage.color import rgb2lab
 from jobs.archive import command
 from jobs.exits import status_of
 
-_RECORDS = ("_ledger/", "_report/", "_runs/")
+_RECORDS = ("_ledger/", "_partial/", "_report/", "_runs/")
 
 
 def archive(*arguments: str | os.PathLike[str]) -> int:
