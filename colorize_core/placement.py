@@ -70,14 +70,19 @@ def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
     return Networks(number, most, threads, {"num_cpus": 0})
 
 
-def chains(has: cluster.Resources) -> Networks:
+def chains(has: cluster.Resources, tasks: int) -> Networks:
     """Actors that take tasks through all stages with a light network: one on each CPU.
 
     Each holds one task that waits: more would wait for a huge scan while other actors have nothing to do.
+
+    Args:
+        has: the cluster.
+        tasks: how many there are: no more actors than these.
     """
     cpus = int(has.cpus)
     alone = has.machines == 1 and cpus  # no other machine will come
-    return Networks(max(1, cpus), cpus if alone else None, 1, {"num_cpus": 1}, ahead=2)
+    number = max(1, min(cpus, tasks))
+    return Networks(number, number if alone else None, 1, {"num_cpus": 1}, ahead=2)
 
 
 def beside_workers(has: cluster.Resources) -> dict[str, Any]:

@@ -126,8 +126,8 @@ class RayRunner:
         light = self._placed.threads and stages.networks.engines() == {"onnx"}
         yield from _in_waves(tasks, partial(self._in_one if light else self._apart, stages))
 
-    def _in_one(self, stages: Stages, rows: ray.data.Dataset) -> ray.data.Dataset:
-        placed = placement.chains(self._resources)
+    def _in_one(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
+        placed = placement.chains(self._resources, tasks)
         made = rows.map_batches(
             _Chain,
             batch_size=None,
@@ -139,7 +139,7 @@ class RayRunner:
         cluster.give_all_cpus(made)
         return made
 
-    def _apart(self, stages: Stages, rows: ray.data.Dataset) -> ray.data.Dataset:
+    def _apart(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
         small = rows.map_batches(_on_ray(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ)
         predicted = small.map_batches(
             Predictor,
@@ -154,7 +154,7 @@ class RayRunner:
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage, a wave of tasks at a time."""
 
-        def chain(rows: ray.data.Dataset) -> ray.data.Dataset:
+        def chain(rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
             made = rows.map_batches(_on_ray(stage), batch_size=None, batch_format="pyarrow")
             cluster.give_all_cpus(made)
             return made
@@ -183,12 +183,14 @@ def _on_ray(stage: Stage) -> Callable[[pa.Table], pa.Table]:
     return run
 
 
-def _in_waves(tasks: Iterable[pa.Table], chain: Callable[[ray.data.Dataset], ray.data.Dataset]) -> Iterator[pa.Table]:
+def _in_waves(
+    tasks: Iterable[pa.Table], chain: Callable[[ray.data.Dataset, int], ray.data.Dataset]
+) -> Iterator[pa.Table]:
     import ray
 
     tasks = iter(tasks)
     while wave := list(islice(tasks, _TASKS_PER_WAVE)):
-        made = chain(ray.data.from_arrow(wave))
+        made = chain(ray.data.from_arrow(wave), len(wave))
         batches = iter(made.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
         try:
             yield from batches
