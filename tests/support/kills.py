@@ -14,7 +14,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from colorize_core.archive import ledger
-from tests.support.archive_job import files
 from tests.support.processes import marked
 
 Kill = Callable[[subprocess.Popen[str], str], bool]
@@ -80,13 +79,11 @@ def run(
     mark = uuid.uuid4().hex
     call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), *options]
     environment = {**on, "COLORIZE_TEST_MARK": mark}
-    before = len(files(out / "_ledger"))
+    before = _records(out)
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment) as job:
         if kill:
             until = time.monotonic() + (moment or 0)
-            while job.poll() is None and (
-                time.monotonic() < until if moment is not None else len(files(out / "_ledger")) == before
-            ):
+            while job.poll() is None and (time.monotonic() < until if moment is not None else _records(out) == before):
                 time.sleep(0.25)
             while job.poll() is None and not kill(job, mark):
                 time.sleep(0.25)
@@ -97,6 +94,11 @@ def run(
     if kill is not driver:
         print(printed, file=sys.stderr)
     return job.returncode
+
+
+def _records(out: Path) -> int:
+    """Whole files of the ledger: others come and go while they are counted."""
+    return sum(1 for _ in (out / "_ledger").glob("*.parquet"))
 
 
 def sources_in_ledger(out: Path) -> list[str]:
