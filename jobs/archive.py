@@ -10,29 +10,20 @@ from colorize_core.archive.config import ArchiveConfig
 from colorize_core.archive.finish import OUTPUT_FORMATS
 from colorize_core.archive.job import Archive
 from colorize_core.archive.log_lines import LogLines
-from colorize_core.archive.runners import LOCAL_PHOTOGRAPHS, RUNNERS
+from colorize_core.archive.runners import LOCAL_PHOTOGRAPHS
 from colorize_core.archive.screen import Screen, Terminal
 from colorize_core.archive.summary import RunSummary
-from colorize_core.bundle import FAITHFUL, VIVID
 from colorize_core.images.tiff import COMPRESSIONS, Compression
-from colorize_core.networks import ENGINE_CHOICES
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import FRACTION, encoding_of, saturation_of
+from jobs.options import ENGINE, FRACTION, MODEL, SATURATION, encoding_of, runner_option
 
 
 @click.command("archive")
 @click.argument("input")
 @click.argument("output")
-@click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
+@MODEL
 @click.option("--format", "file_format", type=click.Choice(OUTPUT_FORMATS), default="png", show_default=True)
-@click.option(
-    "--saturation",
-    callback=saturation_of,
-    metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
-    default=FAITHFUL,
-    show_default=True,
-    help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
-)
+@SATURATION
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
 @click.option("--png-level", type=click.IntRange(0, 9), help="Of deflate: 9 packs best, 1 is fastest.  [default: 1]")
 @click.option("--tiff-compression", type=click.Choice(COMPRESSIONS), help="[default: lzw]")
@@ -49,22 +40,8 @@ from jobs.options import FRACTION, encoding_of, saturation_of
 @click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
 @click.option("--dedupe", is_flag=True, help="Colorize equal files once, and copy the result.")
 @click.option("--report/--no-report", default=True, help="Make a page that shows the results.  [default: report]")
-@click.option(
-    "--runner",
-    type=click.Choice(RUNNERS),
-    default="auto",
-    show_default=True,
-    help="Run on Ray, or without it on this machine. auto: local for up to "
-    f"{LOCAL_PHOTOGRAPHS:,} photographs when RAY_ADDRESS names no cluster.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINE_CHOICES),
-    default="auto",
-    show_default=True,
-    help="What runs the network: ONNX Runtime or Keras (TensorFlow). auto: ONNX Runtime when the bundle has an ONNX "
-    "file; on a GPU of a Ray cluster that ONNX Runtime cannot use, Keras.",
-)
+@runner_option(f"up to {LOCAL_PHOTOGRAPHS:,} photographs")
+@ENGINE
 @click.option("--log-json", is_flag=True, help="A JSON object per line, for programs.")
 def command(
     dry_run: bool,

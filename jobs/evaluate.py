@@ -7,9 +7,11 @@ import click
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.evaluation import fid, screen
 from colorize_core.evaluation.evaluate import evaluate
-from colorize_core.evaluation.rows import LOCAL_CHUNKS, RUNNERS, RunnerName
-from colorize_core.networks import ENGINE_CHOICES, Engine
+from colorize_core.evaluation.rows import LOCAL_CHUNKS
+from colorize_core.networks import Engine
+from colorize_core.runner import RunnerName
 from jobs.exits import DONE, run
+from jobs.options import ENGINE, runner_option
 
 
 @click.command("evaluate")
@@ -30,15 +32,8 @@ from jobs.exits import DONE, run
 )
 @click.option("--fid-network", default=fid.NETWORK, show_default=True, help="A network of keras.applications.")
 @click.option("--fid-anyway", is_flag=True, help=f"FID of fewer than {fid.MIN_IMAGES} images too.")
-@click.option(
-    "--runner",
-    type=click.Choice(RUNNERS),
-    default="auto",
-    show_default=True,
-    help="Run on Ray, or without it on this machine. auto: local for small DATA (up to about "
-    f"{256 * LOCAL_CHUNKS:,} photographs of a folder) when RAY_ADDRESS names no cluster.",
-)
-@click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="As for archive.")
+@runner_option(f"small DATA, up to about {256 * LOCAL_CHUNKS:,} photographs of a folder,")
+@ENGINE
 def command(
     bundle: tuple[str, ...],
     data: str,

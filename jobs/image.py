@@ -5,32 +5,25 @@ from __future__ import annotations
 import click
 
 from colorize_core import storage
-from colorize_core.bundle import FAITHFUL, VIVID, load_bundle
+from colorize_core.bundle import load_bundle
 from colorize_core.errors import UserError, printable
 from colorize_core.images.encode import FILE_FORMATS, Encoding, FileFormat
 from colorize_core.inference import Colorizer
-from colorize_core.networks import ENGINE_CHOICES, Engine, advice
+from colorize_core.networks import Engine, advice
 from colorize_core.single import Single, beside, format_of
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import saturation_of
+from jobs.options import ENGINE, MODEL, SATURATION
 
 
 @click.command("image")
 @click.argument("photo", nargs=-1, required=True)
-@click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
-@click.option(
-    "--saturation",
-    callback=saturation_of,
-    metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
-    default=FAITHFUL,
-    show_default=True,
-    help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
-)
+@MODEL
+@SATURATION
 @click.option("--format", "file_format", type=click.Choice(FILE_FORMATS), help="By the name of RESULT, else png.")
 @click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
 @click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
 @click.option("--force", is_flag=True, help="Overwrite RESULT, unless it is a photograph of yours.")
-@click.option("--engine", type=click.Choice(ENGINE_CHOICES), default="auto", show_default=True, help="As for archive.")
+@ENGINE
 def command(
     photo: tuple[str, ...],
     model: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,8 @@ from colorize_core.archive.finish import OutputFormat
 from colorize_core.bundle import FAITHFUL, VIVID
 from colorize_core.images.encode import FORMATS_WITH, Encoding, FileFormat
 from colorize_core.images.tiff import Compression
+from colorize_core.networks import ENGINE_CHOICES
+from colorize_core.runner import RUNNERS
 
 _MAX_SATURATION = 10
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -58,6 +61,35 @@ def saturation_of(ctx: click.Context, option: click.Parameter, value: str) -> st
 
 
 FRACTION = Number(1)
+
+MODEL = click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
+SATURATION = click.option(
+    "--saturation",
+    callback=saturation_of,
+    metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
+    default=FAITHFUL,
+    show_default=True,
+    help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
+)
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(ENGINE_CHOICES),
+    default="auto",
+    show_default=True,
+    help="What runs the network: ONNX Runtime or Keras (TensorFlow). auto: ONNX Runtime when the bundle has an ONNX "
+    "file; on a GPU of a Ray cluster that ONNX Runtime cannot use, Keras.",
+)
+
+
+def runner_option(small: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Returns the option ``--runner`` of a job; ``small`` says for which work ``auto`` is ``local``."""
+    return click.option(
+        "--runner",
+        type=click.Choice(RUNNERS),
+        default="auto",
+        show_default=True,
+        help=f"Run on Ray, or without it on this machine. auto: local for {small} when RAY_ADDRESS names no cluster.",
+    )
 
 
 def encoding_of(

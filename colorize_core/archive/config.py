@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from colorize_core import bundle as bundles
 from colorize_core.archive.finish import OutputFormat
-from colorize_core.archive.runners import RunnerName
 from colorize_core.images.encode import Encoding
 from colorize_core.networks import Engine
+from colorize_core.runner import RunnerName
 
 
 @dataclass(frozen=True)
 class ArchiveConfig:
-    """What to colorize, where to, and how.
+    """The settings of one archive job: what to colorize, where to, and how.
 
     Attributes:
         input: a folder, a glob, an image, a container or a list of paths.

@@ -60,7 +60,7 @@ class Archive:
 
     @property
     def request(self) -> Request:
-        """What decides which photographs are done."""
+        """The request that decides which photographs are done."""
         return Request(
             bundle=self.bundle.digest,
             settings=self.settings,

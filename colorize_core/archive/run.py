@@ -91,8 +91,8 @@ def _finished(archive: Archive, planned: Plan, held: Lock, say: Say) -> Generato
     if line := advice(archive.bundle, config.engine):
         say(line)
     networks = Networks([archive.bundle], archive.gain, config.engine)
-    chosen = runners.choose(config.runner, planned)
-    with runners.opened(chosen, config.file_format, networks.engines(), say) as runner:
+    locally = runners.is_local(config.runner, planned)
+    with runners.opened(locally, config.file_format, networks.engines(), say) as runner:
         copies = Spool(dedupe.SCHEMA)
         if config.dedupe:
             planned, copies = dedupe.without_copies(

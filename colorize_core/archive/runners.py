@@ -1,4 +1,4 @@
-"""What runs the stages of an archive: read -> predict -> finish, on Ray Data or in child processes of this one.
+"""Runners of the stages of an archive: read -> predict -> finish, on Ray Data or in child processes of this one.
 
 Both run the same stages, and so leave the same ledger and the same bytes. A new runner is a class with the methods of
 ``Runner`` and a line in ``opened``.
@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from colorize_core import cluster, local, placement
+from colorize_core import cluster, local, placement, runner
 from colorize_core.archive import meters
 from colorize_core.archive.finish import Finish
 from colorize_core.archive.plan import Plan
@@ -24,12 +24,11 @@ from colorize_core.archive.troubles import counted_deaths
 from colorize_core.images.encode import FILE_FORMATS
 from colorize_core.networks import has_gpu
 from colorize_core.predictor import Networks, Predictor
+from colorize_core.runner import RunnerName
 
 if TYPE_CHECKING:
     import ray.data
 
-RunnerName = Literal["auto", "ray", "local"]
-RUNNERS: tuple[RunnerName, ...] = get_args(RunnerName)
 Stage = Callable[[pa.Table, int], pa.Table]
 """Does one task, given how many processes died over it before."""
 
@@ -42,7 +41,7 @@ _REMOTE_PER_TASK = 8  # a store that is away is noticed within a task, after thr
 
 @dataclass(frozen=True)
 class Stages:
-    """What is done to the photographs of a task, one stage after the other."""
+    """The stages that a task goes through, one after the other."""
 
     read: Read
     networks: Networks
@@ -62,22 +61,17 @@ class Runner(Protocol):
         """Runs one stage. Yields its tables as they are done."""
 
 
-def choose(name: RunnerName, planned: Plan) -> RunnerName:
-    """Returns ``ray`` or ``local``; for ``auto`` the one that finishes sooner.
-
-    ``local`` if no cluster is named by RAY_ADDRESS, none is connected, and the plan has at most ``LOCAL_PHOTOGRAPHS``.
-    """
-    if name != "auto":
-        return name
-    return "ray" if cluster.is_named() or planned.todo.num_rows > LOCAL_PHOTOGRAPHS else "local"
+def is_local(name: RunnerName, planned: Plan) -> bool:
+    """Returns True if a plan is carried out without Ray: for ``auto`` one of at most ``LOCAL_PHOTOGRAPHS``."""
+    return runner.is_local(name, small=planned.todo.num_rows <= LOCAL_PHOTOGRAPHS)
 
 
 @contextmanager
-def opened(name: RunnerName, file_format: str, engines: set[str], say: Callable[[str], None]) -> Iterator[Runner]:
+def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[str], None]) -> Iterator[Runner]:
     """Opens a runner for as long as the block runs.
 
     Args:
-        name: ``ray`` or ``local``.
+        locally: without Ray.
         file_format: of OUTPUT.
         engines: what runs the networks: TensorFlow, or one on a GPU, is large, and in one process.
         say: called with a line for the user when there is something to know.
@@ -86,17 +80,17 @@ def opened(name: RunnerName, file_format: str, engines: set[str], say: Callable[
         ColorizeError: Ray cannot be started, or its cluster not be reached; or a stage failed.
     """
     lost = "a stage failed; what was finished is kept, the same command goes on"
-    if name == "local":
+    if locally:
         light = engines == {"onnx"} and not has_gpu()
         shape = (local.cpus(), 1) if light else (1, local.cpus())
         with cluster.explained(lost), local.Pool(*shape) as pool:
             yield LocalRunner(pool, file_format)
         return
     with cluster.connected() as resources, cluster.explained(lost):
-        runner = RayRunner(resources)
-        if runner.on_cpus and resources.gpus:
+        on_ray = RayRunner(resources)
+        if on_ray.on_cpus and resources.gpus:
             say(f"other jobs hold all {resources.gpus:.0f} GPUs of the cluster: the network runs on CPUs")
-        yield runner
+        yield on_ray
 
 
 class RayRunner:

@@ -49,7 +49,7 @@ class Saturation(_Open):
 
 
 class Converted(_Facts):
-    """What ``conversion.Compared.facts`` gives."""
+    """The facts of ``conversion.Compared.facts``."""
 
     input: Text
     output: Text
@@ -71,7 +71,7 @@ class _Tuned(_Facts):
 
 
 class Training(_Open):
-    """What the trainer writes down of the data and the training."""
+    """The facts of the data and the training that the trainer writes."""
 
     data: Text
     note: Text
@@ -120,7 +120,7 @@ class _Lists(_Open):
 
 
 class Metrics(_Open):
-    """What ``Judgement.facts`` gives."""
+    """The facts of ``Judgement.facts``."""
 
     images: _Count
     truth: _Truth

@@ -19,6 +19,7 @@ from colorize_core.evaluation.judge import Judgement, extremes, judge
 from colorize_core.evaluation.score import PICTURES, Contestant, Match
 from colorize_core.evaluation.survey import survey
 from colorize_core.networks import Engine, advice
+from colorize_core.runner import RunnerName
 
 METRICS_JSON = "metrics.json"
 METRICS_CSV = "metrics.csv"
@@ -46,7 +47,7 @@ def evaluate(
     network: fid.FeatureNetwork | None = None,
     fid_anyway: bool = False,
     engine: Engine = "auto",
-    runner: rows.RunnerName = "auto",
+    runner: RunnerName = "auto",
     say: Callable[[str], None] = lambda line: None,
     on_split: Callable[[str, int], None] = lambda split, images: None,
     on_images: Callable[[int], None] = lambda count: None,

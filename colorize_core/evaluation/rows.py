@@ -12,22 +12,21 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import cluster, datasets, local, placement
+from colorize_core import cluster, datasets, local, placement, runner
 from colorize_core.datasets import careful
 from colorize_core.datasets.rows import Chunk
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.networks import has_gpu
+from colorize_core.runner import RunnerName
 
 if TYPE_CHECKING:
     import ray.data
 
-RunnerName = Literal["auto", "ray", "local"]
-RUNNERS: tuple[RunnerName, ...] = get_args(RunnerName)
 LOCAL_CHUNKS = 16  # of DATA at most, for ``auto`` to choose ``local``: 4,096 files of a folder
 Batch = dict[str, Any]
 _BLOCK_BYTES = 4 << 20
@@ -162,7 +161,7 @@ def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[
     rules = {split: SplitRule(wanted=[split]) for split in splits}
     if name != "ray":
         chunks = {split: datasets.plan(data, rule).chunks for split, rule in rules.items()}
-        if name == "local" or (not cluster.is_named() and sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
+        if runner.is_local(name, small=sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
             with cluster.explained(failed), local.Pool(threads=local.cpus()) as pool:
                 yield {split: LocalRows(pool, part) for split, part in chunks.items()}
             return

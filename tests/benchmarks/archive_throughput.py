@@ -22,8 +22,8 @@ from PIL import Image
 from skimage import color, data, transform
 
 from colorize_core import Archive, ArchiveConfig, load_bundle
-from colorize_core.archive.runners import RUNNERS, RunnerName
 from colorize_core.inference import network_size
+from colorize_core.runner import RUNNERS, RunnerName
 
 
 def make_photographs(folder: Path, count: int, width: int, height: int) -> None:

@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 from colorize_core.archive import ledger, runners
-from colorize_core.archive.runners import choose
+from colorize_core.archive.runners import is_local
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import DEADLY
+from colorize_core.runner import RunnerName
 from jobs.cli import group
 from jobs.exits import DONE, TOO_MANY_FAILED, status_of
 from tests.support.archive_job import archive, results
@@ -128,13 +129,13 @@ def test_a_photograph_that_kills_processes_is_left_out_of_a_report(
     ],
 )
 def test_auto_is_local_for_small_plans_without_a_cluster(
-    name: runners.RunnerName, photographs: int, address: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    name: RunnerName, photographs: int, address: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runners, "LOCAL_PHOTOGRAPHS", 3)
     monkeypatch.setitem(sys.modules, "ray", None)
     monkeypatch.setenv("RAY_ADDRESS", address)
     planned = plan_of(listed(*(f"{number}.png" for number in range(photographs))))
-    assert choose(name, planned) == expected
+    assert is_local(name, planned) == (expected == "local")
 
 
 _BLOCKING = """
