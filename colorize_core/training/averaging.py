@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from keras import ops
-
-if TYPE_CHECKING:
-    import keras
+from numpy.typing import NDArray
 
 _EVERY = 16  # steps: the weights of those between hardly differ, and nothing has to run on the replicas
 
@@ -17,20 +17,22 @@ class Average:
     """Exponential moving average of weights (Polyak and Juditsky 1992; momentum as in tf.train).
 
     Late steps of training go around a minimum, their mean lies nearer to it; where a training set is small, it also
-    does better on other images.
+    does better on other images. Keras' ``use_ema`` has no rising momentum, and leaves the statistics of batch
+    normalization as they are.
 
     Args:
-        model: that learns.
-        mean: another one of the same kind, which takes its weights now and follows it.
+        variables: of the model that learns.
         momentum: of a step, in [0, 1): 0.999 is the mean of about the last 1,000 steps. The first steps have less.
+
+    Attributes:
+        mean: value of each variable.
     """
 
-    def __init__(self, model: keras.Model, mean: keras.Model, momentum: float) -> None:
-        self.mean = mean
-        self._pairs = list(zip(mean.variables, model.variables, strict=True))
+    def __init__(self, variables: list[Any], momentum: float) -> None:
+        self._variables = variables
         self._momentum = momentum
-        for kept, current in self._pairs:
-            kept.assign(current)
+        self._is_in_place = False
+        self.mean = self._values()
 
     def follow(self, steps: int) -> None:
         """To be called after each step, with the number of steps that are done."""
@@ -39,7 +41,28 @@ class Average:
         taken = steps // _EVERY
         # Else the mean would be of random weights for long.
         momentum = min(self._momentum**_EVERY, (1 + taken) / (10 + taken))
-        for kept, current in self._pairs:
-            before, now = ops.convert_to_numpy(kept), ops.convert_to_numpy(current)
+        for i, now in enumerate(self._values()):
             counts = not np.issubdtype(now.dtype, np.floating)  # states of random generators
-            kept.assign(now if counts else before + (1 - momentum) * (now - before))
+            self.mean[i] = now if counts else self.mean[i] + (1 - momentum) * (now - self.mean[i])
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Gives the model the mean, and at the end its own weights again. Contexts may lie in each other."""
+        if self._is_in_place:
+            yield
+            return
+        own = self._values()
+        self._assign(self.mean)
+        self._is_in_place = True
+        try:
+            yield
+        finally:
+            self._assign(own)
+            self._is_in_place = False
+
+    def _values(self) -> list[NDArray[Any]]:
+        return [np.array(ops.convert_to_numpy(variable)) for variable in self._variables]
+
+    def _assign(self, values: list[NDArray[Any]]) -> None:
+        for variable, value in zip(self._variables, values, strict=True):
+            variable.assign(value)

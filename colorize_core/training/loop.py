@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,22 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import allocator
 from colorize_core.color import Floats
-from colorize_core.errors import one_line
+from colorize_core.errors import UserError, one_line
 from colorize_core.evaluation import pictures, saturation
 from colorize_core.images import png
 from colorize_core.recipes import Recipe
-from colorize_core.training import batches, checkpoints, pace, pairs
+from colorize_core.training import batches, checkpoints, hardware, pace, pairs
 from colorize_core.training.checkpoints import Arrays, History, State
-from colorize_core.training.model_check import Verdict, what_is_wrong
+from colorize_core.training.messages import Entered, Verdict
+from colorize_core.training.model_check import build_learner
 from colorize_core.training.packaging import Package
 
 if TYPE_CHECKING:
     import ray.data
-    import tensorflow as tf
 
-    from colorize_core.training.steps import Replicas
+    from colorize_core.training.learner import Learner
 
 HISTORY = (
     *("epoch", "loss", "val_loss", "val_gray_loss", "val_mse", "val_gray_mse"),
@@ -75,44 +73,48 @@ class Work:
 def train_worker(config: dict[str, Any]) -> None:
     """Trains this worker's replica under Ray Train.
 
-    Imports TensorFlow and tries the recipe's model out while the driver reads the photographs, then waits for them.
-    Rank 0 leaves a checkpoint per epoch, and the weights of the best epoch as a ``Package`` at the end. What a user can
-    mend goes through ``post`` as an error, since Ray Train would try again what it takes for a fault.
+    Imports TensorFlow, builds the recipe's model and traces a step of it while the driver reads the photographs, then
+    waits for them. Rank 0 leaves a checkpoint per epoch, and the weights of the best epoch as a ``Package`` at the end.
+    What a user can mend goes through ``post`` as an error, since Ray Train would try again what it takes for a fault.
 
     Args:
         config: ``recipe`` as a dict; ``use_gpu``; ``folder`` for checkpoints; ``post``, a ``progress.Post`` that takes
             a verdict on the model, moments, history rows, pictures as PNG, and the error that ends the training, and
             gives the ``Work``.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     import ray
     import ray.train
     import ray.train.collective
+
+    context = ray.train.get_context()
+    rank, workers = place = context.get_world_rank(), context.get_world_size()
+    recipe, post, first = Recipe.model_validate(config["recipe"]), config["post"], rank == 0
+    if first:
+        post.put(Entered())
+    cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
+    compile_all = hardware.set_up(use_gpu=config["use_gpu"], cpus=cpus, is_alone=workers == 1)
     import tensorflow as tf
 
-    if not config["use_gpu"]:
-        tf.config.set_visible_devices([], "GPU")  # Ray leaves all in sight of a worker that asked for none
-    # Ray sets OMP_NUM_THREADS only, which TensorFlow's own pools do not read.
-    cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 1)
-    tf.config.threading.set_intra_op_parallelism_threads(math.ceil(cpus))
-    context = ray.train.get_context()
-    recipe, post, first = Recipe.model_validate(config["recipe"]), config["post"], context.get_world_rank() == 0
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before anything is computed
-    place = context.get_world_rank(), context.get_world_size()
-    verdict = Verdict(what_is_wrong(recipe) if first else "")
-    if first:
-        post.put(verdict)
-    if ray.train.collective.broadcast_from_rank_zero(bool(verdict.wrong)):
+    # Before anything is computed.
+    strategy = tf.distribute.MultiWorkerMirroredStrategy() if workers > 1 else tf.distribute.get_strategy()
+    try:
+        learner = build_learner(recipe, strategy, compile_all=compile_all)
+    except UserError as error:
+        if not first:  # the others may wait for this one
+            raise
+        post.put(Verdict(str(error)))
         return
+    if first:
+        post.put(Verdict(""))
+    learner.trace(recipe.training.batch_size // workers)
     work = post.take()
     shards = work.shards(*place)
+    learner.plan(work.steps, work.class_weights)
     last = checkpoints.load_newest(config["folder"])
     trouble: Exception | None = None
     try:
         tell = post.put if first else pace.ignore
-        run = (work.steps, work.identity, place, last, work.class_weights, tell)
-        for state, draw in epochs(recipe, strategy, shards, *run):
+        for state, draw in epochs(recipe, learner, shards, work.steps, work.identity, place, last, tell):
             last = state
             if first:
                 trouble = _keep(config["folder"], state, recipe)
@@ -132,82 +134,54 @@ def train_worker(config: dict[str, Any]) -> None:
 
 def epochs(
     recipe: Recipe,
-    strategy: tf.distribute.Strategy,
+    learner: Learner,
     shards: Mapping[str, ray.data.DataIterator],
     steps: int,
     identity: str,
     place: tuple[int, int] = (0, 1),
     state: State | None = None,
-    class_weights: Floats | None = None,
     on_moment: pace.OnMoment = pace.ignore,
 ) -> Iterator[tuple[State, Callable[[], bytes]]]:
     """Trains epoch by epoch; gives the state after each, and what draws a few validation images as PNG.
 
     Args:
         recipe: what to train.
-        strategy: that this worker is part of.
+        learner: this worker's part; it was told its ``plan``.
         shards: its ``train`` and ``val`` pairs.
         steps: of an epoch.
         identity: kept in the states.
         place: rank of the worker, and number of all.
         state: where to go on.
-        class_weights: from ``batches.class_weights``.
         on_moment: told every few seconds how far an epoch is.
 
     Raises:
         FloatingPointError: the loss is no number any more.
     """
-    from colorize_core.training.steps import Replicas
-
-    allocator.keep_free_memory()
-    gpus = use_gpus()
-    alone = gpus and place[1] == 1
-    trainer = Replicas(recipe, strategy, steps, compile_all=alone, class_weights=class_weights)
     history: History = list(state.history) if state else []
     best: Arrays = dict(state.best) if state else {}
     if state:
-        trainer.restore(state.arrays)
+        learner.restore(state.arrays)
     while len(history) < recipe.training.epochs and not is_over(history, recipe.training.patience):
         epoch, started = len(history) + 1, time.perf_counter()
         try:
             seed = [recipe.training.seed, epoch, place[0]]
             steady = pace.Pace(epoch, steps, recipe.training.batch_size, on_moment)
-            loss = trainer.train(batches.training(shards["train"], recipe, place[1], seed), steady.step)
+            loss = learner.train(batches.training(shards["train"], recipe, place[1], seed), steady.step)
             learning = time.perf_counter() - started
             validation = batches.validation(shards["val"], recipe, place[1])
             few = list(islice(validation, math.ceil(_CALIBRATED / recipe.training.batch_size)))
-            figures = trainer.validate(chain(few, validation))
+            figures = learner.validate(chain(few, validation))
         except FloatingPointError:
             rate = f"training.learning_rate ({recipe.training.learning_rate:g})"
             mend = f"go on from epoch {epoch - 1} with --resume and a lower {rate}" if history else f"lower {rate}"
             raise FloatingPointError(f"the loss is no number any more in epoch {epoch}: {mend}") from None
         images = steps * recipe.training.batch_size
-        row = {"epoch": epoch, "loss": loss, **figures, "vivid_gain": _vivid_gain(trainer, few, recipe)}
-        row |= {"learning_rate": trainer.rate(), "images_per_second": images / learning}
+        row = {"epoch": epoch, "loss": loss, **figures, "vivid_gain": _vivid_gain(learner, few, recipe)}
+        row |= {"learning_rate": learner.rate(), "images_per_second": images / learning}
         history = [*history, {**row, "seconds": time.perf_counter() - started, "ended_at": time.time()}]
         if epoch == best_epoch(history):
-            best = trainer.weights()
-        yield State(identity, history, trainer.state(), best), partial(_samples, trainer, few[0], recipe)
-
-
-def use_gpus() -> bool:
-    """Whether this process has GPUs; sets the precision that they are good at.
-
-    bfloat16 for arithmetic with weights in float32 where the hardware has it (compute capability 8.0), else float32:
-    float16 needs its loss scaled, which Keras 3 does not do under MultiWorkerMirroredStrategy.
-    """
-    import keras
-    import tensorflow as tf
-
-    gpus = tf.config.get_visible_devices("GPU")
-    found = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
-    keras.mixed_precision.set_dtype_policy(precision_for(found))
-    return bool(gpus)
-
-
-def precision_for(capabilities: list[tuple[int, int]]) -> str:
-    """Keras' dtype policy for GPUs of these compute capabilities; none are a CPU."""
-    return "mixed_bfloat16" if capabilities and min(capabilities) >= (8, 0) else "float32"
+            best = learner.weights()
+        yield State(identity, history, learner.state(), best), partial(_samples, learner, few[0], recipe)
 
 
 def best_epoch(history: History) -> int:
@@ -245,19 +219,20 @@ def _keep_best(folder: str, state: State, recipe: Recipe) -> OSError | None:
     return None
 
 
-def _vivid_gain(trainer: Replicas, few: list[batches.Batch], recipe: Recipe) -> float:
+def _vivid_gain(learner: Learner, few: list[batches.Batch], recipe: Recipe) -> float:
     """``saturation.vivid_gain`` on this worker's first validation images."""
     space = recipe.data.color_space
     inputs, targets = (np.concatenate(parts)[:_CALIBRATED] for parts in zip(*few, strict=True))
-    said = np.concatenate([trainer.predict(each) for each, _ in few])[:_CALIBRATED]
+    with learner.averaged():
+        said = np.concatenate([learner.predict(each) for each, _ in few])[:_CALIBRATED]
     lightness = pairs.to_lightness(inputs, space)
     return saturation.vivid_gain(lightness, pairs.to_ab(said, space), pairs.to_ab(targets, space))
 
 
-def _samples(trainer: Replicas, batch: batches.Batch, recipe: Recipe) -> bytes:
+def _samples(learner: Learner, batch: batches.Batch, recipe: Recipe) -> bytes:
     """PNG of the first images of a batch: gray, truth, colorized."""
     inputs, targets = (part[:_SAMPLES] for part in batch)
-    said = trainer.predict(inputs)
+    said = learner.predict(inputs)
     factor = inputs.shape[1] // said.shape[1]
     made = said.repeat(factor, axis=1).repeat(factor, axis=2)
     rows: list[list[NDArray[np.uint8]]] = []

@@ -10,6 +10,8 @@ import numpy as np
 from keras import ops
 
 from colorize_core.color import Floats
+from colorize_core.models import classes
+from colorize_core.recipes import TrainingSettings
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
@@ -40,7 +42,7 @@ LOSSES: dict[str, Loss] = {"l1": l1, "mse": mse, "huber": huber, "psnr": mse}  #
 
 
 def cross_entropy(
-    target: keras.KerasTensor, logits: keras.KerasTensor, bins: Floats, weights: Floats
+    target: keras.KerasTensor, logits: keras.KerasTensor, bins: Floats, weights: keras.Variable | Floats
 ) -> keras.KerasTensor:
     """Mean over all pixels of the weighted cross entropy between the target's classes and their odds; one number.
 
@@ -91,3 +93,22 @@ def match_resolution(target: keras.KerasTensor, prediction: keras.KerasTensor) -
     """The target averaged down to the prediction's resolution; both [n, h, w, c] of known h and w."""
     factor = target.shape[1] // prediction.shape[1]
     return ops.average_pool(target, factor, factor) if factor > 1 else target
+
+
+def criterion(settings: TrainingSettings, class_weights: keras.Variable | None) -> Loss:
+    """Returns the recipe's loss: of a target and what is judged, both [n, h, w, c], one number.
+
+    Args:
+        settings: of the recipe.
+        class_weights: weight of each class of ab [Q], where the loss is ab-classification.
+    """
+    if class_weights is not None:
+        bins = classes.ab_bins(settings.ab_step)
+        return lambda target, logits: cross_entropy(target, logits, bins, class_weights)
+    pixel_loss = LOSSES[settings.loss]
+
+    def mean_loss(target: keras.KerasTensor, made: keras.KerasTensor) -> keras.KerasTensor:
+        means = weighted_means(pixel_loss(target, made), target, settings.rebalance)
+        return ops.mean(decibels(means) if settings.loss == "psnr" else means)
+
+    return mean_loss

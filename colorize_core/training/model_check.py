@@ -1,8 +1,7 @@
 """Whether a recipe's model can be built and fits the images.
 
 ``check_settings`` reads the source of the model's builder, and needs no TensorFlow: it refuses at once.
-``what_is_wrong`` builds the model and runs it: in the process that trains, which has TensorFlow anyway, before it asks
-for images.
+``build_learner`` builds the model and runs it: in the process that trains, before it asks for images.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import functools
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,15 +19,14 @@ from colorize_core import bundle, models, storage
 from colorize_core.errors import RecipeError, UserError, one_line
 from colorize_core.recipes import Recipe
 
+if TYPE_CHECKING:
+    import keras
+    import tensorflow as tf
+
+    from colorize_core.training.learner import Learner
+
 _TRUTH = (True, False)
 _GIVEN = ("head", "encoder")  # arguments of each builder that are no settings
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a worker found out about the recipe's model: why it cannot be trained; '' where it can."""
-
-    wrong: str
 
 
 @dataclass(frozen=True)
@@ -85,45 +84,54 @@ def _choices(annotation: ast.expr | None) -> tuple[object, ...]:
     return values if isinstance(values, tuple) else (values,)
 
 
-def what_is_wrong(recipe: Recipe) -> str:
-    """Returns why the recipe's model cannot be trained; '' where it can. Imports TensorFlow; the CPU computes."""
-    import tensorflow as tf
+def build_learner(recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_all: bool = False) -> Learner:
+    """Builds the recipe's model with its optimizers, and runs it on blank images of each size that it has to take.
 
-    with tf.device("CPU:0"):
-        return _try_out(recipe)
+    Args:
+        recipe: what to train.
+        strategy: as ``Learner``.
+        compile_all: as ``Learner``.
+
+    Raises:
+        UserError: the model cannot be trained: it says why.
+    """
+    from colorize_core.training.learner import Learner
+
+    try:
+        learner = Learner(recipe, strategy, compile_all=compile_all)
+    except UserError:
+        raise
+    except Exception as error:  # Keras raises whatever its layers do
+        raise RecipeError(f"model {recipe.model.name} cannot be built: {one_line(error)}") from error
+    check_sizes(recipe, learner.model)
+    return learner
 
 
-def _try_out(recipe: Recipe) -> str:
-    sides = {recipe.data.crop, recipe.square_side}
-    if not recipe.model.square:  # photographs of other shapes are seen at any multiple
-        sides |= {recipe.model.multiple * steps for steps in (1, 3, 5)}
+def check_sizes(recipe: Recipe, model: keras.Model) -> None:
+    """Raises RecipeError where the model does not fit images of a size that the recipe will show it."""
+    run = {recipe.data.crop, recipe.square_side}
+    # Photographs of other shapes are seen at any multiple. Asking for shapes takes no time, but layers of Keras' such
+    # as Dense do not notice all that they cannot take.
+    asked = set() if recipe.model.square else {recipe.model.multiple * steps for steps in (1, 3, 5)}
     channels = 2 if recipe.data.color_space == "lab" else 3
     factors = set()
-    model = None
-    for side in sorted(sides):
+    for side in sorted(run | asked):
+        blank = (1, side, side, 1)
         try:
-            model = model or models.of_recipe(recipe)
-            _, *shape = model(np.zeros((1, side, side, 1), np.float32)).shape
-        except RecipeError as error:  # it names the setting
-            return str(error)
+            made = model(np.zeros(blank, np.float32)).shape if side in run else model.compute_output_shape(blank)
         except Exception as error:  # Keras raises whatever its layers do
-            return f"model {recipe.model.name} cannot be built for images of {side} pixels: {one_line(error)}"
+            raise RecipeError(
+                f"model {recipe.model.name} cannot be run on images of {side} pixels: {one_line(error)}"
+            ) from error
+        shape = list(made[1:])
         height = shape[0]
         factors.add(side // height if height and side % height == 0 else 0)
         if shape != [height, height, channels] or 0 in factors or len(factors) > 1:
-            return (
+            raise RecipeError(
                 f"model {recipe.model.name} makes {' x '.join(map(str, shape))} of images of {side} x {side}: need "
                 f"{channels} channels, and the same whole part of the side for all multiples of model.multiple "
                 f"({recipe.model.multiple})"
             )
-    try:
-        if recipe.model.encoder:
-            models.load_encoder(model, recipe.model.encoder, recipe.model.encoder_weights)
-        if recipe.model.start != "none":
-            bundle.start_from(model, recipe.model.start)
-    except UserError as error:
-        return str(error)
-    return ""
 
 
 def reachable(recipe: Recipe) -> Recipe:

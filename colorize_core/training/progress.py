@@ -13,12 +13,12 @@ from colorize_core import storage
 from colorize_core.errors import RecipeError
 from colorize_core.training import curves, loop
 from colorize_core.training.checkpoints import History
-from colorize_core.training.model_check import Verdict
+from colorize_core.training.messages import Entered, Verdict
 from colorize_core.training.pace import Moment, OnMoment
 
 _LAST_WORDS = 60.0  # seconds: a slow store is asked for half a minute
 OnEpoch = Callable[[dict[str, float]], None]
-Told = Moment | Verdict | dict[str, float] | bytes | Exception
+Told = Entered | Moment | Verdict | dict[str, float] | bytes | Exception
 
 
 class Post:
@@ -126,12 +126,14 @@ class Progress:
 
     Attributes:
         history: a row per epoch.
+        entered: set as soon as a worker's process runs.
         checked: set as soon as a worker has found out whether the recipe's model can be trained.
         trouble: why the training ended, where it did so before its time.
     """
 
     def __init__(self, folder: str, on_epoch: OnEpoch, on_moment: OnMoment) -> None:
         self.history: History = []
+        self.entered = threading.Event()
         self.checked = threading.Event()
         self.trouble: Exception | None = None
         self._folder = folder
@@ -144,9 +146,11 @@ class Progress:
             self._add(row)
 
     def take(self, told: Told) -> None:
-        """A moment, a history row, a picture as PNG, a verdict on the model, or an error."""
+        """Takes a moment, a history row, a picture as PNG, a verdict on the model, or an error."""
         if isinstance(told, Moment):
             self._on_moment(told)
+        elif isinstance(told, Entered):
+            self.entered.set()
         elif isinstance(told, Verdict):
             if told.wrong:
                 self.trouble = RecipeError(told.wrong)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from colorize_core.training.group import Group
 
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
+_PATIENCE = 8.0  # seconds from the start of the workers: the cluster may have to grow for them
 _READ_AHEAD = 10.0  # seconds from the start of the workers: what reads no longer goes on before the model is checked
 _GLANCE = 0.1  # seconds
 _LOST_WORKERS = 3  # in a row, that a run survives without an epoch in between
@@ -111,6 +112,7 @@ def train(
         scaling = _Scaling.of(workers, resources)
         try:
             with _Fit(recipe, scratch, scaling, on_epoch, on_moment) as fit:
+                fit.wait_for_workers(_PATIENCE)
                 tested = survey(pair_splits.BesideWorkers(rows["test"], beside), "test")
                 splits = {"val": pair_splits.load_split(rows["val"], recipe, beside)}
                 fit.check_model(patience=_READ_AHEAD)
@@ -277,6 +279,16 @@ class _Fit:
         )
         group.start()
         return group
+
+    def wait_for_workers(self, patience: float) -> None:
+        """Waits until a worker's process runs, which needs longest to be ready: readers would take its CPU.
+
+        Args:
+            patience: seconds from the start of the workers in which it does so.
+        """
+        while not self._progress.entered.is_set() and time.monotonic() - self._began < patience:
+            if self._group.is_over(_GLANCE):
+                return  # ``run`` says why
 
     def check_model(self, patience: float = 0.0) -> None:
         """Waits for what the first worker says of the recipe's model. Raises RecipeError where it cannot be trained.

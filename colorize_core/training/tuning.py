@@ -24,7 +24,7 @@ from colorize_core.errors import ColorizeError, InputError, RecipeError, one_lin
 from colorize_core.evaluation.rows import RayRows
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
-from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits, trainer
+from colorize_core.training import batches, checkpoints, curves, hardware, loop, model_check, pair_splits, trainer
 from colorize_core.training.checkpoints import History, State
 from colorize_core.training.pace import Moment
 from colorize_core.training.packaging import Package
@@ -252,15 +252,12 @@ def _run_trial(
     What its settings bring about is told as its failure; a store or a cluster that fails may do better at another try,
     which Ray Tune starts.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-    import tensorflow as tf
     from ray import tune as ray_tune
     from ray.exceptions import RayError
 
-    if not plan.use_gpu:
-        tf.config.set_visible_devices([], "GPU")  # Ray leaves all in sight of a trial that asked for none
-    tf.config.threading.set_intra_op_parallelism_threads(1)
+    compile_all = hardware.set_up(use_gpu=plan.use_gpu, cpus=1, is_alone=True)
+    import tensorflow as tf
+
     number = config["number"]
     folder = plan.folder(number)
     storage.remove_if_there(plan.failure(number))  # of the search that this one goes on from
@@ -270,15 +267,17 @@ def _run_trial(
     try:
         recipe = with_settings(Recipe.model_validate(plan.recipe), plan.drawn[number])
         model_check.check_settings(recipe)
-        if wrong := model_check.what_is_wrong(recipe):
-            raise RecipeError(wrong)
         steps = images // recipe.training.batch_size
         if not steps:
             raise RecipeError(f"training.batch_size {recipe.training.batch_size} is more than the {images} images")
         shards = {name: dataset.iterator() for name, dataset in data.items()}
-        weights = batches.class_weights(shards["train"], recipe)
-        run = (steps, plan.identity, (0, 1), last, weights, lambda moment: told.put((number, moment)))
-        for state, _ in loop.epochs(recipe, tf.distribute.get_strategy(), shards, *run):
+        learner = model_check.build_learner(recipe, tf.distribute.get_strategy(), compile_all=compile_all)
+        learner.plan(steps, batches.class_weights(shards["train"], recipe))
+
+        def tell(moment: Moment) -> None:
+            told.put((number, moment))
+
+        for state, _ in loop.epochs(recipe, learner, shards, steps, plan.identity, (0, 1), last, tell):
             checkpoints.save(folder, state, keep=1)
             told.put((number, state.history))
             ray_tune.report(state.history[-1])

@@ -27,7 +27,7 @@ THOROUGH = (
     "tests/unit/models/test_models.py::test_overfits",
     "tests/unit/test_export.py",
     "tests/unit/test_storage_faults.py::test_a_network_that_fails_changes_nothing",
-    "tests/unit/training/test_steps.py",
+    "tests/unit/training/test_learner.py",
 )
 FIRST = (
     "tests/cluster/test_connected.py",
@@ -39,7 +39,7 @@ FIRST = (
     "tests/unit/models/test_models.py::test_overfits_eight_photographs_with_a_gradient_to_every_weight[unet, plain]",
     "tests/unit/test_export.py::test_every_kind_of_model[dense-onnx]",
     "tests/unit/test_export.py::test_a_wrong_output_is_refused",
-    "tests/unit/training/test_steps.py::test_when_a_training_is_over",
+    "tests/unit/training/test_learner.py::test_when_a_training_is_over",
 )
 
 

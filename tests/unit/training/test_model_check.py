@@ -10,7 +10,7 @@ import pytest
 from colorize_core import models, recipes
 from colorize_core.errors import RecipeError
 from colorize_core.recipes import Recipe
-from colorize_core.training.model_check import check_settings, what_is_wrong
+from colorize_core.training.model_check import check_settings, check_sizes
 
 CONV = {"widths": [8, 8, 8]}
 
@@ -36,19 +36,22 @@ def recipe(side: int, **model: Any) -> Recipe:
     ],
 )
 def test_a_model_that_fits(side: int, model: dict[str, Any]) -> None:
-    assert what_is_wrong(recipe(side, **model)) == ""
+    made = recipe(side, **model)
+    check_sizes(made, models.of_recipe(made))
 
 
 @pytest.mark.parametrize("down", ["pool", "stride"])
 def test_colors_of_another_size_than_the_images_are_refused(down: str) -> None:
-    wrong = what_is_wrong(recipe(28, square=True, settings=CONV | {"down": down}))
+    wrong = recipe(28, square=True, settings=CONV | {"down": down})
     made = {"pool": 24, "stride": 32}[down]
-    assert wrong.startswith(f"model conv makes {made} x {made} x 2 of images of 28 x 28: need")
+    with pytest.raises(RecipeError, match=rf"^model conv makes {made} x {made} x 2 of images of 28 x 28: need"):
+        check_sizes(wrong, models.of_recipe(wrong))
 
 
 def test_a_part_that_is_not_the_same_at_all_sides_is_refused() -> None:
-    wrong = what_is_wrong(recipe(32, settings=CONV | {"down": "stride"}))
-    assert "makes 8 x 8 x 2 of images of 4 x 4" in wrong
+    wrong = recipe(32, settings=CONV | {"down": "stride"})
+    with pytest.raises(RecipeError, match="makes 8 x 8 x 2 of images of 4 x 4"):
+        check_sizes(wrong, models.of_recipe(wrong))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from colorize_core.recipes import load_recipe
 from colorize_core.training import loop, pace
+from colorize_core.training.learner import Learner
 from colorize_core.training.pace import Moment, Pace
 from colorize_core.training.progress import Progress
 from colorize_core.training.screen import EpochBoard, TrialBoard
@@ -55,10 +56,16 @@ def test_epochs_tell_their_moments_and_count_their_validation(monkeypatch: pytes
     shards: Any = {"train": Shard(32), "val": Shard(8, _VALIDATION)}
     told: list[Moment] = []
     begun = time.time()
-    for _, _ in loop.epochs(recipe, tf.distribute.get_strategy(), shards, 4, "identity", on_moment=told.append):
+
+    def learner() -> Learner:
+        begun = Learner(recipe, tf.distribute.get_strategy())
+        begun.plan(4)
+        return begun
+
+    for _, _ in loop.epochs(recipe, learner(), shards, 4, "identity", on_moment=told.append):
         pass
     assert [(moment.epoch, moment.part) for moment in told] == [(e, p) for e in (1, 2) for p in (0.5, 0.75, 1.0)]
-    [*_, (state, _)] = loop.epochs(recipe, tf.distribute.get_strategy(), shards, 4, "identity")
+    [*_, (state, _)] = loop.epochs(recipe, learner(), shards, 4, "identity")
     for row in state.history:
         assert row["seconds"] > 32 / row["images_per_second"] + 0.9 * _VALIDATION
     ended = [row["ended_at"] for row in state.history]

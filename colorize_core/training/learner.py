@@ -1,4 +1,4 @@
-"""Model, optimizers and compiled steps, mirrored over all workers.
+"""The model, its optimizers and compiled steps, mirrored over all workers.
 
 ``Model.fit`` fails under MultiWorkerMirroredStrategy with Keras 3 (keras#20585), so the steps are our own. Gradients
 are summed over the replicas, hence each replica divides its loss by their number.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,33 +28,33 @@ if TYPE_CHECKING:
 VALIDATION = ("val_loss", "val_gray_loss", "val_mse", "val_gray_mse")
 
 
-class Replicas:
-    """One worker's replica of the training.
+class Learner:
+    """One worker's replica of the training. ``plan`` has to be called before the first step.
 
     Args:
         recipe: what to train.
         strategy: that the worker is part of.
-        steps: of an epoch.
         compile_all: whether XLA compiles forward and backward pass; for a single GPU.
-        class_weights: of each class of ab [Q], where the loss is ab-classification.
+
+    Raises:
+        UserError: the model cannot be built, or the weights that it starts from cannot be read.
     """
 
     def __init__(
         self,
         recipe: Recipe,
         strategy: tf.distribute.Strategy,
-        steps: int,
         *,
         compile_all: bool = False,
-        class_weights: Floats | None = None,
     ) -> None:
         import keras
 
-        from colorize_core.training import adversarial, schedules
+        from colorize_core.training import adversarial, losses, schedules
         from colorize_core.training.optimizer import AdamW
 
         settings = recipe.training
         keras.utils.set_random_seed(settings.seed)
+        self._recipe = recipe
         self._strategy = strategy
         self._gan = settings.gan
         with strategy.scope():
@@ -67,18 +68,15 @@ class Replicas:
                 encoder = models.encoder_variables(self.model, frozen=settings.encoder_rate == 0)
             known = {id(variable) for variable in encoder}
             others = [variable for variable in self.model.trainable_variables if id(variable) not in known]
+            self._schedules = []
             self._parts = []  # optimizer, what it changes
             for variables, rate in ((others, 1.0), (encoder, settings.encoder_rate)):
                 if variables:
-                    schedule = schedules.Schedule(settings, steps * settings.epochs, rate)
+                    schedule = schedules.Schedule(settings, rate)
+                    self._schedules.append(schedule)
                     optimizer = AdamW(schedule, weight_decay=settings.weight_decay)
                     self._parts.append((optimizer, variables))
             self._networks = {"model": self.model}
-            self._average = (
-                Average(self.model, models.of_recipe(recipe), settings.average) if settings.average else None
-            )
-            if self._average:
-                self._networks["average"] = self._average.mean
             if self._gan:
                 judge = adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3)
                 optimizer = keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1)
@@ -86,12 +84,34 @@ class Replicas:
                 self._parts.append((optimizer, judge.trainable_variables))
             for optimizer, variables in self._parts:
                 optimizer.build(variables)
-        self._criterion = _criterion(recipe, class_weights)
-        self._kept = self._average.mean if self._average else self.model
-        self._judged, self._judged_kept = (_with_judged(model, class_weights) for model in (self.model, self._kept))
+            self._class_weights = _equal_weights(recipe)
+        self._average = Average(self.model.variables, settings.average) if settings.average else None
+        self._criterion = losses.criterion(recipe.training, self._class_weights)
+        self._judged = _with_judged(self.model, has_classes=self._class_weights is not None)
         self._gray_is_zero = recipe.data.color_space == "lab"
         self._train_step = self._on_all(self._gan_step if self._gan else self._step(compile_all))
         self._validate_step = self._on_all(self._validate)
+
+    def plan(self, steps: int, class_weights: Floats | None = None) -> None:
+        """Sets what depends on the data.
+
+        Args:
+            steps: number of steps of an epoch.
+            class_weights: of each class of ab [Q], where the loss is ab-classification.
+        """
+        for schedule in self._schedules:
+            schedule.plan(steps * self._recipe.training.epochs)
+        if self._class_weights is not None and class_weights is not None:
+            self._class_weights.assign(class_weights)
+
+    def trace(self, batch_size: int) -> None:
+        """Traces the training step for batches of so many images, so that the first one has only to be compiled."""
+        import tensorflow as tf
+
+        shape = (batch_size, self._recipe.data.crop, self._recipe.data.crop)
+        self._train_step.get_concrete_function(  # type: ignore[attr-defined]
+            *(tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2 if self._gray_is_zero else 3))
+        )
 
     def train(self, batches: Iterator[Batch], on_step: Callable[[], None] = lambda: None) -> float:
         """One epoch; the mean loss over its batches. Raises FloatingPointError where it is no number."""
@@ -114,17 +134,23 @@ class Replicas:
         Raises FloatingPointError where one is no number.
         """
         sums, images = np.zeros(len(VALIDATION)), 0
-        for inputs, targets in batches:
-            sums += len(inputs) * np.array([float(value) for value in self._validate_step(inputs, targets)])
-            images += len(inputs)
+        with self.averaged():
+            for inputs, targets in batches:
+                sums += len(inputs) * np.array([float(value) for value in self._validate_step(inputs, targets)])
+                images += len(inputs)
         if not np.isfinite(sums).all():
             raise FloatingPointError(f"validation gives {sums / images}")
         return dict(zip(VALIDATION, (sums / images).tolist(), strict=True))
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the model says now, without the strategy."""
-        prediction: NDArray[np.float32] = np.asarray(self._kept(inputs, training=False))
+        with self.averaged():
+            prediction: NDArray[np.float32] = np.asarray(self.model(inputs, training=False))
         return prediction
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Returns a context in which the model has the mean of its weights, where the recipe has one."""
+        return self._average.in_place() if self._average else nullcontext()
 
     def rate(self) -> float:
         """The learning rate of the last step."""
@@ -132,13 +158,16 @@ class Replicas:
 
     def weights(self) -> Arrays:
         """The model alone: of the mean of its weights, where the recipe has one."""
-        return _values("model", self._kept.variables)
+        with self.averaged():
+            return _values("model", self.model.variables)
 
     def state(self) -> Arrays:
         """All variables: of the networks with their random generators, and of their optimizers."""
         made: Arrays = {}
         for prefix, variables in self._variables():
             made |= _values(prefix, variables)
+        if self._average:
+            made |= {f"average/{i:04d}": value for i, value in enumerate(self._average.mean)}
         return made
 
     def restore(self, arrays: Arrays) -> None:
@@ -146,6 +175,8 @@ class Replicas:
         for prefix, variables in self._variables():
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"{prefix}/{i:04d}"])
+        if self._average:
+            self._average.mean = [arrays[f"average/{i:04d}"] for i in range(len(self._average.mean))]
 
     def _variables(self) -> Iterator[tuple[str, list[Any]]]:
         yield from ((name, network.variables) for name, network in self._networks.items())
@@ -216,7 +247,7 @@ class Replicas:
 
         from colorize_core.training import losses
 
-        prediction, judged = self._judged_kept(inputs, training=False)
+        prediction, judged = self._judged(inputs, training=False)
         target = losses.match_resolution(targets, prediction)
         copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
         gray = losses.match_resolution(copy, prediction)
@@ -226,32 +257,24 @@ class Replicas:
         return tuple(figure / self._strategy.num_replicas_in_sync for figure in figures)
 
 
-def _with_judged(model: keras.Model, class_weights: Floats | None) -> keras.Model:
-    """Its colors, and what the loss is of: the same, or the odds of the classes that they come of."""
+def _equal_weights(recipe: Recipe) -> keras.Variable | None:
+    """Returns a weight of 1 for each class of ab [Q], to be assigned; None where the loss has no classes."""
     import keras
 
-    judged = model.output if class_weights is None else model.get_layer("logits").output
-    return keras.Model(model.input, [model.output, judged])
-
-
-def _criterion(recipe: Recipe, class_weights: Floats | None) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Loss of a target and what is judged, both [n, h, w, c]; one number."""
-    from keras import ops
-
     from colorize_core.models import classes
-    from colorize_core.training import losses
 
-    settings = recipe.training
-    if class_weights is not None:
-        bins = classes.ab_bins(settings.ab_step)
-        return lambda target, logits: losses.cross_entropy(target, logits, bins, class_weights)
-    pixel_loss = losses.LOSSES[settings.loss]
+    if recipe.training.loss != "ab-classification":
+        return None
+    ones = np.ones(len(classes.ab_bins(recipe.training.ab_step)), np.float32)
+    return keras.Variable(ones, trainable=False, dtype="float32")
 
-    def criterion(target: tf.Tensor, made: tf.Tensor) -> tf.Tensor:
-        means = losses.weighted_means(pixel_loss(target, made), target, settings.rebalance)
-        return ops.mean(losses.decibels(means) if settings.loss == "psnr" else means)
 
-    return criterion
+def _with_judged(model: keras.Model, *, has_classes: bool) -> keras.Model:
+    """Returns a model of two outputs: the colors, and the tensor that the loss uses (colors or class logits)."""
+    import keras
+
+    judged = model.get_layer("logits").output if has_classes else model.output
+    return keras.Model(model.input, [model.output, judged])
 
 
 def _values(prefix: str, variables: list[Any]) -> Arrays:

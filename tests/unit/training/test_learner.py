@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from colorize_core.bundle import Bundle, load_bundle
 from colorize_core.models import classes
 from colorize_core.recipes import Recipe, load_recipe
-from colorize_core.training import adversarial, loop
+from colorize_core.training import adversarial, hardware, loop
 from colorize_core.training.checkpoints import State
+from colorize_core.training.learner import Learner
 from colorize_core.training.packaging import Package
 from colorize_core.training.pairs import to_pair
 from colorize_core.training.schedules import Schedule
-from colorize_core.training.steps import Replicas
 from tests.support.small_recipe import SETTINGS
 
 SMALL = SETTINGS | {
@@ -42,11 +42,10 @@ def batch(photographs: Photographs) -> tuple[NDArray[np.float32], NDArray[np.flo
     return to_pair(np.stack(cuts), "luminance")
 
 
-def replicas(made: Recipe) -> Replicas:
-    weights = None
-    if made.training.loss == "ab-classification":
-        weights = np.ones(len(classes.ab_bins(made.training.ab_step)), np.float32)
-    return Replicas(made, tf.distribute.get_strategy(), 1, class_weights=weights)
+def learner(made: Recipe, *, compile_all: bool = False) -> Learner:
+    begun = Learner(made, tf.distribute.get_strategy(), compile_all=compile_all)
+    begun.plan(1)
+    return begun
 
 
 def times(batch: Any, count: int) -> Iterator[Any]:
@@ -56,7 +55,7 @@ def times(batch: Any, count: int) -> Iterator[Any]:
 def test_training_starts_with_the_weights_of_a_bundle() -> None:
     made = load_bundle("default")
     start = made.recipe.model_copy(update={"model": made.recipe.model.model_copy(update={"start": "default"})})
-    got = replicas(start).model.get_weights()
+    got = learner(start).model.get_weights()
     for one, other in zip(got, made.model().get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -66,7 +65,7 @@ def test_the_encoder_learns_at_a_rate_of_its_own(batch: Any, rate: float) -> Non
     """Adam's first step is the rate in size, whatever the gradient: warm-up and decay are off."""
     settings = {"model.encoder": "EfficientNetLite0", "training.encoder_rate": rate, "training.schedule": "constant"}
     made = recipe(**settings, **{"training.weight_decay": 0, "training.learning_rate": 1e-3, "model.multiple": 8})
-    trainer = replicas(made)
+    trainer = learner(made)
     encoder = trainer.model.get_layer("encoder")
     before = [[w.copy() for w in part.get_weights()] for part in (encoder, trainer.model.get_layer("colors"))]
     trainer.train(times(batch, 1))
@@ -86,14 +85,14 @@ def test_the_encoder_learns_at_a_rate_of_its_own(batch: Any, rate: float) -> Non
     assert moved <= 2e-3 * rate
     assert (moved > 0) == (rate > 0)
     kept = trainer.state()
-    again = replicas(made)
+    again = learner(made)
     again.restore(kept)
     np.testing.assert_equal(again.state(), kept)
 
 
 @pytest.mark.parametrize(("gan", "loss"), [(0.0, "mse"), (0.01, "mse"), (0.0, "psnr"), (0.0, "ab-classification")])
 def test_it_learns_and_goes_on_from_a_state_as_if_nothing_had_been(batch: Any, gan: float, loss: str) -> None:
-    trainer = replicas(recipe(**{"training.gan": gan, "training.loss": loss}))
+    trainer = learner(recipe(**{"training.gan": gan, "training.loss": loss}))
     before = trainer.validate(times(batch, 1))
     trainer.train(times(batch, 20))
     kept = trainer.state()
@@ -101,7 +100,7 @@ def test_it_learns_and_goes_on_from_a_state_as_if_nothing_had_been(batch: Any, g
     expected = [trainer.train(times(batch, 3)) for _ in range(2)], trainer.validate(times(batch, 1))
     assert expected[1]["val_loss"] < before["val_loss"] == pytest.approx(before["val_gray_loss"], rel=1e-5)
     assert before["val_mse"] == pytest.approx(before["val_gray_mse"], rel=0.3 if loss == "ab-classification" else 1e-6)
-    again = replicas(recipe(**{"training.gan": gan, "training.loss": loss, "training.seed": 5}))
+    again = learner(recipe(**{"training.gan": gan, "training.loss": loss, "training.seed": 5}))
     again.restore(kept)
     for name, value in again.state().items():
         np.testing.assert_array_equal(value, kept[name])
@@ -113,8 +112,8 @@ def test_it_learns_and_goes_on_from_a_state_as_if_nothing_had_been(batch: Any, g
 def test_the_mean_of_the_weights_is_what_is_kept(batch: Any) -> None:
     """Worked out here step by step: of 48 steps those at 16, 32 and 48 count."""
     made = recipe(**{"training.average": 0.99, "model.settings.dropout": 0})
-    trainer = replicas(made)
-    plain = replicas(recipe(**{"model.settings.dropout": 0}))
+    trainer = learner(made)
+    plain = learner(recipe(**{"model.settings.dropout": 0}))
     expected = plain.weights()
     for taken in (1, 2, 3):
         for each in (trainer, plain):
@@ -126,15 +125,39 @@ def test_the_mean_of_the_weights_is_what_is_kept(batch: Any) -> None:
             np.testing.assert_allclose(value, expected[name], atol=1e-5)
     assert trainer.validate(times(batch, 1)) != plain.validate(times(batch, 1))
     assert not np.array_equal(trainer.predict(batch[0]), plain.predict(batch[0]))
-    again = replicas(made)
+    again = learner(made)
     again.restore(trainer.state())
     np.testing.assert_equal(again.weights(), trainer.weights())
     assert [again.train(times(batch, 17))] == pytest.approx([trainer.train(times(batch, 17))], rel=1e-5)
     np.testing.assert_allclose(again.predict(batch[0]), trainer.predict(batch[0]), atol=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["mse", "ab-classification"])
+def test_a_step_that_was_traced_before_the_data_are_known_follows_their_plan(batch: Any, loss: str) -> None:
+    made = recipe(**{"training.warmup": 0.1, "model.settings.dropout": 0, "training.loss": loss})
+    weights = np.linspace(0.5, 1.5, len(classes.ab_bins(10)), dtype=np.float32) if loss == "ab-classification" else None
+    told = {}
+    for name, is_traced_first in (("traced", True), ("planned", False)):
+        begun = Learner(made, tf.distribute.get_strategy())
+        if is_traced_first:
+            begun.trace(len(batch[0]))
+        begun.plan(2, weights)
+        told[name] = [begun.train(times(batch, 3)), begun.train(times(batch, 20)), begun.rate()]
+    assert told["traced"] == told["planned"]
+    assert told["traced"][2] == pytest.approx(float(planned_rate(made, 2 * 40, 23)))
+    other = Learner(made, tf.distribute.get_strategy())
+    other.plan(3, weights)
+    assert [other.train(times(batch, 3)), other.train(times(batch, 20))] != told["planned"][:2]
+
+
+def planned_rate(made: Recipe, steps: int, step: int) -> float:
+    """By the formula of cosine decay after a linear warm-up."""
+    warmup = int(steps * made.training.warmup)
+    return made.training.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup)))
+
+
 def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
-    trainer = replicas(recipe())
+    trainer = learner(recipe())
     trainer.train(times(batch, 5))
     state = State("", [], {}, trainer.weights())
     said = [
@@ -148,8 +171,8 @@ def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
 
 def test_compiled_by_xla_a_step_is_the_same(batch: Any) -> None:
     made = recipe(**{"model.settings.dropout": 0})
-    plain = replicas(made)
-    compiled = Replicas(made, tf.distribute.get_strategy(), 1, compile_all=True)
+    plain = learner(made)
+    compiled = learner(made, compile_all=True)
     losses = [each.train(times(batch, 5)) for each in (plain, compiled)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
@@ -172,7 +195,7 @@ def test_the_discriminator_learns_to_tell_apart(batch: Any) -> None:
 
 
 def test_a_loss_that_is_no_number_is_an_error(batch: Any) -> None:
-    trainer = replicas(recipe())
+    trainer = learner(recipe())
     with pytest.raises(FloatingPointError):
         trainer.train(times((batch[0], batch[1] * np.float32(np.nan)), 1))
     with pytest.raises(FloatingPointError):
@@ -184,7 +207,8 @@ def test_a_loss_that_is_no_number_is_an_error(batch: Any) -> None:
 )
 def test_schedules(schedule: str, middle: float, end: float) -> None:
     settings = recipe(**{"training.schedule": schedule, "training.warmup": 0.2, "training.learning_rate": 0.5}).training
-    rate = Schedule(settings, 100)
+    rate = Schedule(settings)
+    rate.plan(100)
     rising = [float(rate(step)) for step in range(21)]
     assert rising == sorted(rising)
     assert 0 < rising[0] < rising[20] == pytest.approx(0.5)
@@ -193,15 +217,15 @@ def test_schedules(schedule: str, middle: float, end: float) -> None:
 
 
 def test_precision_is_lower_only_where_the_hardware_is_made_for_it() -> None:
-    assert loop.precision_for([]) == "float32"
-    assert loop.precision_for([(9, 0), (8, 0)]) == "mixed_bfloat16"
-    assert loop.precision_for([(9, 0), (7, 5)]) == "float32"
+    assert hardware.precision_for([]) == "float32"
+    assert hardware.precision_for([(9, 0), (8, 0)]) == "mixed_bfloat16"
+    assert hardware.precision_for([(9, 0), (7, 5)]) == "float32"
 
 
 def test_in_lower_precision_the_colors_stay_in_float32(batch: Any) -> None:
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        trainer = replicas(recipe())
+        trainer = learner(recipe())
         assert trainer.train(times(batch, 2)) > 0
         assert trainer.predict(batch[0]).dtype == np.float32
         assert {value.dtype.name for value in trainer.weights().values()} == {"float32", "int64"}  # a generator's state
