@@ -1,7 +1,7 @@
 # make demo [INPUT=dir] [OUTPUT=dir]   colorize real photographs, or your own
 # make test                            the tests: every command, Ray, a training, S3, a killed run; 10 minutes
 # make test-all                        the rest of the tests: clusters, lost machines, faults; 25 minutes
-# make check                           lint and types
+# make check                           lint, types, and which room may import which
 # make constraints                     pin the newest versions (needs uv)
 
 PYTHON ?= python3
@@ -27,6 +27,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 constraints:
 	uv pip compile --universal --python-version 3.10 --all-extras --no-header --no-annotate --no-emit-index-url \

@@ -1,6 +1,11 @@
 """Colorizes grayscale photographs at any scale.
 
 Importing this package imports neither TensorFlow nor Ray: what needs them is loaded when it is first used.
+
+Example:
+    >>> import colorize_core
+    >>> colorizer = colorize_core.Colorizer(colorize_core.load_bundle("default"))
+    >>> colorizer.colorize(gray).save("colored.png")  # gray: uint8 [H, W]
 """
 
 from __future__ import annotations
@@ -17,47 +22,77 @@ from colorize_core.errors import (
     RecipeError,
     UserError,
 )
+from colorize_core.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from colorize_core.archive.config import ArchiveConfig
-    from colorize_core.archive.job import Archive
+    from colorize_core.archiving.config import ArchiveConfig
+    from colorize_core.archiving.job import ArchiveJob
+    from colorize_core.archiving.run import archive
     from colorize_core.bundle import Bundle, load_bundle
-    from colorize_core.inference import Colorizer
+    from colorize_core.datasets.splits import SplitRule
+    from colorize_core.evaluation.evaluate import evaluate
+    from colorize_core.images.encode import Encoding
+    from colorize_core.inference.colorizer import Colorizer
+    from colorize_core.networks.export import export
+    from colorize_core.preparation.prepare import PrepareConfig, prepare
+    from colorize_core.preparation.shards import Transform
     from colorize_core.recipes import Recipe, load_recipe
-    from colorize_core.training.pairs import load_pairs
-    from colorize_core.training.trainer import train
-
-__version__ = "0.1.0"
+    from colorize_core.training.pair_rows import load_pairs
+    from colorize_core.training.space import Space
+    from colorize_core.training.trainer import Workers, train
+    from colorize_core.training.tuning import tune
 
 __all__ = [
-    "Archive",
     "ArchiveConfig",
+    "ArchiveJob",
     "Bundle",
     "BundleError",
     "ColorizeError",
     "Colorizer",
+    "Encoding",
     "ImageError",
     "InputError",
     "OutputError",
+    "PrepareConfig",
     "Recipe",
     "RecipeError",
+    "Space",
+    "SplitRule",
+    "Transform",
     "UserError",
+    "Workers",
+    "archive",
+    "evaluate",
+    "export",
     "load_bundle",
     "load_pairs",
     "load_recipe",
+    "prepare",
     "train",
+    "tune",
 ]
 
 _LAZY = {
-    "Archive": "colorize_core.archive.job",
-    "ArchiveConfig": "colorize_core.archive.config",
+    "ArchiveConfig": "colorize_core.archiving.config",
+    "ArchiveJob": "colorize_core.archiving.job",
     "Bundle": "colorize_core.bundle",
-    "Colorizer": "colorize_core.inference",
+    "Colorizer": "colorize_core.inference.colorizer",
+    "Encoding": "colorize_core.images.encode",
+    "PrepareConfig": "colorize_core.preparation.prepare",
     "Recipe": "colorize_core.recipes",
+    "Space": "colorize_core.training.space",
+    "SplitRule": "colorize_core.datasets.splits",
+    "Transform": "colorize_core.preparation.shards",
+    "Workers": "colorize_core.training.trainer",
+    "archive": "colorize_core.archiving.run",
+    "evaluate": "colorize_core.evaluation.evaluate",
+    "export": "colorize_core.networks.export",
     "load_bundle": "colorize_core.bundle",
-    "load_pairs": "colorize_core.training.pairs",
+    "load_pairs": "colorize_core.training.pair_rows",
     "load_recipe": "colorize_core.recipes",
+    "prepare": "colorize_core.preparation.prepare",
     "train": "colorize_core.training.trainer",
+    "tune": "colorize_core.training.tuning",
 }
 
 

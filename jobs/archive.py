@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from colorize_core.archive.config import ArchiveConfig
-from colorize_core.archive.finish import OUTPUT_FORMATS
-from colorize_core.archive.job import Archive
-from colorize_core.archive.log_lines import LogLines
-from colorize_core.archive.runners import LOCAL_PHOTOGRAPHS
-from colorize_core.archive.screen import Screen, Terminal
-from colorize_core.archive.summary import RunSummary
-from colorize_core.images.tiff import COMPRESSIONS, Compression
+from colorize_core.archiving.config import ArchiveConfig
+from colorize_core.archiving.job import ArchiveJob
+from colorize_core.archiving.reporting.log_lines import LogLines
+from colorize_core.archiving.reporting.screen import Screen, Terminal
+from colorize_core.archiving.run import run as run_job
+from colorize_core.archiving.runners import LOCAL_PHOTOGRAPHS
+from colorize_core.archiving.stages.finish import OUTPUT_FORMATS
+from colorize_core.archiving.state.summary import RunSummary
+from colorize_core.images.formats.tiff_file import COMPRESSIONS, Compression
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 from jobs.options import ENGINE, FRACTION, MODEL, SATURATION, encoding_of, runner_option
 
@@ -59,26 +60,26 @@ def command(
     """
     shown: Screen = LogLines() if log_json else Terminal()
     encoding = encoding_of(settings["file_format"], quality, png_level, tiff_compression)
-    archive = Archive(ArchiveConfig(encoding=encoding, **settings))
+    job = ArchiveJob(ArchiveConfig(encoding=encoding, **settings))
     if dry_run:
-        shown.plan(archive, archive.plan())
+        shown.plan(job, job.plan())
         return DONE
     try:
-        summary = colorize(archive, shown)
+        summary = colorize(job, shown)
     except KeyboardInterrupt:
         click.echo("what was finished is kept: the same command goes on from there", err=True)
         raise
     return DONE if summary.is_within(max_failed) else TOO_MANY_FAILED
 
 
-def colorize(archive: Archive, shown: Screen) -> RunSummary:
+def colorize(job: ArchiveJob, shown: Screen) -> RunSummary:
     """Makes a plan, carries it out, and shows both."""
-    with archive.locked(shown.say) as lock:
-        plan = archive.plan()
-        shown.plan(archive, plan)
+    with job.locked(shown.say) as lock:
+        plan = job.plan()
+        shown.plan(job, plan)
         with shown.board(plan.todo.num_rows) as on_row:
-            summary = archive.run(plan, lock, on_row, shown.say)
-    shown.summary(summary, archive.config.output)
+            summary = run_job(job, plan, lock, on_row, shown.say)
+    shown.summary(summary, job.config.output)
     return summary
 
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from colorize_core import __version__
+from colorize_core.version import __version__
 from jobs.exits import run
 
 _JOBS = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
-from colorize_core import samples, storage
-from colorize_core.archive.config import ArchiveConfig
-from colorize_core.archive.job import Archive
-from colorize_core.archive.screen import Terminal
-from colorize_core.archive.side_by_side import write_side_by_side
+from colorize_core import storage
+from colorize_core.archiving.config import ArchiveConfig
+from colorize_core.archiving.gallery.side_by_side import write_side_by_side
+from colorize_core.archiving.job import ArchiveJob
+from colorize_core.archiving.reporting.screen import Terminal
+from colorize_core.datasets import samples
 from jobs.archive import colorize
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 
@@ -25,9 +26,9 @@ def command(output: str, input: str | None) -> int:
     if photographs is None:
         photographs, results = storage.join(output, "gray"), storage.join(output, "colorized")
         truths = samples.write_gray_samples(storage.absolute(photographs))
-    archive = Archive(ArchiveConfig(photographs, results, recolor=True))  # also photographs in color, to try it
-    summary = colorize(archive, Terminal())
-    picture = write_side_by_side(archive.listing.sources, storage.absolute(results), truths, _SHOWN)
+    job = ArchiveJob(ArchiveConfig(photographs, results, recolor=True))  # also photographs in color, to try it
+    summary = colorize(job, Terminal())
+    picture = write_side_by_side(job.listing.sources, storage.absolute(results), truths, _SHOWN)
     click.echo(f"side by side: {picture}")
     return TOO_MANY_FAILED if summary.failed else DONE
 

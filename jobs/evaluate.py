@@ -7,9 +7,9 @@ import click
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.evaluation import fid, screen
 from colorize_core.evaluation.evaluate import evaluate
-from colorize_core.evaluation.rows import LOCAL_CHUNKS
+from colorize_core.evaluation.row_sources import LOCAL_CHUNKS
 from colorize_core.networks import Engine
-from colorize_core.runner import RunnerName
+from colorize_core.runtime.runner import RunnerName
 from jobs.exits import DONE, run
 from jobs.options import ENGINE, runner_option
 
@@ -51,7 +51,7 @@ def command(
     colorize train. OUTPUT gets metrics.json, metrics.csv with a row per image, report.html and pictures.
     """
     network = fid.FeatureNetwork(fid_weights, fid_network) if fid_weights else None
-    with screen.EvaluationBoard() as board:
+    with screen.EvaluationProgress() as board:
         done = evaluate(
             bundle,
             data,

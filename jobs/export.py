@@ -6,8 +6,7 @@ from typing import Literal
 
 import click
 
-from colorize_core.bundle import load_bundle
-from colorize_core.export import EXPORT_FORMATS, ExportFormat, export_bundle, renew_bundle
+from colorize_core.networks.export import EXPORT_FORMATS, ExportFormat, export
 from jobs.exits import DONE, run
 
 
@@ -24,10 +23,7 @@ def command(bundle: str, output: str, file_format: ExportFormat | Literal["bundl
     file that ends in .onnx. A JSON file beside the model says how to prepare its input and read its output. The format
     bundle makes a bundle of format 2 of one of format 1, which has no ONNX file and starts slowly.
     """
-    if file_format == "bundle":
-        exported = renew_bundle(bundle, output)
-    else:
-        exported = export_bundle(load_bundle(bundle), output, file_format)
+    exported = export(bundle, output, file_format)
     facts = exported.facts
     click.echo(
         f"{facts['bundle']} {facts['digest'][:12]} as {file_format}: {exported.size / 1e6:.1f} MB, "

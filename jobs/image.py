@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from colorize_core import storage
+from colorize_core.archiving.single import Single, beside, format_of
 from colorize_core.bundle import load_bundle
 from colorize_core.errors import UserError, printable
 from colorize_core.images.encode import FILE_FORMATS, Encoding, FileFormat
-from colorize_core.inference import Colorizer
+from colorize_core.inference.colorizer import Colorizer
 from colorize_core.networks import Engine, advice
-from colorize_core.single import Single, beside, format_of
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 from jobs.options import ENGINE, MODEL, SATURATION
 

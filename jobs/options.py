@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from colorize_core.archive.finish import OutputFormat
+from colorize_core.archiving.stages.finish import OutputFormat
 from colorize_core.bundle import FAITHFUL, VIVID
 from colorize_core.images.encode import FORMATS_WITH, Encoding, FileFormat
-from colorize_core.images.tiff import Compression
+from colorize_core.images.formats.tiff_file import Compression
 from colorize_core.networks import ENGINE_CHOICES
-from colorize_core.runner import RUNNERS
+from colorize_core.runtime.runner import RUNNERS
 
 _MAX_SATURATION = 10
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}

@@ -9,7 +9,7 @@ import click
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import PLANNERS
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.images.square import CROPS, Crop
+from colorize_core.images.resizing import CROPS, Crop
 from colorize_core.preparation import screen
 from colorize_core.preparation.prepare import PrepareConfig, prepare
 from colorize_core.preparation.shards import Transform
@@ -83,7 +83,7 @@ def command(
         gray,
         color_space,
     )
-    with screen.PrepareBoard() as board:
+    with screen.PrepareProgress() as board:
         facts = prepare(config, board.record)
     screen.show_facts(facts, output)
     return DONE

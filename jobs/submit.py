@@ -10,7 +10,7 @@ import click
 
 import colorize_core
 import jobs
-from colorize_core.cluster import check_arguments
+from colorize_core.runtime.cluster import check_arguments
 from colorize_core.submission import Submission, shell_command, submit
 from colorize_core.submission.names import fresh_id, slot_id
 from colorize_core.submission.screen import Terminal

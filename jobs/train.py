@@ -56,7 +56,7 @@ def command(
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})
-    board = screen.EpochBoard(loaded.training.epochs)
+    board = screen.EpochProgress(loaded.training.epochs)
     workers = Workers(num_workers, gpu)
     with board:
         done = train(

@@ -37,7 +37,7 @@ def command(
     Trials that are behind are ended early. trials.csv and trials.png in OUTPUT have all of them.
     """
     loaded = load_recipe(recipe, {"training.epochs": epochs} if epochs else {})
-    board = screen.TrialBoard(trials, loaded.training.epochs)
+    board = screen.TrialProgress(trials, loaded.training.epochs)
     with board:
         done = tune(
             loaded,

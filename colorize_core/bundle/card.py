@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from colorize_core.bundle.facts import VIVID
-
-if TYPE_CHECKING:
-    from colorize_core.bundle import Bundle
+from colorize_core.bundle.model_bundle import Bundle
 
 _COLUMNS = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulness", ".1f"))
 

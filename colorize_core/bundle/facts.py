@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from colorize_core.errors import ColorizeError, one_line
 from colorize_core.recipes.schema import LONGEST_TEXT, UNSAFE_TEXT, Recipe, Text, check_text
 
+FACTS, WEIGHTS, ONNX = "bundle.json", "model.keras", "model.onnx"  # files of a bundle
+CARD, CURVES = "MODEL_CARD.md", "curves.png"
 FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors, hence dull
 VIVID = "vivid"
 FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1: without model.onnx
@@ -120,7 +122,7 @@ class _Lists(_Open):
 
 
 class Metrics(_Open):
-    """The facts of ``Judgement.facts``."""
+    """The facts of ``Measurements.facts``."""
 
     images: _Count
     truth: _Truth

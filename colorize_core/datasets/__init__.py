@@ -10,11 +10,11 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import cluster
 from colorize_core.datasets import careful, prepared
 from colorize_core.datasets.rows import Plan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
+from colorize_core.runtime import cluster
 
 if TYPE_CHECKING:
     import ray.data

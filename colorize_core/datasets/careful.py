@@ -14,7 +14,7 @@ from typing import TypeVar
 from colorize_core.datasets.rows import Pixels
 from colorize_core.errors import DEADLY, MOST_DEATHS, ImageError
 from colorize_core.images import decode
-from colorize_core.local import Pool
+from colorize_core.runtime.local import Pool
 
 _SPARE = 0.08  # part of the machine's memory that must stay free: before Ray ends the process of the chunk
 _pool: ContextVar[Pool | None] = ContextVar("pool", default=None)

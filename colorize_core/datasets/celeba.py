@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from colorize_core import storage
-from colorize_core.containers import Member
 from colorize_core.datasets import files
 from colorize_core.datasets.rows import COLUMNS, NO_LABEL, Plan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
+from colorize_core.storage.containers import Member
 
 _PARTITION = "list_eval_partition.txt"
 _SPLITS = {"0": "train", "1": "val", "2": "test"}

@@ -15,11 +15,12 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import containers, storage
+from colorize_core import storage
 from colorize_core.datasets import official, pickles
 from colorize_core.datasets.rows import Plan, Rows
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
+from colorize_core.storage import containers
 
 _Batch = tuple[NDArray[np.uint8], dict[str, NDArray[np.int64]]]  # pixels [n, 32, 32, 3], and labels [n] by name
 _PIXELS = 3 * 32 * 32

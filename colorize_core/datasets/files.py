@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from colorize_core import containers, storage
-from colorize_core.containers import Member
+from colorize_core import storage
 from colorize_core.datasets import careful
 from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, Rows
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import ImageError, one_line, printable
 from colorize_core.images import decode
+from colorize_core.storage import containers
+from colorize_core.storage.containers import Member
 
 _FILES_PER_CHUNK = 256
 _BYTES_PER_CHUNK = 64 << 20

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from colorize_core import containers, storage
+from colorize_core import storage
 from colorize_core.datasets import files
 from colorize_core.datasets.rows import Plan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 from colorize_core.images import decode
+from colorize_core.storage import containers
 
 
 def plan_folder(source: str, rule: SplitRule) -> Plan:

@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from colorize_core import parquet, storage
+from colorize_core import storage
 from colorize_core.datasets.rows import Chunk, Plan, Rows
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError, one_line
+from colorize_core.storage import parquet
 
 FACTS = "dataset.json"
 FORMAT = 1  # of dataset.json; raised when an older reader would misread the shards

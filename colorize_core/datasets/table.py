@@ -12,11 +12,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colorize_core import parquet, storage
+from colorize_core import storage
 from colorize_core.datasets import careful
 from colorize_core.datasets.rows import BLACK, NO_LABEL, Plan, Rows
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line, printable
+from colorize_core.storage import parquet
 
 _IMAGE_COLUMNS = ("image", "img", "jpeg", "jpg", "png", "picture", "photo", "bytes", "content")
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "validation": "val", "valid": "val", "training": "train"}

@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 
-from colorize_core.evaluation.judge import Judgement
+from colorize_core.evaluation.comparison import Measurements
 from colorize_core.evaluation.measure import METRICS
 from colorize_core.evaluation.score import FULL, column
 
@@ -14,7 +14,7 @@ _BINS = 40
 _OF_ALL = [metric.name for metric in METRICS].index("colorfulness")  # the panel that has the truth too
 
 
-def histograms(judged: Judgement) -> bytes:
+def histograms(measured: Measurements) -> bytes:
     """PNG with a histogram over all images per metric, one line per row of the table at full resolution."""
     from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
@@ -22,9 +22,9 @@ def histograms(judged: Judgement) -> bytes:
     figure = Figure(figsize=(7, 2.7 * lines), layout="constrained")
     panels = figure.subplots(lines, 2).ravel()
     for axes, metric in zip(panels, METRICS, strict=False):
-        series = {row: judged.columns[column(FULL, row, metric.name)] for row in judged.tables[FULL]}
+        series = {row: measured.columns[column(FULL, row, metric.name)] for row in measured.tables[FULL]}
         if metric.name == "colorfulness":
-            series["truth"] = judged.columns["truth/colorfulness"]
+            series["truth"] = measured.columns["truth/colorfulness"]
         known = {row: values[np.isfinite(values)] for row, values in series.items()}
         both = np.concatenate(list(known.values()))
         if len(both):

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import bundle, cluster, datasets, storage
+from colorize_core import bundle, datasets, storage
 from colorize_core.errors import OutputError, printable
-from colorize_core.evaluation import charts, fid, page, pictures, rows, table
-from colorize_core.evaluation.judge import Judgement, extremes, judge
-from colorize_core.evaluation.score import PICTURES, Contestant, Match
+from colorize_core.evaluation import charts, fid, page, row_sources, table
+from colorize_core.evaluation.comparison import Measurements, extremes, measure_candidates
+from colorize_core.evaluation.score import PICTURES, Candidate, Comparison
 from colorize_core.evaluation.survey import survey
+from colorize_core.images import contact_sheet
 from colorize_core.networks import Engine, advice
-from colorize_core.runner import RunnerName
+from colorize_core.runtime import cluster
+from colorize_core.runtime.runner import RunnerName
 
 METRICS_JSON = "metrics.json"
 METRICS_CSV = "metrics.csv"
@@ -33,7 +35,7 @@ class Evaluation:
     """What ``evaluate`` found, by split, and where the report is."""
 
     data: str
-    judgements: dict[str, Judgement]
+    judgements: dict[str, Measurements]
     left_out: dict[str, list[str]]
     report: str
 
@@ -71,14 +73,14 @@ def evaluate(
         UserError: a bundle, the data or the place is wrong; nothing was written.
         ColorizeError: measuring failed.
     """
-    contestants, curves = _contestants(names)
+    candidates, curves = _candidates(names)
     cluster.check_lasting(output)
     _check_output(output, datasets.source_of(data))
-    for contestant in contestants:
-        if line := advice(contestant.bundle, engine):
+    for candidate in candidates:
+        if line := advice(candidate.bundle, engine):
             say(line)
     judgements, left_out, shown = {}, {}, {}
-    with rows.opened(runner, data, splits) as parts:
+    with row_sources.opened(runner, data, splits) as parts:
         if network:
             fid.check_network(network)
         found = {split: survey(images, split) for split, images in parts.items()}
@@ -87,15 +89,15 @@ def evaluate(
         for split, looked in found.items():
             on_split(split, len(looked.ids))
             images = looked.measurable(parts[split])
-            match = Match(contestants, looked.mean_ab, engine=engine)
-            judgements[split] = judge(images, match, network=network, on_images=on_images)
+            match = Comparison(candidates, looked.mean_ab, engine=engine)
+            judgements[split] = measure_candidates(images, match, network=network, on_images=on_images)
             shown[split] = _show(images, match, judgements[split])
             left_out[split] = looked.left_out
-    report = _write(output, data, names, contestants, judgements, left_out, shown, curves)
+    report = _write(output, data, names, candidates, judgements, left_out, shown, curves)
     return Evaluation(data, judgements, left_out, report)
 
 
-def _contestants(names: Sequence[str]) -> tuple[list[Contestant], dict[str, bytes]]:
+def _candidates(names: Sequence[str]) -> tuple[list[Candidate], dict[str, bytes]]:
     """Each with a label of its own, and their curves.
 
     Labels are the names of the recipes, of the folders where recipes are alike, numbered where folders are too.
@@ -106,7 +108,7 @@ def _contestants(names: Sequence[str]) -> tuple[list[Contestant], dict[str, byte
         labels = [printable(name.rstrip("/").rpartition("/")[2]) for name in names]
     if len(set(labels)) < len(labels):
         labels = [f"{number} {label}" for number, label in enumerate(labels, 1)]
-    made = [Contestant(label, each, each.saturation) for label, each in zip(labels, loaded, strict=True)]
+    made = [Candidate(label, each, each.saturation) for label, each in zip(labels, loaded, strict=True)]
     curves = {label: bundle.read_curves(name) for label, name in zip(labels, names, strict=True)}
     return made, {label: picture for label, picture in curves.items() if picture}
 
@@ -126,17 +128,17 @@ def _check_output(output: str, source: str) -> None:
 class _Among:
     wanted: frozenset[str]
 
-    def __call__(self, batch: rows.Batch) -> NDArray[np.bool_]:
+    def __call__(self, batch: row_sources.Batch) -> NDArray[np.bool_]:
         return np.array([identity in self.wanted for identity in batch["id"]], bool)
 
 
-def _show(images: rows.Rows, match: Match, judged: Judgement) -> dict[str, list[page.Picture]]:
+def _show(images: row_sources.RowSource, match: Comparison, measured: Measurements) -> dict[str, list[page.Picture]]:
     """Pictures of the images on which the first bundle is best, median and worst."""
-    leader = next(iter(match.contestants[0].rows))
-    groups = extremes(judged.columns, leader, _SHOWN)
+    leader = next(iter(match.candidates[0].rows))
+    groups = extremes(measured.columns, leader, _SHOWN)
     wanted = [identity for group in groups.values() for identity in group]
-    few = judge(images.where(_Among(frozenset(wanted))), match, keep_pictures=wanted)
-    psnr = dict(zip(judged.columns["id"], judged.columns[f"full/{leader}/psnr"], strict=True))
+    few = measure_candidates(images.where(_Among(frozenset(wanted))), match, keep_pictures=wanted)
+    psnr = dict(zip(measured.columns["id"], measured.columns[f"full/{leader}/psnr"], strict=True))
     return {
         group: [page.Picture(identity, float(psnr[identity]), few.pictures[identity]) for identity in identities]
         for group, identities in groups.items()
@@ -147,8 +149,8 @@ def _write(
     output: str,
     data: str,
     names: Sequence[str],
-    contestants: Sequence[Contestant],
-    judgements: dict[str, Judgement],
+    candidates: Sequence[Candidate],
+    judgements: dict[str, Measurements],
     left_out: dict[str, list[str]],
     shown: dict[str, dict[str, list[page.Picture]]],
     curves: dict[str, bytes],
@@ -160,17 +162,17 @@ def _write(
         "measured_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "bundles": [
             {"label": each.label, "name": printable(name), "digest": each.bundle.digest, "saturation": dict(each.gains)}
-            for name, each in zip(names, contestants, strict=True)
+            for name, each in zip(names, candidates, strict=True)
         ],
-        "splits": {split: judged.facts() | {"left_out": left_out[split]} for split, judged in judgements.items()},
+        "splits": {split: measured.facts() | {"left_out": left_out[split]} for split, measured in judgements.items()},
     }
-    columns = table.stack([judged.columns for judged in judgements.values()])
+    columns = table.stack([measured.columns for measured in judgements.values()])
     files = {METRICS_CSV: table.write_csv(columns)}
-    for split, judged in judgements.items():
-        files[f"histograms-{split}.png"] = charts.histograms(judged)
-        columns_shown = [*PICTURES, *(row for each in contestants for row in each.rows)]
+    for split, measured in judgements.items():
+        files[f"histograms-{split}.png"] = charts.histograms(measured)
+        columns_shown = [*PICTURES, *(row for each in candidates for row in each.rows)]
         rows = [[each.files[name] for name in columns_shown] for group in shown[split].values() for each in group]
-        files[f"samples-{split}.png"] = pictures.grid(rows, columns_shown)
+        files[f"samples-{split}.png"] = contact_sheet.grid(rows, columns_shown)
     files[REPORT] = page.render(facts, judgements, shown, files, curves).encode()
     target = storage.join(output, METRICS_JSON)
     storage.write(target, _json({"status": "writing"}))

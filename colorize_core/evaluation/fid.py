@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import local
 from colorize_core.errors import RecipeError, UserError
-from colorize_core.images import square
+from colorize_core.images import resizing
+from colorize_core.runtime import local
 
 NETWORK = "InceptionV3"
 MIN_IMAGES = 2048  # features of InceptionV3: with fewer images the covariance has not full rank, and FID is biased
@@ -123,6 +123,6 @@ class Features:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Features [n, d] of sRGB images [H, W, 3] of any size, each squeezed to 299 x 299."""
-        inputs = np.stack([square.resize(image, (_SIDE, _SIDE)) for image in images]).astype(np.float32) / 255
+        inputs = np.stack([resizing.resize(image, (_SIDE, _SIDE)) for image in images]).astype(np.float32) / 255
         features: NDArray[np.float32] = np.asarray(self._model(inputs * self._scale + self._offset, training=False))
         return features

@@ -55,7 +55,7 @@ class Truth:
     def __init__(self, rgb: NDArray[np.uint8]) -> None:
         self.rgb = rgb
         self._lab = color.rgb_to_lab(rgb)
-        self.colorfulness = metrics.colorfulness(rgb)
+        self.colorfulness = color.colorfulness(rgb)
 
     def compare(self, image: NDArray[np.uint8]) -> dict[str, float]:
         """Value by name of ``METRICS`` of an image of the same size; the PSNR of an equal one is 100."""
@@ -69,7 +69,7 @@ class Truth:
             "ciede2000": metrics.ciede2000(self._lab, lab),
             "nazeri_2": metrics.nazeri_accuracy(self._lab, lab, 2),
             "nazeri_5": metrics.nazeri_accuracy(self._lab, lab, 5),
-            "colorfulness": metrics.colorfulness(image),
+            "colorfulness": color.colorfulness(image),
             "colorfulness_difference": metrics.colorfulness_difference(self.rgb, image),
             "colorfulness_distance": metrics.colorfulness_distance(self.rgb, image),
         }

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from colorize_core import color
 from colorize_core.color import Floats
 
 _SSIM_SIDE = 11  # of its window
@@ -88,24 +88,12 @@ def nazeri_accuracy(truth: Floats, image: Floats, eps: float) -> float:
     return float(near.all(axis=-1).mean())
 
 
-def colorfulness(image: NDArray[Any]) -> float:
-    """Hasler and Süsstrunk (2003), "Measuring colourfulness in natural images", eq. for M3; from 0 (gray).
-
-    Their photographs have up to 109; flat colors side by side have more.
-
-    sqrt(s_rg^2 + s_yb^2) + 0.3 sqrt(m_rg^2 + m_yb^2) with signed rg = R - G, yb = (R + G) / 2 - B in [0, 255].
-    """
-    red, green, blue = (image[..., i].astype(np.float32) for i in range(3))
-    rg, yb = red - green, (red + green) / 2 - blue
-    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
-
-
 def colorfulness_difference(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
     """Colorfulness of the image less that of the truth, of any size and sign: below 0 where the image is dull.
 
     In its mean over images too much here makes good for too little there: it says whether a colorizer is dull.
     """
-    return colorfulness(image) - colorfulness(truth)
+    return color.colorfulness(image) - color.colorfulness(truth)
 
 
 def colorfulness_distance(truth: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:

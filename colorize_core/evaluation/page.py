@@ -10,7 +10,7 @@ from typing import Any
 
 from PIL import Image
 
-from colorize_core.evaluation.judge import Judgement
+from colorize_core.evaluation.comparison import Measurements
 from colorize_core.evaluation.measure import METRICS
 from colorize_core.evaluation.score import PICTURES
 
@@ -29,7 +29,7 @@ class Picture:
 
 def render(
     facts: Mapping[str, Any],
-    judgements: Mapping[str, Judgement],
+    judgements: Mapping[str, Measurements],
     shown: Mapping[str, Mapping[str, Sequence[Picture]]],
     files: Mapping[str, bytes],
     curves: Mapping[str, bytes],

@@ -7,7 +7,6 @@ import numpy as np
 
 from colorize_core import color
 from colorize_core.color import Floats
-from colorize_core.evaluation import metrics
 
 _RANGE = (0.25, 4.0)  # a network that says nothing needs an infinite gain
 _BISECTIONS = 8  # to 0.02
@@ -26,7 +25,7 @@ def vivid_gain(lightness: Floats, ab: Floats, truth: Floats) -> float:
 
     def colorfulness(chroma: Floats) -> float:
         images = (color.join(one, other) for one, other in zip(lightness, chroma, strict=True))
-        return float(np.mean([metrics.colorfulness(image) for image in images]))
+        return float(np.mean([color.colorfulness(image) for image in images]))
 
     wanted = colorfulness(truth)
     low, high = _RANGE

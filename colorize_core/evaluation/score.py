@@ -10,15 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import color, placement
+from colorize_core import color
 from colorize_core.bundle import Bundle
 from colorize_core.color import Floats, GrayFormula
 from colorize_core.evaluation import fid, measure
-from colorize_core.evaluation.rows import Batch, Held, Rows, Stage
-from colorize_core.images import png, square
-from colorize_core.inference import Colorizer, merge, network_size
+from colorize_core.evaluation.row_sources import Batch, Held, RowSource, Stage
+from colorize_core.images import png, resizing
+from colorize_core.inference.colorizer import Colorizer
+from colorize_core.inference.merging import merge
+from colorize_core.inference.predictor import Networks, Predictor
 from colorize_core.networks import Engine
-from colorize_core.predictor import Networks, Predictor
+from colorize_core.preprocessing.network_size import network_size
+from colorize_core.runtime import placement
 
 GRAY_COPY = "gray copy"
 MEAN_CHROMA = "mean chroma"
@@ -29,7 +32,7 @@ FEATURES = "features/"
 
 
 @dataclass(frozen=True)
-class Contestant:
+class Candidate:
     """A bundle that takes part.
 
     Attributes:
@@ -53,7 +56,7 @@ class Contestant:
 
 
 @dataclass(frozen=True)
-class Match:
+class Comparison:
     """What is compared.
 
     Attributes:
@@ -62,33 +65,33 @@ class Match:
         engine: what runs the networks.
     """
 
-    contestants: Sequence[Contestant]
+    candidates: Sequence[Candidate]
     mean_ab: tuple[float, float]
     own_scales: bool = True
     engine: Engine = "auto"
 
     def tables(self) -> dict[str, list[str]]:
         """Names of the rows of each scale's table, the baselines first."""
-        formulas = dict.fromkeys(each.bundle.recipe.data.gray for each in self.contestants)
+        formulas = dict.fromkeys(each.bundle.recipe.data.gray for each in self.candidates)
         baselines = [self.baseline(name, formula) for formula in formulas for name in (GRAY_COPY, MEAN_CHROMA)]
-        made = {FULL: [*baselines, *(row for each in self.contestants for row in each.rows)]}
+        made = {FULL: [*baselines, *(row for each in self.candidates for row in each.rows)]}
         if self.own_scales:
-            made |= {each.own: [GRAY_COPY, MEAN_CHROMA, *each.rows] for each in self.contestants}
+            made |= {each.own: [GRAY_COPY, MEAN_CHROMA, *each.rows] for each in self.candidates}
         return made
 
-    def scales_of(self, contestant: Contestant) -> list[str]:
+    def scales_of(self, candidate: Candidate) -> list[str]:
         """At which scales a contestant is measured."""
-        return [FULL, contestant.own] if self.own_scales else [FULL]
+        return [FULL, candidate.own] if self.own_scales else [FULL]
 
-    def baselines_of(self, contestant: Contestant, scale: str) -> list[str]:
+    def baselines_of(self, candidate: Candidate, scale: str) -> list[str]:
         """Names of the rows that a contestant must beat: those of its own gray."""
         names = (GRAY_COPY, MEAN_CHROMA)
-        formula = contestant.bundle.recipe.data.gray
+        formula = candidate.bundle.recipe.data.gray
         return [self.baseline(name, formula) for name in names] if scale == FULL else list(names)
 
     def baseline(self, name: str, formula: GrayFormula) -> str:
         """Name of a baseline's row at full resolution; with the formula of its gray where there are several."""
-        several = len({each.bundle.recipe.data.gray for each in self.contestants}) > 1
+        several = len({each.bundle.recipe.data.gray for each in self.candidates}) > 1
         return f"{name} ({formula})" if several else name
 
 
@@ -98,8 +101,8 @@ def column(scale: str, row: str, metric: str) -> str:
 
 
 def score(
-    images: Rows,
-    match: Match,
+    images: RowSource,
+    match: Comparison,
     *,
     keep_pictures: Collection[str] = (),
     network: fid.FeatureNetwork | None = None,
@@ -115,7 +118,7 @@ def score(
             a contestant; empty for all others.
         network: adds ``features/NAME`` float32 [d] for ``TRUTH``, and for each row of the table at full resolution.
     """
-    networks = Networks([each.bundle for each in match.contestants], engine=match.engine)
+    networks = Networks([each.bundle for each in match.candidates], engine=match.engine)
     stages: list[Stage] = [Held(Predictor, (networks, _predict))]
     if network:
         stages.append(Held(_Extractor, (match, network)))
@@ -138,7 +141,7 @@ def _predict(batch: Batch, colorizers: Sequence[Colorizer]) -> Batch:
     for i, colorizer in enumerate(colorizers):
         grays = [gray_of(row, colorizer.recipe.data.gray) for row in rows]
         sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
-        small = [square.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
+        small = [resizing.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
         made[f"ab/{i}"] = _column(colorizer.predict(small))
     return made
 
@@ -146,7 +149,7 @@ def _predict(batch: Batch, colorizers: Sequence[Colorizer]) -> Batch:
 class _Extractor:
     """An actor: adds ``features/NAME`` of the truth and of each image that is compared with it."""
 
-    def __init__(self, match: Match, network: fid.FeatureNetwork, threads: int | None) -> None:
+    def __init__(self, match: Comparison, network: fid.FeatureNetwork, threads: int | None) -> None:
         if threads:
             placement.hide_gpus()
         self._match = match
@@ -162,13 +165,13 @@ class _Extractor:
         return batch | {name: np.stack(features) for name, features in found.items()}
 
 
-def _measure_batch(batch: dict[str, Any], *, match: Match, keep_pictures: Collection[str]) -> dict[str, Any]:
+def _measure_batch(batch: dict[str, Any], *, match: Comparison, keep_pictures: Collection[str]) -> dict[str, Any]:
     features = {name: values for name, values in batch.items() if name.startswith(FEATURES)}
     measured = [_measure(row, match, keep_pictures) for row in _rows(batch)]
     return {name: _column([row[name] for row in measured]) for name in measured[0]} | features
 
 
-def _measure(row: Mapping[str, Any], match: Match, keep_pictures: Collection[str]) -> dict[str, Any]:
+def _measure(row: Mapping[str, Any], match: Comparison, keep_pictures: Collection[str]) -> dict[str, Any]:
     """The figures of one image."""
     truth = measure.Truth(row["rgb"])
     height, width = row["rgb"].shape[:2]
@@ -177,45 +180,47 @@ def _measure(row: Mapping[str, Any], match: Match, keep_pictures: Collection[str
     images = _full(row, match)
     scales = {FULL: (truth, images)}
     if match.own_scales:
-        scales |= {each.own: _own(row, i, match) for i, each in enumerate(match.contestants)}
+        scales |= {each.own: _own(row, i, match) for i, each in enumerate(match.candidates)}
     for scale, (against, compared) in scales.items():
         for name, image in compared.items():
             made |= {column(scale, name, metric): value for metric, value in against.compare(image).items()}
     if keep_pictures:
         kept = row["id"] in keep_pictures
-        gray = gray_of(row, match.contestants[0].bundle.recipe.data.gray)
-        colorized = {name: images[name] for each in match.contestants for name in each.rows}
+        gray = gray_of(row, match.candidates[0].bundle.recipe.data.gray)
+        colorized = {name: images[name] for each in match.candidates for name in each.rows}
         shown = {**dict(zip(PICTURES, (gray, row["rgb"]), strict=True)), **colorized}
         made |= {f"png/{name}": png.encode(image) if kept else b"" for name, image in shown.items()}
     return made
 
 
-def _full(row: Mapping[str, Any], match: Match) -> dict[str, NDArray[np.uint8]]:
+def _full(row: Mapping[str, Any], match: Comparison) -> dict[str, NDArray[np.uint8]]:
     """What is compared at full resolution, by row of the table."""
     made = {}
-    for i, contestant in enumerate(match.contestants):
-        formula = contestant.bundle.recipe.data.gray
+    for i, candidate in enumerate(match.candidates):
+        formula = candidate.bundle.recipe.data.gray
         gray = gray_of(row, formula)
         if (name := match.baseline(GRAY_COPY, formula)) not in made:
             made[name] = copy_gray(gray)
             made[match.baseline(MEAN_CHROMA, formula)] = _tint(gray, match.mean_ab)
-        made |= _colorized(contestant, gray, row[f"ab/{i}"])
+        made |= _colorized(candidate, gray, row[f"ab/{i}"])
     return made
 
 
-def _own(row: Mapping[str, Any], place: int, match: Match) -> tuple[measure.Truth, dict[str, NDArray[np.uint8]]]:
+def _own(row: Mapping[str, Any], place: int, match: Comparison) -> tuple[measure.Truth, dict[str, NDArray[np.uint8]]]:
     """The truth at a contestant's own resolution, and what is compared with it."""
-    contestant = match.contestants[place]
-    recipe = contestant.bundle.recipe
+    candidate = match.candidates[place]
+    recipe = candidate.bundle.recipe
     gray = gray_of(row, recipe.data.gray)
     size = network_size(recipe, gray.shape[1], gray.shape[0])
-    small = square.resize(gray, size)
+    small = resizing.resize(gray, size)
     baselines = {GRAY_COPY: copy_gray(small), MEAN_CHROMA: _tint(small, match.mean_ab)}
-    return measure.Truth(square.resize(row["rgb"], size)), baselines | _colorized(contestant, small, row[f"ab/{place}"])
+    return measure.Truth(resizing.resize(row["rgb"], size)), baselines | _colorized(
+        candidate, small, row[f"ab/{place}"]
+    )
 
 
-def _colorized(contestant: Contestant, gray: NDArray[np.uint8], ab: Floats) -> dict[str, NDArray[np.uint8]]:
-    return {name: merge(gray, np.float32(gain) * ab) for name, gain in contestant.rows.items()}
+def _colorized(candidate: Candidate, gray: NDArray[np.uint8], ab: Floats) -> dict[str, NDArray[np.uint8]]:
+    return {name: merge(gray, np.float32(gain) * ab) for name, gain in candidate.rows.items()}
 
 
 def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

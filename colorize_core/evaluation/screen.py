@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from colorize_core.board import Board
 from colorize_core.evaluation.score import FULL
+from colorize_core.runtime.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from colorize_core.evaluation.evaluate import Evaluation
@@ -19,7 +19,7 @@ _SHOWN = (("psnr", "PSNR (dB)", 2), ("mse", "MSE", 4), ("ssim", "SSIM", 3), ("ci
 _LEFT_OUT_SHOWN = 5
 
 
-class EvaluationBoard(Board):
+class EvaluationProgress(ProgressBar):
     """Shows an evaluation while it goes on."""
 
     def __init__(self) -> None:
@@ -45,9 +45,9 @@ class EvaluationBoard(Board):
 
     def close(self, done: Evaluation) -> None:
         """Shows the tables, and where the rest is."""
-        for split, judged in done.judgements.items():
-            title = f"{done.data}, {split}: {judged.images} images"
-            show_judgement(self.console, judged.facts(), title)
+        for split, measured in done.judgements.items():
+            title = f"{done.data}, {split}: {measured.images} images"
+            show_judgement(self.console, measured.facts(), title)
             left_out = done.left_out[split]
             for reason in left_out[:_LEFT_OUT_SHOWN]:
                 self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
@@ -57,7 +57,7 @@ class EvaluationBoard(Board):
 
 
 def show_judgement(console: Console, facts: Mapping[str, Any], title: str) -> None:
-    """The table at full resolution of ``Judgement.facts``, and which bundle does not beat the baselines."""
+    """The table at full resolution of ``Measurements.facts``, and which bundle does not beat the baselines."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     distances = facts.get("feature_distances", {})

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from colorize_core import color
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import InputError
-from colorize_core.evaluation.rows import Rows
+from colorize_core.evaluation.row_sources import RowSource
 
 _SAMPLES = 8
 GRAY = "gray"  # the reason of an image without color: a gray copy of it would be perfect
@@ -36,7 +36,7 @@ class Survey:
     gray: list[str]
     mean_ab: tuple[float, float]
 
-    def measurable(self, images: Rows) -> Rows:
+    def measurable(self, images: RowSource) -> RowSource:
         """Returns the rows that are neither unreadable nor gray."""
         return images.where(_Measurable(frozenset(self.gray)))
 
@@ -54,7 +54,7 @@ class _Measurable:
         return np.array([reason == "" and identity not in self.gray for reason, identity in pairs], bool)
 
 
-def survey(images: Rows, split: str) -> Survey:
+def survey(images: RowSource, split: str) -> Survey:
     """Reads all images {id, rgb, reason, message} once. Raises InputError if none can be read."""
     looked = [row for batch in images.run(_survey_batch) for row in _rows(batch)]
     for row in looked:

@@ -16,9 +16,10 @@ from PIL import Image, UnidentifiedImageError
 
 from colorize_core import color
 from colorize_core.errors import ImageError, one_line
-from colorize_core.images import foreign, jpeg2000, layouts, profiles, tiff_directory, tiff_pages, toned
+from colorize_core.images import color_detection, color_management, jpeg2000, layouts, unsupported
 from colorize_core.images.layouts import Opened
 from colorize_core.images.metadata import Metadata, read_metadata
+from colorize_core.images.tiff import directory, pages
 
 _T = TypeVar("_T")
 _SUFFIXES = {  # by Pillow's name of the format; no other of its parsers ever sees the bytes
@@ -99,10 +100,10 @@ def frames(content: bytes) -> list[int]:
     Raises:
         ImageError: the file is empty, damaged or not an image, or has too many pages, or too large ones.
     """
-    if not tiff_directory.is_tiff(content):
+    if not directory.is_tiff(content):
         _open(content)
         return [0]
-    pages = tiff_directory.chain(content, MAX_PAGES)
+    pages = directory.chain(content, MAX_PAGES)
     if len(pages) > MAX_PAGES:
         raise ImageError("too_large", f"the file has more than {MAX_PAGES} pages")
     pages = [page for page in pages if page.is_page] or pages[:1]
@@ -165,7 +166,7 @@ def _read_pixels(content: bytes) -> NDArray[np.uint8]:
     pixels = _guarded(
         lambda: (
             layouts.pixels_of(image, content)[0]
-            if isinstance(image, tiff_pages.Page) or layouts.is_deep(image, content)
+            if isinstance(image, pages.Page) or layouts.is_deep(image, content)
             else np.asarray(layouts.plain_modes(layouts.upright(image))[0])
         )
     )
@@ -181,12 +182,12 @@ def _open(content: bytes, most: int | None = None, frame: int = 0) -> Opened:
     most = most or MAX_PIXELS
     if not content:
         raise ImageError("empty", "the file has no bytes")
-    if tiff_directory.is_tiff(content):
-        return _open_page(tiff_directory.read(content, frame or tiff_directory.first(content)), most)
+    if directory.is_tiff(content):
+        return _open_page(directory.read(content, frame or directory.first(content)), most)
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
     except UnidentifiedImageError:
-        if advice := foreign.advice(content):
+        if advice := unsupported.advice(content):
             raise ImageError("unsupported", advice) from None
         begun = next((name for name in FORMATS if (accepts := Image.OPEN[name][1]) and accepts(content[:16])), None)
         if begun:
@@ -200,19 +201,19 @@ def _open(content: bytes, most: int | None = None, frame: int = 0) -> Opened:
     return image
 
 
-def _open_page(page: tiff_directory.Directory, most: int) -> Opened:
+def _open_page(page: directory.Directory, most: int) -> Opened:
     _check_size(page.size, most)
     if not all(page.size):
         raise ImageError("damaged", "{}x{} is no size of a TIFF page".format(*page.size))
-    if tiff_pages.knows(page):
-        return tiff_pages.Page(page)
-    if tiff_pages.is_signed(page):
-        raise ImageError("unsupported", f"a TIFF page of {tiff_pages.layout(page)}")
+    if pages.knows(page):
+        return pages.Page(page)
+    if pages.is_signed(page):
+        raise ImageError("unsupported", f"a TIFF page of {pages.layout(page)}")
     try:
         return Image.open(page.file(), formats=("TIFF",))
     except Exception as error:  # as above
-        tiff_pages.check(page)  # where nothing is missing, it is no damage
-        raise ImageError("unsupported", f"a TIFF page of {tiff_pages.layout(page)}") from error
+        pages.check(page)  # where nothing is missing, it is no damage
+        raise ImageError("unsupported", f"a TIFF page of {pages.layout(page)}") from error
 
 
 def _check_size(size: tuple[int, int], most: int) -> None:
@@ -240,7 +241,7 @@ def _photograph(image: Opened, content: bytes, as_stored: bool) -> Photograph:
 
 
 def _small(image: Opened, content: bytes, side: int) -> Small:
-    if isinstance(image, tiff_pages.Page) or layouts.is_deep(image, content):
+    if isinstance(image, pages.Page) or layouts.is_deep(image, content):
         pixels = layouts.pixels_of(image, content)[0]
         width, height = pixels.shape[1], pixels.shape[0]
     else:
@@ -255,7 +256,7 @@ def _small(image: Opened, content: bytes, side: int) -> Small:
         pixels = np.asarray(plain)
     if pixels.dtype == np.uint16:
         pixels = layouts.to_8_bits(pixels)
-    in_color = pixels.ndim == 3 and toned.is_in_color(pixels)
+    in_color = pixels.ndim == 3 and color_detection.is_in_color(pixels)
     gray = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     curve = _tones(image)  # of neutral colors: near enough for what is gray or toned
     if curve is not None:
@@ -267,7 +268,11 @@ def _in_srgb(pixels: NDArray[Any], image: Opened) -> NDArray[Any]:
     """The same tones and colors as sRGB has them; uint16 where they change, since 8 bits would lose some."""
     icc = image.info.get("icc_profile")
     if pixels.ndim == 3 and icc:
-        return profiles.to_srgb(pixels, icc) if profiles.space(icc) == "RGB" and not profiles.is_srgb(icc) else pixels
+        return (
+            color_management.to_srgb(pixels, icc)
+            if color_management.space(icc) == "RGB" and not color_management.is_srgb(icc)
+            else pixels
+        )
     curve = _tones(image)
     if curve is None:
         return pixels
@@ -278,8 +283,12 @@ def _tones(image: Opened) -> NDArray[np.uint16] | None:
     """sRGB gray value of each gray value 0..65535 that the file means otherwise; None where it does not."""
     icc = image.info.get("icc_profile")
     if icc:
-        kind = profiles.space(icc)
-        return profiles.tones(icc) if kind == "GRAY" or (kind == "RGB" and not profiles.is_srgb(icc)) else None
+        kind = color_management.space(icc)
+        return (
+            color_management.tones(icc)
+            if kind == "GRAY" or (kind == "RGB" and not color_management.is_srgb(icc))
+            else None
+        )
     if image.format == "PNG" and "srgb" not in image.info and "gamma" in image.info:
-        return profiles.gamma_tones(image.info["gamma"])
+        return color_management.gamma_tones(image.info["gamma"])
     return None

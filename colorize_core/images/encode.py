@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from colorize_core.errors import ImageError, one_line
-from colorize_core.images import iptc, png, tiff
-from colorize_core.images.metadata import Metadata
-from colorize_core.images.rows import Rows, whole
-from colorize_core.images.tiff import Compression
-from colorize_core.storage import Held
+from colorize_core.images import png
+from colorize_core.images.formats import tiff_file
+from colorize_core.images.formats.tiff_file import Compression
+from colorize_core.images.lazy_image import LazyImage, whole
+from colorize_core.images.metadata import Metadata, iptc
+from colorize_core.storage import SpilledFile
 
-Content = bytes | Held  # of a file
+Content = bytes | SpilledFile  # of a file
 FileFormat = Literal["png", "jpeg", "webp", "tiff"]
 FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
 SUFFIXES: dict[FileFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -75,7 +76,7 @@ class Encoded:
 
 
 def encode(
-    pixels: Rows | NDArray[Any],
+    pixels: LazyImage | NDArray[Any],
     how: Encoding,
     *,
     alpha: NDArray[np.uint8] | None = None,
@@ -102,7 +103,7 @@ def encode(
         raise ImageError("unsupported", f"{how.file_format} holds at most {longest} pixels a side: use --format png")
     metadata = metadata or Metadata()
     if how.file_format == "tiff":
-        write = partial(tiff.write, compression=how.tiff_compression, metadata=metadata, xmp=xmp)
+        write = partial(tiff_file.write, compression=how.tiff_compression, metadata=metadata, xmp=xmp)
         return _written(write, _with_alpha(pixels, alpha))
     if how.file_format == "png":
         # Pillow needs a copy of the pixels and cannot write 16 bits: from it comes only what is said beside them.
@@ -124,14 +125,14 @@ def encode(
     return buffer.getvalue()
 
 
-def _is_large(pixels: Rows | NDArray[Any]) -> bool:
+def _is_large(pixels: LazyImage | NDArray[Any]) -> bool:
     height, width = pixels.shape[:2]
     return bool(height * width > _IN_MEMORY)
 
 
-def _written(write: Callable[[IO[bytes], Rows | NDArray[Any]], None], pixels: Rows | NDArray[Any]) -> Content:
+def _written(write: Callable[[IO[bytes], LazyImage | NDArray[Any]], None], pixels: LazyImage | NDArray[Any]) -> Content:
     if _is_large(pixels):
-        held = Held()
+        held = SpilledFile()
         try:
             write(held.file, pixels)
         except OSError as error:
@@ -167,7 +168,7 @@ def _options(how: Encoding, metadata: Metadata, xmp: bytes) -> dict[str, Any]:
     return options | {"quality": how.quality, "subsampling": 0, "xmp": xmp}
 
 
-def _with_alpha(pixels: Rows | NDArray[Any], alpha: NDArray[np.uint8] | None) -> Rows | NDArray[Any]:
+def _with_alpha(pixels: LazyImage | NDArray[Any], alpha: NDArray[np.uint8] | None) -> LazyImage | NDArray[Any]:
     if alpha is None:
         return pixels
     dtype: type[np.uint8 | np.uint16] = np.uint16 if pixels.dtype == np.uint16 else np.uint8
@@ -176,4 +177,4 @@ def _with_alpha(pixels: Rows | NDArray[Any], alpha: NDArray[np.uint8] | None) ->
         mask = alpha[top:bottom]
         return np.dstack([pixels[top:bottom], mask.astype(np.uint16) * 257 if dtype == np.uint16 else mask])
 
-    return Rows((*alpha.shape, 4), dtype, compute)
+    return LazyImage((*alpha.shape, 4), dtype, compute)

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from colorize_core.errors import ImageError
-from colorize_core.images import jpeg2000, png_profiles, profiles, tiff_pages
-from colorize_core.images.tiff_directory import SIDEWAYS
+from colorize_core.images import color_management, jpeg2000
+from colorize_core.images.png import text_profiles
+from colorize_core.images.tiff import pages
+from colorize_core.images.tiff.directory import SIDEWAYS
 
-Opened = Image.Image | tiff_pages.Page
+Opened = Image.Image | pages.Page
 for _codec in ("imagecodecs", "tifffile"):
     logging.getLogger(_codec).setLevel(logging.CRITICAL)  # what they log of damage they also raise
 _ORIENTATION = 0x0112  # EXIF tag
@@ -72,8 +74,8 @@ def pixels_of(image: Opened, content: bytes) -> tuple[NDArray[Any], NDArray[np.u
         ImageError: a layout that is not known here.
         Exception: whatever the codecs raise on damage.
     """
-    if isinstance(image, tiff_pages.Page):
-        pixels, alpha = _split(image, *tiff_pages.read(image))
+    if isinstance(image, pages.Page):
+        pixels, alpha = _split(image, *pages.read(image))
     elif is_deep(image, content):
         pixels, alpha = _deep(image, content)
     else:
@@ -119,7 +121,7 @@ def _load(image: Image.Image) -> None:
     """Decodes it: before its orientation is asked for, since what a PNG file says may follow its pixels."""
     image.load()
     if image.format == "PNG":
-        image.info = png_profiles.found_in(image.info) | image.info
+        image.info = text_profiles.found_in(image.info) | image.info
 
 
 def plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -137,7 +139,7 @@ def plain_modes(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         return image.convert("L"), None
     if image.mode == "LAB":
         return _converted(image, ImageCms.createProfile("LAB")), None
-    if image.mode == "CMYK" and profiles.space(image.info.get("icc_profile")) == "CMYK":
+    if image.mode == "CMYK" and color_management.space(image.info.get("icc_profile")) == "CMYK":
         return _of_inks(image), None
     if image.mode in ("P", "CMYK", "YCbCr", "HSV", "RGBX"):
         return image.convert("RGB"), None
@@ -214,7 +216,7 @@ def _deep_jpeg2000(image: Image.Image, content: bytes) -> NDArray[np.uint16]:
 
 
 def _orientation(image: Opened) -> int:
-    if isinstance(image, tiff_pages.Page):
+    if isinstance(image, pages.Page):
         return image.directory.orientation
     try:
         return int(image.getexif().get(_ORIENTATION, 1))

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError
+from colorize_core.models.encoder_names import ENCODERS as ENCODERS
 
 if TYPE_CHECKING:
     import keras
-
-    from colorize_core.recipes import Recipe
 
 BUILDERS = {
     "conv": "colorize_core.models.conv:build",
@@ -21,18 +20,6 @@ BUILDERS = {
     "dense": "colorize_core.models.dense:build",
     "unet": "colorize_core.models.unet:build",
 }
-# Of keras.applications, those whose maps are exact halves: not Inception*, NASNet* and Xception; and one of our own.
-# Written down here, since a recipe is checked without Keras.
-ENCODERS = (
-    *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
-    *(f"DenseNet{layers}" for layers in (121, 169, 201)),
-    *(f"EfficientNetB{size}" for size in range(8)),
-    *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
-    *("MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large"),
-    *(f"ResNet{layers}{version}" for version in ("", "V2") for layers in (50, 101, 152)),
-    *("VGG16", "VGG19"),
-    "EfficientNetLite0",
-)
 _LARGEST = 65_536  # a number in model.settings: a width, a side, a count
 _LONGEST = 32  # a list in model.settings, which has an entry per level of the network
 _DEEPEST = 4  # lists and mappings in each other in model.settings
@@ -125,23 +112,6 @@ def _weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
     repeated = 9 * sum(max(0, int(count) - 1) * width**2 for count, width in zip(counts, widths[1:], strict=False))
     dense = 2 * (side >> min(64, len(widths) - 1)) ** 2 * code * (_ENCODER_CHANNELS if has_encoder else widths[-1])
     return convolutions + repeated + dense + 3 * widths[-1] ** 2
-
-
-def of_recipe(recipe: Recipe) -> keras.Model:
-    """The recipe's model, untrained.
-
-    Raises:
-        RecipeError: as ``build``.
-    """
-    training = recipe.training
-    return build(
-        recipe.model.name,
-        recipe.model.settings,
-        recipe.data.color_space,
-        ab_step=training.ab_step if training.loss == "ab-classification" else None,
-        temperature=training.temperature,
-        encoder=recipe.model.encoder,
-    )
 
 
 def encoder_variables(model: keras.Model, *, frozen: bool) -> list[Any]:

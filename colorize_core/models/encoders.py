@@ -20,9 +20,9 @@ from keras import layers
 from colorize_core import storage
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError, one_line
-from colorize_core.models import ENCODERS
 from colorize_core.models.blocks import MOMENTUM, SYNCHRONIZED
 from colorize_core.models.efficientnet_lite import EfficientNetLite0
+from colorize_core.models.encoder_names import ENCODERS
 
 LEVELS = 5
 _OURS = {"EfficientNetLite0": EfficientNetLite0}

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import Literal, get_args
 
-from colorize_core.color import Floats
-
-if TYPE_CHECKING:
-    import keras
+from colorize_core.networks.interface import Network, Trained
 
 _DEVICE = "/dev/nvidia0"
 Engine = Literal["auto", "onnx", "keras"]
@@ -22,34 +19,6 @@ ENGINES = {
     "onnx": "colorize_core.networks.onnx:OnnxNetwork",
     "keras": "colorize_core.networks.keras:KerasNetwork",
 }
-
-
-class Network(Protocol):
-    """A network that is ready to predict. It may be called by several threads at once.
-
-    Attributes:
-        batch: the number of images in one call at which it is fastest.
-    """
-
-    batch: int
-
-    def __call__(self, inputs: Floats) -> Floats:
-        """Predicts float32 [n, h', w', 2 or 3] from gray or L, float32 [n, h, w, 1]."""
-
-
-class Trained(Protocol):
-    """What an engine opens: a bundle, of which each engine takes its own part."""
-
-    @property
-    def name(self) -> str:
-        """The name for messages."""
-
-    @property
-    def onnx(self) -> bytes:
-        """The network as an ONNX file; b'' if the bundle has none."""
-
-    def model(self) -> keras.Model:
-        """Returns the network as a Keras model."""
 
 
 def open_network(

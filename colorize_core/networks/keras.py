@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from colorize_core.color import Floats
-from colorize_core.networks import Trained
-from colorize_core.quiet import tensorflow_silenced
+from colorize_core.networks.interface import Trained
+from colorize_core.runtime.quiet import tensorflow_silenced
 
 
 class KerasNetwork:

@@ -9,8 +9,8 @@ import onnxruntime
 
 from colorize_core.color import Floats
 from colorize_core.errors import BundleError, one_line
-from colorize_core.local.processors import cpus
-from colorize_core.networks import Trained
+from colorize_core.networks.interface import Trained
+from colorize_core.runtime.local.processors import cpus
 
 _BATCH, _BATCH_ON_GPU = 4, 32  # on CPUs the maps of 4 images stay in the cache: a seventh faster than 32
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"

@@ -13,14 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from colorize_core import __version__, cluster, datasets, storage
+from colorize_core import datasets, storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Chunk, Plan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, OutputError, printable
-from colorize_core.preparation import look, shards
+from colorize_core.preparation import overview, shards
 from colorize_core.preparation.shards import RECORDS, Record, Transform
+from colorize_core.runtime import cluster
+from colorize_core.version import __version__
 
 _PLAN = "plan"  # in RECORDS, until the data set is complete
 _REJECTS_SHOWN = 1000  # in dataset.json; rejected.csv has all
@@ -173,7 +175,7 @@ def _finish(config: PrepareConfig, identity: str, records: list[Record], missing
         first = f": {rejects[0].id}: {rejects[0].message}" if rejects else ""
         raise InputError(f"{config.source} has no image that can be used, {len(rejects)} were rejected{first}")
     storage.write(storage.join(output, REJECTED), _csv(rejects))
-    storage.write(storage.join(output, SAMPLES), look.draw(output, facts))
+    storage.write(storage.join(output, SAMPLES), overview.draw(output, facts))
     content = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     storage.write(storage.join(output, prepared.FACTS), content.encode())
     storage.remove_if_there(storage.join(output, RECORDS))

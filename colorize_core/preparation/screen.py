@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.table import Table
 
 from colorize_core import storage
-from colorize_core.board import Board
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.preparation.prepare import REJECTED, SAMPLES
 from colorize_core.preparation.shards import Record
+from colorize_core.runtime.progress_bar import ProgressBar
 
 
-class PrepareBoard(Board):
+class PrepareProgress(ProgressBar):
     """Shows a preparation while it goes on."""
 
     def __init__(self) -> None:

@@ -16,11 +16,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import storage
-from colorize_core.datasets import prepared
+from colorize_core.datasets import prepared, statistics
 from colorize_core.datasets.rows import Chunk, Reject, Rows
-from colorize_core.images.square import Crop, to_square
-from colorize_core.preparation import statistics
-from colorize_core.preparation.statistics import ChannelSums
+from colorize_core.datasets.statistics import ChannelSums
+from colorize_core.images.resizing import Crop, to_square
 
 RECORDS = "_chunks"
 NEAR_GRAY = "near_gray"

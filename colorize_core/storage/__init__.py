@@ -17,16 +17,16 @@ from typing import IO, Any
 from fsspec.implementations.local import LocalFileSystem
 
 from colorize_core.errors import OutputError, one_line
-from colorize_core.storage import local, patience, remote, stores
-from colorize_core.storage.held import Held
+from colorize_core.storage import local, remote, retry, stores
 from colorize_core.storage.local import replacing
 from colorize_core.storage.remote import Entry
+from colorize_core.storage.spilled_file import SpilledFile
 from colorize_core.storage.stores import SecretError, absolute, is_local, refuse_secrets
 
 __all__ = [
     "Entry",
-    "Held",
     "SecretError",
+    "SpilledFile",
     "absolute",
     "check_writable",
     "children",
@@ -78,7 +78,7 @@ def is_folder(path: str) -> bool:
     info = remote.info_of(path)
     if info is None or info["type"] == "directory":
         return info is not None
-    return patience.patiently(path, lambda: bool(filesystem.isdir(inner)))  # by HTTP each folder is a file, too
+    return retry.patiently(path, lambda: bool(filesystem.isdir(inner)))  # by HTTP each folder is a file, too
 
 
 def look(path: str) -> Entry | None:
@@ -109,7 +109,7 @@ def read_range(path: str, offset: int, size: int) -> bytes:
         try:
             content = bytes(filesystem.cat_file(inner, start=offset, end=offset + size))
         except Exception as error:
-            if patience.status(error) == _BEYOND_THE_END:
+            if retry.status(error) == _BEYOND_THE_END:
                 return b""
             raise
         return content if len(content) <= size else content[offset : offset + size]  # some HTTP servers send all
@@ -125,11 +125,11 @@ def open_file(path: str) -> IO[bytes]:
         file: IO[bytes] = filesystem.open(inner, "rb")
         return file
     return io.BufferedReader(
-        remote.RemoteFile(path, patience.patiently(path, partial(filesystem.open, inner, block_size=_BLOCK)))
+        remote.RemoteFile(path, retry.patiently(path, partial(filesystem.open, inner, block_size=_BLOCK)))
     )
 
 
-def write(path: str, content: bytes | memoryview | Held, workshop: str = "") -> None:
+def write(path: str, content: bytes | memoryview | SpilledFile, temp_dir: str = "") -> None:
     """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError.
 
     Args:
@@ -140,14 +140,14 @@ def write(path: str, content: bytes | memoryview | Held, workshop: str = "") -> 
     filesystem, inner = stores.locate(path)
     if not isinstance(filesystem, LocalFileSystem):
         # An object appears only when it is complete.
-        if isinstance(content, Held):
+        if isinstance(content, SpilledFile):
             put = partial(filesystem.put_file, f"/dev/fd/{content.open()}", inner)  # it has no other name
         else:
             put = partial(filesystem.pipe_file, inner, bytes(content))
-        patience.patiently(path, put)
+        retry.patiently(path, put)
         return
-    with replacing(inner, workshop) as file:
-        file.writelines(content if isinstance(content, Held) else [content])
+    with replacing(inner, temp_dir) as file:
+        file.writelines(content if isinstance(content, SpilledFile) else [content])
 
 
 def create(path: str, content: bytes) -> bool:
@@ -158,7 +158,7 @@ def create(path: str, content: bytes) -> bool:
     filesystem, inner = stores.locate(path)
     try:
         if not isinstance(filesystem, LocalFileSystem):
-            patience.patiently(path, partial(filesystem.pipe_file, inner, content, mode="create"), FileExistsError)
+            retry.patiently(path, partial(filesystem.pipe_file, inner, content, mode="create"), FileExistsError)
             return True
         local.create(inner, content)
     except FileExistsError:
@@ -209,7 +209,7 @@ def remove(path: str) -> None:
     info = remote.info_of(path)
     if info is None:
         raise FileNotFoundError(f"{path}: not found")
-    patience.patiently(path, partial(remote.drop, filesystem, inner, info["type"] == "directory"))
+    retry.patiently(path, partial(remote.drop, filesystem, inner, info["type"] == "directory"))
 
 
 def remove_if_there(path: str) -> None:

@@ -114,13 +114,13 @@ def create(path: str, content: bytes) -> None:
 
 
 @contextmanager
-def replacing(path: str, workshop: str = "") -> Iterator[IO[bytes]]:
+def replacing(path: str, temp_dir: str = "") -> Iterator[IO[bytes]]:
     """A local file to write, which takes the place of ``path`` when the block ends well, and is gone otherwise."""
     folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
-    if workshop:
-        os.makedirs(workshop, exist_ok=True)
-    aside = workshop if workshop and os.stat(workshop).st_dev == os.stat(folder).st_dev else folder
+    if temp_dir:
+        os.makedirs(temp_dir, exist_ok=True)
+    aside = temp_dir if temp_dir and os.stat(temp_dir).st_dev == os.stat(folder).st_dev else folder
     # Not named after the target: a name of 255 bytes leaves no room for a suffix.
     temporary = os.path.join(aside, f".{uuid.uuid4().hex}.partial")
     try:

@@ -17,7 +17,7 @@ from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
-from colorize_core.storage import patience, stores
+from colorize_core.storage import retry, stores
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -45,7 +45,7 @@ def ask(path: str, question: Callable[[Any, str], _T]) -> _T:
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         return question(filesystem, inner)
-    return patience.patiently(path, lambda: question(filesystem, inner))
+    return retry.patiently(path, lambda: question(filesystem, inner))
 
 
 def info_of(path: str) -> Info | None:
@@ -55,7 +55,7 @@ def info_of(path: str) -> Info | None:
         try:
             info: Info = filesystem.info(inner)
         except FileNotFoundError as error:
-            if patience.is_absent(error):
+            if retry.is_absent(error):
                 return None
             raise
         return info
@@ -66,7 +66,7 @@ def info_of(path: str) -> Info | None:
 def list_folder(path: str, filesystem: Any, inner: str) -> list[Info]:
     """What lies directly in a folder of a store, named by ``inner``; nothing where it is gone. Raises OSError."""
     try:
-        infos: list[Info] = patience.patiently(path, partial(filesystem.ls, inner, detail=True))
+        infos: list[Info] = retry.patiently(path, partial(filesystem.ls, inner, detail=True))
     except FileNotFoundError:
         return []
     return [info for info in infos if info["name"].rstrip("/") != inner.rstrip("/")]
@@ -76,7 +76,7 @@ def tree(path: str, filesystem: Any, inner: str) -> list[Info]:
     """All that lies below a folder of a store. Raises OSError."""
     if isinstance(filesystem, AsyncFileSystem) and type(filesystem)._find is not AsyncFileSystem._find:
         # A store's own: few and long listings, whatever the folders.
-        found: Mapping[str, Info] = patience.patiently(path, partial(filesystem.find, inner, detail=True))
+        found: Mapping[str, Info] = retry.patiently(path, partial(filesystem.find, inner, detail=True))
         return list(found.values())
     infos = list_folder(path, filesystem, inner)  # fsspec's own walk leaves out, in silence, what it cannot list
     below = (tree(path, filesystem, info["name"]) for info in infos if info["type"] == "directory")
@@ -114,8 +114,8 @@ class RemoteFile(io.RawIOBase):
             content = self._file.read(len(view))
         except Exception as error:
             if self._is_stream:
-                raise patience.failure(self._path, error) from error
-            content = patience.patiently(self._path, partial(self._file.read, len(view)))
+                raise retry.failure(self._path, error) from error
+            content = retry.patiently(self._path, partial(self._file.read, len(view)))
         view[: len(content)] = content
         return len(content)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from colorize_core.color import ColorSpace, Floats
-from colorize_core.images import square
+from colorize_core.images import resizing
 from colorize_core.recipes import DataSettings
 
 _GAMMA = 0.7  # of the natural logarithm of the steepest gamma: between 1/2 and 2
@@ -52,7 +52,7 @@ def cut(
         part = image[top : top + side, left : left + side]
         if flip and rng.random() < 0.5:
             part = part[:, ::-1]
-        parts.append(square.resize(np.ascontiguousarray(part), (crop, crop)))
+        parts.append(resizing.resize(np.ascontiguousarray(part), (crop, crop)))
     out = np.stack(parts)
     return out[..., :1], out[..., 1:]
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from colorize_core.color import Floats
 from colorize_core.models import classes
+from colorize_core.preprocessing import pairs
 from colorize_core.recipes import Recipe
-from colorize_core.training import augmentation, pairs
+from colorize_core.training import augmentation
 
 if TYPE_CHECKING:
     import ray.data

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from colorize_core import allocator
+from colorize_core.runtime import allocator
 
 
 def set_up(*, use_gpu: bool, cpus: float, is_alone: bool) -> bool:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from colorize_core import bundle, models
 from colorize_core.color import Floats
 from colorize_core.recipes import Recipe
+from colorize_core.recipes.network import build_model
 from colorize_core.training.averaging import Average
 from colorize_core.training.batches import Batch
 from colorize_core.training.checkpoints import Arrays
@@ -58,7 +59,7 @@ class Learner:
         self._strategy = strategy
         self._gan = settings.gan
         with strategy.scope():
-            self.model = models.of_recipe(recipe)
+            self.model = build_model(recipe)
             encoder: list[Any] = []
             if recipe.model.encoder:
                 models.load_encoder(self.model, recipe.model.encoder, recipe.model.encoder_weights)
@@ -78,10 +79,10 @@ class Learner:
                     self._parts.append((optimizer, variables))
             self._networks = {"model": self.model}
             if self._gan:
-                judge = adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3)
+                discriminator = adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3)
                 optimizer = keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1)
-                self._networks["discriminator"] = judge
-                self._parts.append((optimizer, judge.trainable_variables))
+                self._networks["discriminator"] = discriminator
+                self._parts.append((optimizer, discriminator.trainable_variables))
             for optimizer, variables in self._parts:
                 optimizer.build(variables)
             self._class_weights = _equal_weights(recipe)
@@ -223,19 +224,19 @@ class Learner:
         from colorize_core.training import adversarial, losses
 
         replicas = self._strategy.num_replicas_in_sync
-        judge = self._networks["discriminator"]
-        *own, judge_variables = [changed for _, changed in self._parts]
+        discriminator = self._networks["discriminator"]
+        *own, discriminator_variables = [changed for _, changed in self._parts]
         with tf.GradientTape() as tape, tf.GradientTape() as judging:
             prediction, criticized = self._judged(inputs, training=True)
             target = losses.match_resolution(targets, prediction)
             seen = losses.match_resolution(inputs, prediction)
             pixel_loss = self._criterion(target, criticized) / replicas
-            judged = judge([seen, prediction], training=True)
+            judged = discriminator([seen, prediction], training=True)
             loss = pixel_loss + self._gan * adversarial.generator_loss(judged) / replicas
-            apart = judge([seen, tf.stop_gradient(prediction)], training=True)
-            true = judge([seen, target], training=True)
-            judge_loss = adversarial.discriminator_loss(true, apart) / replicas
-        self._apply([*tape.gradient(loss, own), judging.gradient(judge_loss, judge_variables)])
+            apart = discriminator([seen, tf.stop_gradient(prediction)], training=True)
+            true = discriminator([seen, target], training=True)
+            discriminator_loss = adversarial.discriminator_loss(true, apart) / replicas
+        self._apply([*tape.gradient(loss, own), judging.gradient(discriminator_loss, discriminator_variables)])
         return pixel_loss
 
     def _apply(self, gradients: list[list[tf.Tensor]]) -> None:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from colorize_core.color import Floats
 from colorize_core.errors import UserError, one_line
-from colorize_core.evaluation import pictures, saturation
-from colorize_core.images import png
+from colorize_core.evaluation import saturation
+from colorize_core.images import contact_sheet, png
+from colorize_core.preprocessing import pairs
 from colorize_core.recipes import Recipe
-from colorize_core.training import batches, checkpoints, hardware, pace, pairs
+from colorize_core.training import batches, checkpoints, hardware, pace
 from colorize_core.training.checkpoints import Arrays, History, State
 from colorize_core.training.messages import Entered, Verdict
 from colorize_core.training.model_check import build_learner
@@ -241,4 +242,4 @@ def _samples(learner: Learner, batch: batches.Batch, recipe: Recipe) -> bytes:
         rows.append(
             [pairs.from_pair(inputs[i], colors, recipe.data.color_space) for colors in (nothing, targets[i], made[i])]
         )
-    return pictures.grid([[png.encode(image) for image in row] for row in rows])
+    return contact_sheet.grid([[png.encode(image) for image in row] for row in rows])

@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colorize_core import conversion, models, storage
+from colorize_core import storage
 from colorize_core.errors import ColorizeError
+from colorize_core.networks import conversion
 from colorize_core.recipes import Recipe
+from colorize_core.recipes.network import build_model
 from colorize_core.training.checkpoints import State
 
 _WEIGHTS, _ONNX, _FACTS = "model.keras", "model.onnx", "model.json"
@@ -40,7 +42,7 @@ class Package:
 
         A network that cannot be converted still makes a bundle, which runs through Keras: the training is not lost.
         """
-        model = models.of_recipe(recipe)
+        model = build_model(recipe)
         for variable, name in zip(model.variables, sorted(state.best), strict=True):
             variable.assign(state.best[name])
         if (gain := recipe.training.color_gain) != 1:

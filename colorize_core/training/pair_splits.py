@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import cluster, datasets, placement
+from colorize_core import datasets
+from colorize_core.datasets import statistics
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
-from colorize_core.evaluation.rows import Batch, RayRows, Stage
-from colorize_core.preparation import statistics
+from colorize_core.evaluation.row_sources import Batch, RayRows, Stage
 from colorize_core.recipes import Recipe
-from colorize_core.training import pairs
+from colorize_core.runtime import cluster, placement
+from colorize_core.training import pair_rows
 
 if TYPE_CHECKING:
     import ray.data
@@ -82,7 +83,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
     rows.context.execution_options.preserve_order = True  # one seed, one order, whichever task ends first
-    made = rows.map_batches(pairs.pair_batch, batch_size=None, fn_kwargs=settings, **beside).materialize()
+    made = rows.map_batches(pair_rows.pair_batch, batch_size=None, fn_kwargs=settings, **beside).materialize()
     # One look at all rows, here: each question to Ray Data would start processes of its own.
     columns = ["id", "reason", "message", "checksum", "chroma"]
     looked = made.map_batches(_select, batch_size=None, fn_kwargs={"columns": columns}, **beside).to_pandas()

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.table import Table
 
-from colorize_core.board import Board
 from colorize_core.evaluation.screen import show_judgement
+from colorize_core.runtime.progress_bar import ProgressBar
 from colorize_core.training.checkpoints import History
 from colorize_core.training.pace import Moment
 from colorize_core.training.trainer import TrainingRun
@@ -18,7 +18,7 @@ from colorize_core.training.tuning import TuningRun
 _REJECTS_SHOWN = 5
 
 
-class EpochBoard(Board):
+class EpochProgress(ProgressBar):
     """A bar for the epoch that goes on, a line for each that is done, and a table at the end."""
 
     def __init__(self, epochs: int) -> None:
@@ -87,7 +87,7 @@ def _left(seconds: float) -> str:
     return f"{seconds / 60:.0f} min left" if seconds >= 90 else f"{seconds:.0f} s left"
 
 
-class TrialBoard(Board):
+class TrialProgress(ProgressBar):
     """A bar for each epoch that goes on, a line for each that is done, and a table of the trials at the end."""
 
     def __init__(self, trials: int, epochs: int) -> None:

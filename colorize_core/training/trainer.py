@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import bundle, cluster, datasets, placement, storage
+from colorize_core import bundle, datasets, storage
 from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_line, printable
-from colorize_core.evaluation import pictures
-from colorize_core.evaluation.judge import judge
-from colorize_core.evaluation.rows import RayRows
-from colorize_core.evaluation.score import PICTURES, Contestant, Match
+from colorize_core.evaluation.comparison import measure_candidates
+from colorize_core.evaluation.row_sources import RayRows
+from colorize_core.evaluation.score import PICTURES, Candidate, Comparison
 from colorize_core.evaluation.survey import Survey, survey
+from colorize_core.images import contact_sheet
 from colorize_core.recipes import Recipe
+from colorize_core.runtime import cluster, placement
 from colorize_core.training import batches, checkpoints, curves, loop, model_check, pair_splits
 from colorize_core.training.checkpoints import History
 from colorize_core.training.pace import OnMoment, ignore
@@ -34,7 +35,7 @@ from colorize_core.training.progress import Listener, OnEpoch, Progress
 if TYPE_CHECKING:
     import ray.data
 
-    from colorize_core.training.group import Group
+    from colorize_core.training.worker_group import Group
 
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of a run that goes on
 _PATIENCE = 8.0  # seconds from the start of the workers: the cluster may have to grow for them
@@ -162,20 +163,20 @@ def leave_bundle(
     [vivid_gain] = [row["vivid_gain"] for row in history if row["epoch"] == best]
     vivid_gain = round(vivid_gain / recipe.training.color_gain, 2)  # measured before the weights had that
     made = bundle.Bundle.create(recipe, package.weights, vivid_gain, {**facts, **done}, package.onnx, package.converted)
-    contestant = Contestant(made.name, made, made.saturation)
-    match = Match([contestant], tested.mean_ab, own_scales=False)
-    judged = judge(tested.measurable(RayRows(test)), match, keep_pictures=tested.samples())
-    made = made.with_metrics(judged.facts())
-    names = [*PICTURES, *contestant.rows]
-    samples = [[shown[name] for name in names] for _, shown in sorted(judged.pictures.items())]
+    candidate = Candidate(made.name, made, made.saturation)
+    comparison = Comparison([candidate], tested.mean_ab, own_scales=False)
+    measured = measure_candidates(tested.measurable(RayRows(test)), comparison, keep_pictures=tested.samples())
+    made = made.with_metrics(measured.facts())
+    names = [*PICTURES, *candidate.rows]
+    samples = [[shown[name] for name in names] for _, shown in sorted(measured.pictures.items())]
     files = {
         "history.csv": loop.write_history(history),
         bundle.CURVES: curves.draw(history),
-        "samples.png": pictures.grid(samples, names),
+        "samples.png": contact_sheet.grid(samples, names),
         **curves.tensorboard(history),
         **(extras or {}),
     }
-    made.save(output, files)
+    bundle.save_bundle(made, output, files)
     return made
 
 
@@ -258,13 +259,13 @@ class _Fit:
     def _start(self) -> Group:
         from ray.train import FailureConfig, RunConfig, ScalingConfig
 
-        from colorize_core.training.group import Group
-        from colorize_core.training.peers import Peers
+        from colorize_core.training.tf_config import TFConfigBackend
+        from colorize_core.training.worker_group import Group
 
         scaling = self._scaling
         group = Group(
             loop.train_worker,
-            backend_config=Peers(),
+            backend_config=TFConfigBackend(),
             train_loop_config={
                 "recipe": model_check.reachable(self._recipe).model_dump(),
                 "use_gpu": scaling.use_gpu,

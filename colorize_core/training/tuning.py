@@ -19,11 +19,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from colorize_core import bundle, cluster, datasets, placement, storage
+from colorize_core import bundle, datasets, storage
 from colorize_core.errors import ColorizeError, InputError, RecipeError, one_line, printable
-from colorize_core.evaluation.rows import RayRows
+from colorize_core.evaluation.row_sources import RayRows
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
+from colorize_core.runtime import cluster, placement
 from colorize_core.training import batches, checkpoints, curves, hardware, loop, model_check, pair_splits, trainer
 from colorize_core.training.checkpoints import History, State
 from colorize_core.training.pace import Moment

@@ -21,9 +21,10 @@ import numpy as np
 from PIL import Image
 from skimage import color, data, transform
 
-from colorize_core import Archive, ArchiveConfig, load_bundle
-from colorize_core.inference import network_size
-from colorize_core.runner import RUNNERS, RunnerName
+from colorize_core import ArchiveConfig, ArchiveJob, load_bundle
+from colorize_core.archiving.run import run
+from colorize_core.preprocessing.network_size import network_size
+from colorize_core.runtime.runner import RUNNERS, RunnerName
 
 
 def make_photographs(folder: Path, count: int, width: int, height: int) -> None:
@@ -63,9 +64,9 @@ def archive_run(folder: Path, output: Path, runner: RunnerName) -> tuple[float, 
     """Images per second of the archive job in steady state, and the seconds before its first result."""
     started = time.perf_counter()
     finished: list[float] = []
-    archive = Archive(ArchiveConfig(str(folder), str(output), runner=runner))
-    with archive.locked(print) as lock:
-        archive.run(archive.plan(), lock, lambda row: finished.append(time.perf_counter()))
+    job = ArchiveJob(ArchiveConfig(str(folder), str(output), runner=runner))
+    with job.locked(print) as lock:
+        run(job, job.plan(), lock, lambda row: finished.append(time.perf_counter()))
     first = finished[0]
     later = sum(moment > first + 0.01 for moment in finished)  # rows of the first task come together
     return later / (finished[-1] - first), first - started

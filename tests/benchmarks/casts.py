@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from skimage import data
 
 from colorize_core import Colorizer, color, load_bundle
-from colorize_core.evaluation import pictures
-from colorize_core.images import decode, png
+from colorize_core.images import contact_sheet, decode, png
 
 Image = NDArray[np.uint8]
 _MOUNT = 0.12  # of the short side, around the photograph
@@ -129,7 +128,7 @@ def write_sheet(path: Path, colorizer: Colorizer) -> None:
             pixels = change(np.asarray(PIL.Image.fromarray(getattr(data, name)()).convert("L")))
             row += [png.encode(pixels), png.encode(np.asarray(colorizer.colorize(pixels)))]
         rows.append(row)
-    sheet = PIL.Image.open(io.BytesIO(pictures.grid(rows, ("scan", "colorized") * 4)))
+    sheet = PIL.Image.open(io.BytesIO(contact_sheet.grid(rows, ("scan", "colorized") * 4)))
     sheet.resize((sheet.width // 2, sheet.height // 2), PIL.Image.Resampling.LANCZOS).save(path, quality=88)
 
 

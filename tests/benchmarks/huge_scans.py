@@ -27,7 +27,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from colorize_core import Archive, ArchiveConfig
+from colorize_core import ArchiveConfig, ArchiveJob
+from colorize_core.archiving.run import run
 from tests.benchmarks.archive_throughput import make_photographs
 
 KINDS = {
@@ -86,9 +87,9 @@ def ordinary_seconds(folder: Path, output: Path) -> float:
         if "-huge-" not in str(getattr(row, "source", "")):
             finished.append(time.perf_counter())
 
-    archive = Archive(ArchiveConfig(str(folder), str(output)))
-    with archive.locked(print) as lock:
-        archive.run(archive.plan(), lock, note)
+    job = ArchiveJob(ArchiveConfig(str(folder), str(output)))
+    with job.locked(print) as lock:
+        run(job, job.plan(), lock, note)
     return finished[-1] - finished[0]
 
 

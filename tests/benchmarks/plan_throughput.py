@@ -16,8 +16,9 @@ from datetime import datetime, timezone
 
 import pyarrow as pa
 
-from colorize_core.archive import parts, plan
-from colorize_core.archive.spool import Spool
+from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.planning import plan
+from colorize_core.archiving.spool import Spool
 
 _AT_ONCE = 1 << 15
 _DONE = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -46,7 +47,7 @@ def names(count: int) -> Iterator[list[str]]:
 
 def listing(count: int) -> Spool:
     """As ``source.list_sources`` gives it."""
-    spool = Spool(parts.SCHEMA)
+    spool = Spool(photographs.SCHEMA)
     for part in names(count):
         paths = [f"/archive/{name}" for name in part]
         columns = {
@@ -58,7 +59,7 @@ def listing(count: int) -> Spool:
             "size": [2_000_000] * len(part),
             "fingerprint": ["2000000-1767225600000000000"] * len(part),
         }
-        spool.append(pa.table(columns, parts.SCHEMA))
+        spool.append(pa.table(columns, photographs.SCHEMA))
     return spool
 
 

@@ -24,10 +24,11 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from colorize_core import Archive, ArchiveConfig, storage
-from colorize_core.archive import predict, run
-from colorize_core.archive.plan import Plan
-from colorize_core.predictor import Networks, Predictor
+from colorize_core import ArchiveConfig, ArchiveJob, storage
+from colorize_core.archiving.planning.plan import Plan
+from colorize_core.archiving.run import _finish, run
+from colorize_core.archiving.stages import predict
+from colorize_core.inference.predictor import Networks, Predictor
 from tests.benchmarks import plan_throughput
 from tests.benchmarks.archive_throughput import make_photographs
 from tests.support import s3_server
@@ -42,13 +43,13 @@ _FILES_PER_TASK = 256  # of so many
 
 def core_seconds(scans: Path, out: Path) -> dict[str, float]:
     """Processor seconds of this process a photograph, by stage; the first tasks warm up and do not count."""
-    archive = Archive(ArchiveConfig(str(scans), str(out), file_format="parquet", report=False))
+    job = ArchiveJob(ArchiveConfig(str(scans), str(out), file_format="parquet", report=False))
     spent = {"read": 0.0, "predict": 0.0, "finish": 0.0}
-    with archive.locked(print) as lock:
-        planned = archive.plan()
-        finish = run._finish(archive, planned, lock)
-        read = predict.Read(archive.bundle.recipe, False, archive.output, archive.run_id)
-        network = Predictor(Networks([archive.bundle], archive.gain), predict.predict, 1)
+    with job.locked(print) as lock:
+        planned = job.plan()
+        finish = _finish(job, planned, lock)
+        read = predict.Read(job.bundle.recipe, False, job.output, job.run_id)
+        network = Predictor(Networks([job.bundle], job.gain), predict.predict, 1)
         counted = 0
         for number, task in enumerate(planned.tasks()):
             clock = [time.process_time()]
@@ -76,11 +77,9 @@ def driver_seconds(folder: Path) -> float:
     for number in range(_QUICK):
         (broken / f"{number:05d}.png").write_bytes(b"no photograph")
     clock: list[tuple[float, float]] = []
-    archive = Archive(
-        ArchiveConfig(str(broken), str(folder / "out"), file_format="parquet", report=False, runner="ray")
-    )
-    with archive.locked(print) as lock, patch.object(Plan, "files_per_task", _FILES_PER_TASK):
-        archive.run(archive.plan(), lock, lambda row: clock.append((time.process_time(), time.perf_counter())))
+    job = ArchiveJob(ArchiveConfig(str(broken), str(folder / "out"), file_format="parquet", report=False, runner="ray"))
+    with job.locked(print) as lock, patch.object(Plan, "files_per_task", _FILES_PER_TASK):
+        run(job, job.plan(), lock, lambda row: clock.append((time.process_time(), time.perf_counter())))
     (began, began_at), (ended, ended_at) = clock[0], clock[-1]
     print(f"driver: {len(clock) / (ended_at - began_at):.0f} unreadable files a second, {ended - began:.1f} s")
     return (ended - began) / len(clock)

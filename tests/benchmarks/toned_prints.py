@@ -23,7 +23,7 @@ from PIL import Image
 from scipy.optimize import minimize
 
 from colorize_core import color
-from colorize_core.images import decode, toned
+from colorize_core.images import color_detection, decode
 
 _STRENGTH = np.array([0.3, 0.8, 1, 0.8, 0.4])  # of chroma, from black to paper
 Pixels = NDArray[np.uint8]
@@ -109,16 +109,21 @@ def main() -> None:
             continue  # gray, among the color photographs
         for kind, make in kinds.items():
             made = make(rgb, dice)
-            seen[kind][digests[path][-1] % 2].append(toned.measures(made))
+            seen[kind][digests[path][-1] % 2].append(color_detection.measures(made))
             if len(sheet) < 8 * len(kinds):
                 sheet.append(cv2.resize(made, (160, 160)))
     weights = fit(np.vstack([seen[tone][0] for tone in _TONES]), np.vstack([seen[kind][0] for kind in list(kinds)[:2]]))
-    print("fitted:", np.round(weights, 2), "shipped:", toned._WEIGHTS, toned._BIAS)
+    print("fitted:", np.round(weights, 2), "shipped:", color_detection._WEIGHTS, color_detection._BIAS)
     for kind in kinds:
         held_out = np.vstack(seen[kind][1])
-        odds = {"shipped": held_out @ toned._WEIGHTS + toned._BIAS, "fitted": held_out @ weights[:-1] + weights[-1]}
+        odds = {
+            "shipped": held_out @ color_detection._WEIGHTS + color_detection._BIAS,
+            "fitted": held_out @ weights[:-1] + weights[-1],
+        }
         wrong = {
-            name: (values > toned._THRESHOLD if kind in _TONES else values <= toned._THRESHOLD).mean()
+            name: (
+                values > color_detection._THRESHOLD if kind in _TONES else values <= color_detection._THRESHOLD
+            ).mean()
             for name, values in odds.items()
         }
         print(f"{kind}: {len(held_out)}, told wrongly {wrong['shipped']:.1%} (fitted here {wrong['fitted']:.1%})")

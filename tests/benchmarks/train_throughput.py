@@ -21,8 +21,9 @@ import numpy as np
 
 from colorize_core import datasets
 from colorize_core.datasets.splits import SplitRule
+from colorize_core.preprocessing.pairs import to_pair
 from colorize_core.recipes import Recipe, load_recipe
-from colorize_core.training.pairs import to_pair
+from colorize_core.recipes.network import build_model
 from colorize_core.training.trainer import train
 from tests.benchmarks.prepare_throughput import make_cifar
 
@@ -38,12 +39,10 @@ def fit(recipe: Recipe, data: Path, answer: multiprocessing.Queue[float]) -> Non
     """Puts images per second of ``Model.fit`` over all epochs but the first."""
     import keras
 
-    from colorize_core import models
-
     plan = datasets.plan(f"cifar10:{data}", SplitRule(wanted=["train"]))
     rgb = np.concatenate([np.asarray(rows.rgb) for chunk in plan.chunks for rows in chunk()])
     inputs, targets = to_pair(rgb, recipe.data.gray, recipe.data.color_space)
-    model = models.of_recipe(recipe)
+    model = build_model(recipe)
     settings = recipe.training
     model.compile(keras.optimizers.AdamW(settings.learning_rate, weight_decay=settings.weight_decay), settings.loss)
     steps = len(rgb) // settings.batch_size

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive import ledger
+from colorize_core.archiving.state import ledger
 from jobs import submit
 from tests.support.ray_cluster import Cluster
 

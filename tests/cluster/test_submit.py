@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from colorize_core.archive import ledger
+from colorize_core.archiving.state import ledger
 from jobs.exits import DONE, FAILED, TOO_MANY_FAILED, USAGE
 from tests.support.ray_cluster import Cluster
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
 
-from colorize_core.archive import ledger
+from colorize_core.archiving.state import ledger
 from colorize_core.errors import printable
 from jobs.exits import DONE, INTERRUPTED, TOO_MANY_FAILED, USAGE
 from tests.support.archive_job import archive, lightness, load, results, runs

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorize_core.archive import ledger
-from colorize_core.local import memory
+from colorize_core.archiving.state import ledger
+from colorize_core.runtime.local import memory
 from jobs.exits import DONE, FAILED, TOO_MANY_FAILED
 from tests.support import kills
 from tests.support.archive_job import results
@@ -115,7 +115,7 @@ def test_inputs_that_vanish_or_change_under_the_run(scans: Path, tmp_path: Path)
 CRASHING = """
 import mmap, os, time
 from colorize_core.images import decode
-from colorize_core.local import memory
+from colorize_core.runtime.local import memory
 whole = decode.read_photograph
 def read_photograph(content, frame=0, **how):
     if len(content) == {size}:

@@ -19,8 +19,8 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from colorize_core import load_bundle
-from colorize_core.archive import ledger
-from colorize_core.images.provenance import is_ours
+from colorize_core.archiving.state import ledger
+from colorize_core.images.metadata.provenance import is_ours
 from jobs.exits import DONE, TOO_MANY_FAILED
 from tests.support.archive_job import archive, lightness, load, results, runs
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core import storage
-from colorize_core.archive import ledger
+from colorize_core.archiving.state import ledger
 from jobs.exits import DONE, TOO_MANY_FAILED, USAGE
 from tests.support.archive_job import archive, results, runs
 from tests.support.s3_server import S3
@@ -258,7 +258,7 @@ def test_what_others_left_in_output_or_took_from_it(
 
 def test_a_lock_in_s3(archive_dir: Path, bucket: str, s3_server: S3, capsys: pytest.CaptureFixture[str]) -> None:
     """moto's server refuses to create an object twice, as Amazon's does."""
-    from colorize_core.archive.lock import Holder, Lock
+    from colorize_core.archiving.state.lock import Holder, Lock
 
     first = Lock(f"{bucket}/out", Holder.me("first"))
     with first.held(print):

@@ -19,9 +19,10 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio
 
 from colorize_core import Colorizer, color, load_bundle
+from colorize_core.bundle import save_bundle
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.images import square
-from colorize_core.inference import network_size
+from colorize_core.images import resizing
+from colorize_core.preprocessing.network_size import network_size
 from jobs.cli import group
 from jobs.exits import DONE, USAGE, status_of
 
@@ -60,7 +61,7 @@ def _in_test(name: str) -> str:
 def report(tmp_path_factory: pytest.TempPathFactory, color_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("report") / "report"
     copy = tmp_path_factory.mktemp("bundles") / "mine"
-    load_bundle("default").save(str(copy), {})
+    save_bundle(load_bundle("default"), str(copy), {})
     assert evaluate("default", copy, f"folder:{color_dir}", folder, "--split=test", "--split=val") == DONE
     return folder
 
@@ -103,11 +104,11 @@ def test_means_are_those_of_the_rows_and_every_table_has_the_baselines(report: P
         rows = list(csv.DictReader(file))
     assert list(facts["splits"]) == ["test", "val"]
     assert [each["label"] for each in facts["bundles"]] == ["default", "mine"]  # both have one recipe's name
-    for split, judged in facts["splits"].items():
+    for split, measured in facts["splits"].items():
         mine = [row for row in rows if row["split"] == split]
-        assert judged["images"] == len(mine) > 0
-        assert list(judged["tables"]) == ["full", "as default sees it", "as mine sees it"]
-        for scale, table in judged["tables"].items():
+        assert measured["images"] == len(mine) > 0
+        assert list(measured["tables"]) == ["full", "as default sees it", "as mine sees it"]
+        for scale, table in measured["tables"].items():
             assert list(table)[:2] == ["gray copy", "mean chroma"]
             for row, figures in table.items():
                 for metric, bounds in figures.items():
@@ -115,8 +116,8 @@ def test_means_are_those_of_the_rows_and_every_table_has_the_baselines(report: P
                     assert bounds["mean"] == pytest.approx(np.nanmean(values), rel=1e-5, abs=1e-9)
                     assert bounds["low"] <= bounds["mean"] + 1e-9
                     assert bounds["mean"] <= bounds["high"] + 1e-9
-        assert judged["tables"]["full"]["default faithful"] == judged["tables"]["full"]["mine faithful"]
-        assert judged["tables"]["full"]["gray copy"]["colorfulness"]["mean"] == 0
+        assert measured["tables"]["full"]["default faithful"] == measured["tables"]["full"]["mine faithful"]
+        assert measured["tables"]["full"]["gray copy"]["colorfulness"]["mean"] == 0
 
 
 def test_own_resolution_is_that_of_the_network(report: Path, color_dir: Path) -> None:
@@ -125,9 +126,9 @@ def test_own_resolution_is_that_of_the_network(report: Path, color_dir: Path) ->
         truth = np.asarray(Image.open(color_dir / name))
         width, height = network_size(recipe, truth.shape[1], truth.shape[0])
         assert (width, height) == (160, 128)
-        gray = square.resize(np.rint(255 * color.gray(truth, "luminance")).astype(np.uint8), (width, height))
+        gray = resizing.resize(np.rint(255 * color.gray(truth, "luminance")).astype(np.uint8), (width, height))
         copy = np.stack([gray] * 3, axis=-1)
-        expected = peak_signal_noise_ratio(square.resize(truth, (width, height)), copy)
+        expected = peak_signal_noise_ratio(resizing.resize(truth, (width, height)), copy)
         assert row["as default sees it/gray copy/psnr"] == pytest.approx(expected, abs=1e-3)
 
 
@@ -156,7 +157,7 @@ def test_a_bundle_that_colors_at_random_is_called_that(
 
     bundle = load_bundle("default")
     wild = replace(bundle, saturation={"faithful": 1.0, "vivid": 10.0})  # every color is far too strong
-    wild.save(str(tmp_path / "wild"), {})
+    save_bundle(wild, str(tmp_path / "wild"), {})
     assert evaluate(tmp_path / "wild", f"folder:{color_test_dir}", tmp_path / "r") == DONE
     assert "unet-lite vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
     page = (tmp_path / "r" / "report.html").read_text()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from colorize_core import bundle, load_bundle
+from colorize_core.bundle import save_bundle
 from jobs.cli import group
 from jobs.exits import USAGE, status_of
 
@@ -64,7 +65,7 @@ def test_a_bundle_of_format_1_becomes_one_of_format_2(tmp_path: Path) -> None:
     from dataclasses import replace
 
     old = replace(load_bundle("default"), onnx=b"", converted={})
-    old.save(str(tmp_path / "old"), {"history.csv": b"epoch\n", "MODEL_CARD.md": b"# written by hand\n"})
+    save_bundle(old, str(tmp_path / "old"), {"history.csv": b"epoch\n", "MODEL_CARD.md": b"# written by hand\n"})
     assert not (tmp_path / "old" / "model.onnx").exists()
     done = export(str(tmp_path / "old"), str(tmp_path / "new"), "--format", "bundle")
     assert (done.returncode, done.stderr) == (0, "")

@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorize_core.images.provenance import is_ours
+from colorize_core.images.metadata.provenance import is_ours
 from jobs.cli import group
 from jobs.exits import DONE, TOO_MANY_FAILED, USAGE, status_of
 from tests.support.archive_job import archive, lightness, load

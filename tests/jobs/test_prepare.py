@@ -23,10 +23,10 @@ from colorize_core import datasets, load_bundle, load_pairs
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import Plan, Rows
 from colorize_core.datasets.splits import SplitRule
+from colorize_core.datasets.statistics import fingerprint
 from colorize_core.images import decode
-from colorize_core.images.square import to_square
-from colorize_core.preparation.statistics import fingerprint
-from colorize_core.training.pairs import to_pair
+from colorize_core.images.resizing import to_square
+from colorize_core.preprocessing.pairs import to_pair
 from jobs import train
 from jobs.exits import DONE, FAILED, INTERRUPTED, USAGE, status_of
 from jobs.prepare import command

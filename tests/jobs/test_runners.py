@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from colorize_core.archive import ledger, runners
-from colorize_core.archive.runners import is_local
+from colorize_core.archiving import runners
+from colorize_core.archiving.runners import is_local
+from colorize_core.archiving.state import ledger
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import DEADLY
-from colorize_core.runner import RunnerName
+from colorize_core.runtime.runner import RunnerName
 from jobs.cli import group
 from jobs.exits import DONE, TOO_MANY_FAILED, status_of
 from tests.support.archive_job import archive, results

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core import storage
-from colorize_core.archive import ledger
-from colorize_core.storage import patience, stores
+from colorize_core.archiving.state import ledger
+from colorize_core.storage import retry, stores
 from jobs import archive, prepare
 from jobs.exits import DONE, FAILED, USAGE, status_of
 from tests.support.s3_server import KEY, S3, SECRET, Connect, Faults, faulty_proxy
@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_bucket_is_said_in_one_line(
         assert run(scans, f"{bucket}/out") in (USAGE, FAILED)
         [line] = error_lines(capsys)
         assert scans in line
-    monkeypatch.setattr(patience, "_PATIENCE", 2.0)
+    monkeypatch.setattr(retry, "_PATIENCE", 2.0)
     monkeypatch.setattr(stores, "_ATTEMPTS", 2)
     s3("http://127.0.0.1:9")
     started = time.monotonic()

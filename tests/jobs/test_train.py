@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_core import Colorizer, load_bundle, models
+from colorize_core import Colorizer, load_bundle
 from colorize_core.evaluation import metrics
+from colorize_core.recipes.network import build_model
 from jobs import archive
 from jobs.exits import DONE, INTERRUPTED, USAGE, status_of
 from jobs.train import command
@@ -152,7 +153,7 @@ def test_one_step_of_two_workers_leaves_the_weights_of_one(cifar_dir: Path, tmp_
         assert status_of(command, call) == DONE
         weights.append(load_bundle(str(bundle)).model().get_weights())
     keras.utils.set_random_seed(0)  # the recipe's: where both began
-    before = models.of_recipe(load_bundle(str(bundle)).recipe).get_weights()
+    before = build_model(load_bundle(str(bundle)).recipe).get_weights()
     assert max(np.abs(after - old).max() for after, old in zip(weights[0], before, strict=True)) > 5e-5
     for one, two in zip(*weights, strict=True):
         np.testing.assert_allclose(two, one, atol=1e-5, rtol=0)
@@ -192,8 +193,8 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
         (["unet-lab", f"folder:{unreadable}", out], "split test of DATA has no color image that can be read"),
         (["unet-lab", good, out, "--set=model.settings.depth=3"], "model.settings of unet"),
         (["unet-lab", good, out, "--set=model.settings.batch_norm=no thanks"], "batch_norm is 'no thanks'"),
-        (["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"], "cannot be built for images of"),
-        (["unet-lab", good, out, "--set=model.multiple=2"], "for images of 2 pixels"),
+        (["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"], "makes 8 x 8 x 2 of images of 12 x 12"),
+        (["unet-lab", good, out, "--set=model.multiple=2"], "of 2 x 2"),
         (["unet-lab", good, taken], "did not make"),
         (["unet-lab", good, out, "--batch-size=500"], "need at least 500 (training.batch_size)"),
     ):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import rgb2lab
 
-from colorize_core.archive import ledger
+from colorize_core.archiving.state import ledger
 from colorize_core.images.decode import read_photograph
 from jobs.archive import command
 from jobs.exits import TOO_MANY_FAILED, status_of

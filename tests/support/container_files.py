@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.containers import list_members
 from colorize_core.errors import InputError
+from colorize_core.storage.containers import list_members
 
 Files = dict[str, bytes]
 

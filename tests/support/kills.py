@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from colorize_core.archive import ledger
+from colorize_core.archiving.state import ledger
 from tests.support.processes import marked
 
 Kill = Callable[[subprocess.Popen[str], str], bool]
@@ -27,7 +27,7 @@ def driver(job: subprocess.Popen[str], mark: str) -> bool:
 
 def child(job: subprocess.Popen[str], mark: str) -> bool:
     """The process that does the work of the local runner."""
-    return _kill_one(mark, b"colorize_core.local.worker")
+    return _kill_one(mark, b"colorize_core.runtime.local.worker")
 
 
 def actor(job: subprocess.Popen[str], mark: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from colorize_core.archive.source import list_sources
+from colorize_core.archiving.inputs.listing import list_sources
 
 
 def rows_of(location: str) -> list[dict[str, Any]]:

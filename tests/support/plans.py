@@ -8,12 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from colorize_core.archive import ledger, parts, plan
-from colorize_core.archive.ledger import LedgerRow
-from colorize_core.archive.plan import Plan, Request, make_plan
-from colorize_core.archive.spool import Spool
+from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.planning import plan
+from colorize_core.archiving.planning.plan import Plan, Request, make_plan
+from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.state import ledger
+from colorize_core.archiving.state.ledger import LedgerRow
 
-Row = dict[str, Any]  # of parts.SCHEMA
+Row = dict[str, Any]  # of photographs.SCHEMA
 Rows = dict[str, LedgerRow]
 MakeRow = Callable[..., LedgerRow]
 BUNDLE, SETTINGS = "ab" * 32, "format=png"  # those of make_row
@@ -30,9 +32,9 @@ def listed(*names: str) -> list[Row]:
 
 
 def plan_of(sources: Sequence[Row], done: Rows | Sequence[LedgerRow] = (), **changes: Any) -> Plan:
-    there = Spool(parts.SCHEMA)
+    there = Spool(photographs.SCHEMA)
     for row in random.Random(0).sample(sources, len(sources)):  # noqa: S311 - the order of a listing is no one's business
-        there.append(pa.Table.from_pylist([row], parts.SCHEMA))
+        there.append(pa.Table.from_pylist([row], photographs.SCHEMA))
     rows = list(done.values()) if isinstance(done, dict) else done
     known = [pa.Table.from_pylist([vars(row)], ledger.SCHEMA).select(plan.LEDGER_COLUMNS) for row in rows]
     request = Request(**({"bundle": BUNDLE, "settings": SETTINGS, "suffix": ".png"} | changes))

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 import pytest
 
-from colorize_core import containers
-from colorize_core.containers import list_members, look_into, read_member
 from colorize_core.errors import ImageError
+from colorize_core.storage import containers
+from colorize_core.storage.containers import list_members, look_into, read_member
 from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 

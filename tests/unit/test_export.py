@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from colorize_core import Bundle, load_bundle, load_recipe, models, storage
-from colorize_core import export as exports
 from colorize_core.errors import ColorizeError, OutputError, UserError
-from colorize_core.export import EXPORT_FORMATS, ExportFormat, export_bundle
+from colorize_core.networks import export as exports
+from colorize_core.networks.export import EXPORT_FORMATS, ExportFormat, export_bundle
 
 TOLERANCE = 1e-4
 SIDE = 16

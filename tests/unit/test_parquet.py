@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from colorize_core import parquet
-from colorize_core.archive import ledger, source
+from colorize_core.archiving.inputs import listing
+from colorize_core.archiving.state import ledger
 from colorize_core.datasets import prepared, table
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, OutputError
+from colorize_core.storage import parquet
 
 OF_RAY = {"ARROW:extension:name": "ray.data.arrow_pickled_object", "ARROW:extension:metadata": ""}
 
@@ -89,7 +90,7 @@ def test_other_files_are_opened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "column", "read", "error"),
     [
-        ("a.parquet", "image", lambda folder: source.list_sources(str(folder / "a.parquet")), InputError),
+        ("a.parquet", "image", lambda folder: listing.list_sources(str(folder / "a.parquet")), InputError),
         ("a.parquet", "split", lambda folder: table.plan_parquet(str(folder), SplitRule(0.1, 0.1, 0)), InputError),
         (
             "train/a.parquet",

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from colorize_core.cluster import Resources
-from colorize_core.placement import networks
+from colorize_core.runtime.cluster import Resources
+from colorize_core.runtime.placement import networks
 
 A_CPU = {"num_cpus": 1, "memory": 1 << 30}
 NOTHING = {"num_cpus": 0}

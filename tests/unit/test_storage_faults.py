@@ -15,7 +15,7 @@ import s3fs
 
 from colorize_core import storage
 from colorize_core.errors import OutputError
-from colorize_core.storage import patience, stores
+from colorize_core.storage import retry, stores
 from tests.support.s3_server import CONTENT, PAGE, S3, SECRET, Connect, Faults, failing, faulty_proxy, names
 
 OPERATIONS: dict[str, Callable[[str], Any]] = {
@@ -40,8 +40,8 @@ OPERATIONS: dict[str, Callable[[str], Any]] = {
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would go on for half a minute ends at once."""
-    monkeypatch.setattr(patience, "_PATIENCE", 0.0)
-    monkeypatch.setattr(patience, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "_PATIENCE", 0.0)
+    monkeypatch.setattr(retry, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(stores, "_ATTEMPTS", 1)
 
 
@@ -121,7 +121,7 @@ def test_what_will_not_change_is_asked_once(filled: str, s3_server: S3, s3: Conn
 
 
 def test_patience_ends(filled: str, s3_server: S3, s3: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_PATIENCE", 2.0)
+    monkeypatch.setattr(retry, "_PATIENCE", 2.0)
     monkeypatch.setattr(stores, "_ATTEMPTS", 2)
     started = time.monotonic()
     with (
@@ -152,7 +152,7 @@ def test_an_endpoint_where_nobody_listens(s3: Connect) -> None:
 
 
 def test_what_a_store_says_is_one_line_without_passwords() -> None:
-    error = patience.failure("s3://bucket/a", RuntimeError("no way\nto https://ada:pa55word@host/x"))
+    error = retry.failure("s3://bucket/a", RuntimeError("no way\nto https://ada:pa55word@host/x"))
     assert str(error) == "s3://bucket/a: no way to https://host/x"
 
 

@@ -43,7 +43,7 @@ def test_what_others_do_is_seen_at_once(bucket: str, s3_server: S3) -> None:
 
 def test_a_file_from_the_disk_is_uploaded_in_parts(bucket: str, s3_server: S3) -> None:
     content = np.random.default_rng(0).bytes(101 << 20)  # above 100 MB s3fs sends 50 MB at a time
-    held = storage.Held()
+    held = storage.SpilledFile()
     held.file.write(content)
     for _ in range(2):  # as after a failure
         storage.write(f"{bucket}/large.tif", held)

@@ -8,7 +8,7 @@ import pytest
 
 from colorize_core import storage
 from colorize_core.errors import InputError, OutputError
-from colorize_core.storage import patience, stores
+from colorize_core.storage import retry, stores
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,10 @@ def test_names_with_users_are_no_secrets() -> None:
 
 
 def test_not_all_errors_are_transient() -> None:
-    assert patience.is_transient(ConnectionResetError())
-    assert patience.is_transient(TimeoutError())
-    assert not patience.is_transient(FileNotFoundError())
-    assert not patience.is_transient(PermissionError())
-    assert not patience.is_transient(OSError(errno.ENOSPC, "full"))
-    assert not patience.is_transient(ValueError())
-    assert not patience.is_transient(KeyboardInterrupt())
+    assert retry.is_transient(ConnectionResetError())
+    assert retry.is_transient(TimeoutError())
+    assert not retry.is_transient(FileNotFoundError())
+    assert not retry.is_transient(PermissionError())
+    assert not retry.is_transient(OSError(errno.ENOSPC, "full"))
+    assert not retry.is_transient(ValueError())
+    assert not retry.is_transient(KeyboardInterrupt())

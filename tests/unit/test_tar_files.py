@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core import containers
-from colorize_core.containers import list_members, look_into, read_from_tar, read_member, tar_names
 from colorize_core.errors import ImageError
+from colorize_core.storage import containers
+from colorize_core.storage.containers import list_members, look_into, read_from_tar, read_member, tar_names
 from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from colorize_core.archive import plan
-from colorize_core.archive.ledger import LedgerRow
+from colorize_core.archiving.planning import plan
+from colorize_core.archiving.state.ledger import LedgerRow
 
 
 @pytest.fixture(scope="session")

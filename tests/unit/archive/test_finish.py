@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 import tifffile
 
-from colorize_core.archive import finish
-from colorize_core.archive.finish import Finish
-from colorize_core.archive.lock import Holder, Lock
-from colorize_core.archive.predict import SMALL_SCHEMA
+from colorize_core.archiving.stages import finish
+from colorize_core.archiving.stages.finish import Finish
+from colorize_core.archiving.stages.predict import SMALL_SCHEMA
+from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.images import decode
 from colorize_core.images.encode import Encoding
 

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_core.archive import gallery, ledger
-from colorize_core.archive.ledger import LedgerRow
-from colorize_core.archive.summary import RunSummary
-from colorize_core.images.look import Look, small
+from colorize_core.archiving.gallery import gallery_page
+from colorize_core.archiving.state import ledger
+from colorize_core.archiving.state.ledger import LedgerRow
+from colorize_core.archiving.state.summary import RunSummary
+from colorize_core.images.thumbnails import Thumbnails, small
 
 MakeRow = Callable[..., LedgerRow]
 RUN = RunSummary(
@@ -64,9 +65,9 @@ def _rows(output: Path) -> list[dict[str, Any]]:
 
 
 def _album(output: Path, name: str, *contents: str) -> None:
-    album = gallery.Album(str(output), name)
+    album = gallery_page.Album(str(output), name)
     for content in contents:
-        album.add(content, Look(small(GRAY), small(COLOR)))
+        album.add(content, Thumbnails(small(GRAY), small(COLOR)))
     album.close()
 
 
@@ -95,7 +96,7 @@ def test_the_last_row_of_each_photograph(tmp_path: Path, make_row: MakeRow) -> N
     ledger.append(str(tmp_path), "two", [again])
     for name in ("run-1", "run-2", "run-3"):
         _album(tmp_path, name, "ab" * 32)
-    gallery.write(str(tmp_path), RUN, LAST)
+    gallery_page.write(str(tmp_path), RUN, LAST)
     a, b = _rows(tmp_path)
     assert (a["source"], a["status"], a["reason"], a["script"]) == ("/in/a.jpg", "failed", "damaged", None)
     assert (b["source"], b["content"], b["script"]) == ("/in/b.jpg", "cd" * 8, 0)
@@ -107,21 +108,21 @@ def test_the_last_row_of_each_photograph(tmp_path: Path, make_row: MakeRow) -> N
 
 
 def test_a_page_is_current_until_a_later_row(tmp_path: Path) -> None:
-    assert not gallery.is_current(str(tmp_path), LAST)
-    gallery.write(str(tmp_path), RUN, LAST)
-    assert gallery.is_current(str(tmp_path), LAST)
-    assert not gallery.is_current(str(tmp_path), LAST + timedelta(milliseconds=1))
+    assert not gallery_page.is_current(str(tmp_path), LAST)
+    gallery_page.write(str(tmp_path), RUN, LAST)
+    assert gallery_page.is_current(str(tmp_path), LAST)
+    assert not gallery_page.is_current(str(tmp_path), LAST + timedelta(milliseconds=1))
 
 
 def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery, "MOST", 5)
+    monkeypatch.setattr(gallery_page, "MOST", 5)
     when = make_row("x").finished_at
     for part in range(4):
         rows = [
             make_row(f"/in/{part}{i}.jpg", finished_at=when + timedelta(seconds=10 * (part % 3) + i)) for i in range(4)
         ]
         ledger.append(str(tmp_path), f"{part}", rows)
-    gallery.write(str(tmp_path), RUN, LAST)
+    gallery_page.write(str(tmp_path), RUN, LAST)
     assert [row["source"] for row in _rows(tmp_path)] == [
         "/in/13.jpg",
         *(f"/in/2{i}.jpg" for i in range(4)),
@@ -131,7 +132,7 @@ def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monk
 def test_of_more_than_can_be_shown_those_with_pictures_are(
     tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery, "MOST", 3)
+    monkeypatch.setattr(gallery_page, "MOST", 3)
     when = make_row("x").finished_at
     rows = [
         make_row(f"/in/{i}.jpg", pictures="run-1" if i < 2 else "", finished_at=when + timedelta(seconds=i))
@@ -139,16 +140,16 @@ def test_of_more_than_can_be_shown_those_with_pictures_are(
     ]
     failed = make_row("/in/9.jpg", status="failed", reason="damaged", output="", pictures="")
     ledger.append(str(tmp_path), "one", [*rows, failed])
-    gallery.write(str(tmp_path), RUN, LAST)
+    gallery_page.write(str(tmp_path), RUN, LAST)
     assert [row["source"] for row in _rows(tmp_path)] == ["/in/0.jpg", "/in/1.jpg", "/in/9.jpg"]
 
 
 def test_a_large_task_leaves_several_scripts(tmp_path: Path) -> None:
-    album = gallery.Album(str(tmp_path), "run-1")
+    album = gallery_page.Album(str(tmp_path), "run-1")
     black = np.zeros((4, 6, 3), np.uint8)
     names = []
     for i in range(70):
-        album.add(f"{i:016x}", Look(black, black))
+        album.add(f"{i:016x}", Thumbnails(black, black))
         names.append(album.name)
     album.close()
     assert names == ["run-1"] * 32 + ["run-1.1"] * 32 + ["run-1.2"] * 6
@@ -161,7 +162,7 @@ def test_a_large_task_leaves_several_scripts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_look_at_any_size(shape: tuple[int, int], dtype: type[np.uint8 | np.uint16]) -> None:
     pixels = np.full(shape, np.iinfo(dtype).max // 2, dtype)
-    look = Look(small(pixels), small(np.stack([pixels] * 3, axis=-1)))
+    look = Thumbnails(small(pixels), small(np.stack([pixels] * 3, axis=-1)))
     assert look.before.shape == look.after.shape
     assert max(look.before.shape[:2]) <= 192
     assert set(look.before.ravel()) == {127}

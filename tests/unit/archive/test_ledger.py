@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from colorize_core import storage
-from colorize_core.archive import ledger
-from colorize_core.archive.ledger import LedgerRow
+from colorize_core.archiving.state import ledger
+from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.errors import OutputError
 
 MakeRow = Callable[..., LedgerRow]

@@ -11,11 +11,11 @@ from threading import Thread
 import pytest
 
 from colorize_core import storage
-from colorize_core.archive import lists, parts
-from colorize_core.archive.source import list_sources
-from colorize_core.archive.troubles import Outage, reason_of
+from colorize_core.archiving.faults import Outage, reason_of
+from colorize_core.archiving.inputs import path_lists, photographs
+from colorize_core.archiving.inputs.listing import list_sources
 from colorize_core.errors import ImageError, InputError
-from colorize_core.storage import patience
+from colorize_core.storage import retry
 from tests.support.container_files import tar
 from tests.support.listings import rows_of
 
@@ -52,10 +52,10 @@ def test_a_list_of_paths(tmp_path: Path) -> None:
         ]
     )
     by_name = {row["name"]: row for row in rows}
-    assert parts.read(by_name["listed/far/e.jpg"]) == b"far"
-    assert parts.read(by_name["in/a.TIF"]) == b"xx"
+    assert photographs.read(by_name["listed/far/e.jpg"]) == b"far"
+    assert photographs.read(by_name["in/a.TIF"]) == b"xx"
     with pytest.raises(FileNotFoundError):
-        parts.read(by_name["in/gone.jpg"])
+        photographs.read(by_name["in/gone.jpg"])
     assert by_name["in/gone.jpg"]["fingerprint"] == "0-"
     storage.remove("memory://listed")
 
@@ -75,7 +75,7 @@ def test_the_mark_of_utf8_is_no_part_of_the_first_path(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"here")
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\n")
     [row] = rows_of(str(tmp_path / "list.txt"))
-    assert (row["name"], parts.read(row)) == ("a.jpg", b"here")
+    assert (row["name"], photographs.read(row)) == ("a.jpg", b"here")
 
 
 class _Forbidding(BaseHTTPRequestHandler):
@@ -101,17 +101,17 @@ def forbidding() -> Iterator[str]:
 def test_a_line_that_cannot_be_looked_at_fails_alone(
     tmp_path: Path, forbidding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_PATIENCE", 0.1)
+    monkeypatch.setattr(retry, "_PATIENCE", 0.1)
     (tmp_path / "a.jpg").write_bytes(b"here")
     lines = [f"{forbidding}/b.jpg", "gopher://host/c.jpg", "github://host/d.jpg", "http://127.0.0.1:1/e.jpg", "a.jpg"]
     (tmp_path / "list.txt").write_text("\n".join(lines))
     rows = {row["source"]: row for row in rows_of(str(tmp_path / "list.txt"))}
     assert set(rows) == {*lines[:-1], f"{tmp_path}/a.jpg"}
-    assert parts.read(rows.pop(f"{tmp_path}/a.jpg")) == b"here"
+    assert photographs.read(rows.pop(f"{tmp_path}/a.jpg")) == b"here"
     reasons = {}
     for source, row in rows.items():
         with pytest.raises((ImageError, OSError)) as caught:
-            parts.read(row)
+            photographs.read(row)
         error = caught.value
         reasons[source] = error.reason if isinstance(error, ImageError) else reason_of(error)
         assert source in str(error)
@@ -129,7 +129,7 @@ def test_a_host_that_does_not_answer_is_not_waited_for_again_and_again(
 
     monkeypatch.setattr(storage, "look", look)
     (tmp_path / "list.txt").write_text("".join(f"http://{host}/{i}.jpg\n" for i in range(1000) for host in "ab"))
-    entries = list(lists.entries(str(tmp_path / "list.txt"), lambda _: None))
+    entries = list(path_lists.entries(str(tmp_path / "list.txt"), lambda _: None))
     assert {(entry.size, entry.stamp) for entry in entries} == {(0, "")}
     assert len(entries) == 2000
     assert len(asked) < 50

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from colorize_core import storage
-from colorize_core.archive import lock
-from colorize_core.archive.lock import Holder, Lock
+from colorize_core.archiving.state import lock
+from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.errors import ColorizeError
 
 ELSEWHERE = Holder("run-elsewhere", "scanner-7 boot pid", "42 1", "2026-01-02 03:04:05+00:00", "e" * 32)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from colorize_core.archive.names import of_page
+from colorize_core.archiving.planning.names import of_page
 from tests.support.plans import MakeRow, Rows, carried_out, listed, listed_file, names_of, plan_of
 
 pytestmark = pytest.mark.usefixtures("rows_per_bucket")

@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from colorize_core import storage
-from colorize_core.archive import parts
-from colorize_core.archive.source import list_sources
+from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.inputs.listing import list_sources
 from colorize_core.errors import ImageError, InputError
 from tests.support.listings import rows_of
 
@@ -40,7 +40,7 @@ def _zip(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
 
 
 def _contents(rows: Sequence[dict[str, Any]]) -> dict[str, bytes]:
-    return {row["name"]: parts.read(row) for row in rows}
+    return {row["name"]: photographs.read(row) for row in rows}
 
 
 def test_containers_are_read_in_place_wherever_they_lie(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_containers_are_read_in_place_wherever_they_lie(tmp_path: Path) -> None:
         "box/1.tar/x/c.TIF": b"tar too",
     }
     assert {row["source"] for row in rows} == {f"{tmp_path}/in/{row['name']}" for row in rows}
-    assert all(row["size"] == len(parts.read(row)) for row in rows)
+    assert all(row["size"] == len(photographs.read(row)) for row in rows)
 
 
 @pytest.mark.parametrize("name", ["box.tar", "box.zip"])
@@ -67,11 +67,11 @@ def test_a_container_as_input_has_names_of_its_own(tmp_path: Path, name: str) ->
     else:
         _zip(path, [("x/b.jpg", b"1")])
     [row] = rows_of(str(path))
-    assert (row["name"], row["source"], parts.read(row)) == ("x/b.jpg", f"{path}/x/b.jpg", b"1")
+    assert (row["name"], row["source"], photographs.read(row)) == ("x/b.jpg", f"{path}/x/b.jpg", b"1")
     storage.write(f"memory://boxes/{name}", path.read_bytes())
     [remote] = rows_of(f"memory://boxes/{name}")
     assert remote["source"].endswith(f"/boxes/{name}/x/b.jpg")
-    assert parts.read(remote) == b"1"
+    assert photographs.read(remote) == b"1"
     storage.remove("memory://boxes")
 
 
@@ -104,14 +104,14 @@ def test_no_member_has_a_name_that_leads_out(tmp_path: Path, member: str, name: 
         info.size = 4
         tar.addfile(info, io.BytesIO(b"here"))
     [row] = rows_of(str(path))
-    assert (row["name"], parts.read(row)) == (name, b"here")
+    assert (row["name"], photographs.read(row)) == (name, b"here")
     row["source"].encode()  # is text
 
 
 def test_two_members_of_one_name_are_two_photographs(tmp_path: Path) -> None:
     path = _zip(tmp_path / "twice.zip", [("a.jpg", b"first"), ("a.jpg", b"second")])
     rows = sorted(rows_of(str(path)), key=lambda row: row["source"])
-    assert [(row["source"], parts.read(row)) for row in rows] == [
+    assert [(row["source"], photographs.read(row)) for row in rows] == [
         (f"{path}/a.jpg", b"first"),
         (f"{path}/a.jpg (2)", b"second"),
     ]
@@ -132,9 +132,9 @@ def test_hard_links_in_tar_files_are_photographs_and_other_members_are_counted(t
         assert (listing.others, listing.unlisted) == (2, [])
         first, linked, bad = sorted(listing.sources.table().to_pylist(), key=lambda row: row["name"])
         assert [linked["name"], linked["source"]] == [f"{prefix}b.jpg", f"{tmp_path}/x.tar/b.jpg"]
-        assert parts.read(linked) == parts.read(first) == b"here"
+        assert photographs.read(linked) == photographs.read(first) == b"here"
         with pytest.raises(ImageError, match=r"a hard link to gone\.jpg, which does not come before it"):
-            parts.read(bad)
+            photographs.read(bad)
 
 
 def test_a_damaged_container_among_others_is_named(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def _parquet(path: Path, images: Sequence[Any], rows_per_group: int = 3, column:
 
 @pytest.mark.parametrize("kept", [1 << 20, 0], ids=["small groups", "large groups"])
 def test_rows_of_parquet_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
-    monkeypatch.setattr(parts, "_KEPT", kept)
+    monkeypatch.setattr(photographs, "_KEPT", kept)
     _parquet(tmp_path / "in" / "x" / "1.parquet", [b"%d" % i for i in range(8)])
     _parquet(tmp_path / "in" / "2.parquet", [{"bytes": b"s", "path": "s.jpg"}, {"bytes": None, "path": None}])
     expected = {f"x/1.parquet/{i:08d}": b"%d" % i for i in range(8)}
@@ -197,15 +197,15 @@ def test_a_parquet_file_that_shrank_or_is_gone(tmp_path: Path) -> None:
     path = _parquet(tmp_path / "1.parquet", [b"a", b"b"])
     last = rows_of(str(path))[1]
     with pytest.raises(ImageError, match="the row cannot be read: the file has 2 rows") as caught:
-        parts.read(last | {"place": 2})
+        photographs.read(last | {"place": 2})
     assert caught.value.reason == "damaged"
     _parquet(path, [b"a"])
     with pytest.raises(ImageError, match="it has changed since it was listed: the file has 1 rows") as caught:
-        parts.read(last | {"fingerprint": "another"})
+        photographs.read(last | {"fingerprint": "another"})
     assert caught.value.reason == "unreadable"
     path.unlink()
     with pytest.raises(OSError, match=r"1\.parquet"):
-        parts.read(last | {"fingerprint": "a third"})
+        photographs.read(last | {"fingerprint": "a third"})
 
 
 @pytest.mark.parametrize("content", [b"", b"half of i", b"it and something more"])
@@ -214,7 +214,7 @@ def test_a_file_that_is_not_as_long_as_it_was_is_for_another_try(tmp_path: Path,
     [row] = rows_of(str(tmp_path))
     (tmp_path / "a.jpg").write_bytes(content)
     with pytest.raises(ImageError, match=f"changed since it was listed: it has {len(content)} bytes, and had 18") as e:
-        parts.read(row)
+        photographs.read(row)
     assert e.value.reason == "unreadable"
 
 
@@ -230,7 +230,7 @@ def test_a_pipe_is_accounted_for_and_hangs_nobody(tmp_path: Path) -> None:
     for where in (tmp_path, tmp_path / "list.txt"):
         [row] = rows_of(str(where))
         with pytest.raises(OSError, match="is no regular file"):
-            parts.read(row)
+            photographs.read(row)
 
 
 @pytest.mark.parametrize("name", ["x.tar", "x[1].zip", "x.parquet", "list.txt"])

@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from colorize_core.archive import plan
-from colorize_core.archive.plan import Plan
-from colorize_core.archive.spool import Spool
+from colorize_core.archiving.planning import plan
+from colorize_core.archiving.planning.plan import Plan
+from colorize_core.archiving.spool import Spool
 from tests.support.plans import MakeRow, carried_out, listed, listed_file, names_of, plan_of, todo_of
 
 pytestmark = pytest.mark.usefixtures("rows_per_bucket")

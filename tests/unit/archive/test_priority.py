@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from colorize_core.archive import priority
+from colorize_core.archiving import scheduling
 
 
 def policy() -> int:
@@ -15,8 +15,8 @@ def policy() -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
 def test_only_the_work_on_a_large_photograph_gives_way() -> None:
-    assert priority.aside(policy, priority.LARGE) == os.SCHED_OTHER
-    assert priority.aside(policy, priority.LARGE + 1) == os.SCHED_IDLE
+    assert scheduling.run_at_idle_priority(policy, scheduling.LARGE) == os.SCHED_OTHER
+    assert scheduling.run_at_idle_priority(policy, scheduling.LARGE + 1) == os.SCHED_IDLE
     assert policy() == os.SCHED_OTHER
 
 
@@ -25,4 +25,4 @@ def test_what_the_work_raises_comes_back() -> None:
         raise ValueError("no room")
 
     with pytest.raises(ValueError, match="no room"):
-        priority.aside(fail, priority.LARGE + 1)
+        scheduling.run_at_idle_priority(fail, scheduling.LARGE + 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from colorize_core.archive.runners import LocalRunner
-from colorize_core.local import Pool
+from colorize_core.archiving.runners import LocalRunner
+from colorize_core.runtime.local import Pool
 from tests.support.plans import listed_file, plan_of
 
 

@@ -13,13 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from colorize_core import storage
-from colorize_core.archive import ledger, sink
-from colorize_core.archive.ledger import LedgerRow
-from colorize_core.archive.sink import FileSink, ParquetSink, ShardSink, Sink, TarSink, sweep
+from colorize_core.archiving.stages import sink
+from colorize_core.archiving.stages.sink import FileSink, ParquetSink, ShardSink, Sink, TarSink, sweep
+from colorize_core.archiving.state import ledger
+from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.errors import ColorizeError, ImageError
 from colorize_core.images.encode import Encoded
-from colorize_core.images.provenance import Provenance, marked
-from colorize_core.storage import held
+from colorize_core.images.metadata.provenance import Provenance, marked
+from colorize_core.storage import spilled_file
 
 MakeRow = Callable[..., LedgerRow]
 NAME = "20260102T030405Z-abcdef-00000007"  # of a task
@@ -106,9 +107,9 @@ def test_a_file_is_replaced(output: str, make_row: MakeRow) -> None:
 def test_a_result_on_the_disk_is_written_as_one_in_memory(
     output: str, make_row: MakeRow, make: Callable[..., Sink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held, "_PIECE", 7)
+    monkeypatch.setattr(spilled_file, "_PIECE", 7)
     content = marked(Provenance("a.tif", "unet-lab", "ab" * 32))
-    on_disk = storage.Held()
+    on_disk = storage.SpilledFile()
     on_disk.file.write(content)
     seen = []
     for each in (on_disk, content):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from colorize_core import storage
-from colorize_core.archive.source import check_apart, list_sources
+from colorize_core.archiving.inputs.listing import check_apart, list_sources
 from colorize_core.errors import InputError, OutputError
 
 TREE = (

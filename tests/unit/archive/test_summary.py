@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 
-from colorize_core.archive.summary import RunSummary
+from colorize_core.archiving.state.summary import RunSummary
 
 
 def summary(ok: int, failed: int, not_listed: tuple[str, ...] = ()) -> RunSummary:

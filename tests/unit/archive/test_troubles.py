@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archive.troubles import FOLDER, Absence, counted_deaths
+from colorize_core.archiving.faults import FOLDER, Absence, counted_deaths
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from colorize_core import Colorizer, bundle, load_bundle, storage
+from colorize_core.bundle import save_bundle
 from colorize_core.errors import BundleError, UserError
 from colorize_core.recipes import Recipe
+from colorize_core.recipes.network import build_model
 
 DEFAULT = Path(bundle.place("default"))
 LARGEST = 32 << 20  # two copies of the weights: for Keras, and in model.onnx
@@ -68,7 +70,6 @@ def test_a_digest_covers_what_decides_a_result() -> None:
 
 
 def test_a_bundle_of_classes_on_an_encoder_gives_its_model_back(tmp_path: Path) -> None:
-    from colorize_core import models
 
     made = load_bundle("default")
     recipe = changed(
@@ -81,7 +82,7 @@ def test_a_bundle_of_classes_on_an_encoder_gives_its_model_back(tmp_path: Path) 
         model__settings={"widths": [8, 8], "convolutions": [1, 1]},
         model__encoder="MobileNetV2",
     ).recipe
-    model = models.of_recipe(recipe)
+    model = build_model(recipe)
     rng = np.random.default_rng(0)
     model.set_weights([rng.uniform(0.1, 0.5, weight.shape) for weight in model.get_weights()])
     model.save(tmp_path / "model.keras")
@@ -99,21 +100,20 @@ def test_the_default_bundle_colors_what_it_never_saw(gray_photographs: dict[str,
 
 
 def test_a_model_starts_with_the_weights_of_a_bundle_of_its_kind() -> None:
-    from colorize_core import models
 
     made = load_bundle("default")
-    model = models.of_recipe(made.recipe)
+    model = build_model(made.recipe)
     bundle.start_from(model, "default")
     for got, expected in zip(model.get_weights(), made.model().get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
-    other = models.of_recipe(changed(made, model__settings={"widths": [8, 8], "convolutions": [1, 1]}).recipe)
+    other = build_model(changed(made, model__settings={"widths": [8, 8], "convolutions": [1, 1]}).recipe)
     with pytest.raises(BundleError, match=r"model\.start default is another model than the recipe's"):
         bundle.start_from(other, "default")
 
 
 def test_saved_and_loaded_is_equal(tmp_path: Path) -> None:
     first = load_bundle("default")
-    first.save(str(tmp_path), {"history.csv": b"epoch\n"})
+    save_bundle(first, str(tmp_path), {"history.csv": b"epoch\n"})
     again = load_bundle(str(tmp_path))
     assert again == first
     assert again.digest == first.digest
@@ -127,7 +127,7 @@ def test_a_bundle_stays_whole_where_a_new_one_cannot_be_written(
     folder = storage.join(str(request.getfixturevalue(place)), "bundle")
     files = {"history.csv": b"epoch\n", "tensorboard/events": b"old"}
     first = load_bundle("default")
-    first.save(folder, files)
+    save_bundle(first, folder, files)
     before = {entry.name: storage.read(entry.path) for entry in storage.find(folder)}
     second = replace(first, weights=(first.weights + b"0"))
     written = "replacing" if place == "tmp_path" else "write"
@@ -143,11 +143,11 @@ def test_a_bundle_stays_whole_where_a_new_one_cannot_be_written(
 
         monkeypatch.setattr(storage, written, run_out)
         with pytest.raises(OSError, match="no space left"):
-            second.save(folder, {**files, "tensorboard/events": b"new"})
+            save_bundle(second, folder, {**files, "tensorboard/events": b"new"})
         assert {entry.name: storage.read(entry.path) for entry in storage.find(folder)} == before
         assert load_bundle(folder) == first
     monkeypatch.setattr(storage, written, intact)
-    second.save(folder, files)
+    save_bundle(second, folder, files)
     assert {entry.name for entry in storage.find(folder)} == set(before)
     assert load_bundle(folder).digest == second.digest
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from colorize_core import bundle, load_bundle
+from colorize_core import load_bundle
+from colorize_core.bundle import Bundle, loading, save_bundle, storable
 from colorize_core.bundle.card import write_card
 from colorize_core.errors import BundleError
 from tests.unit.bundle.forgery import facts_of_default, refusal, refusals_under_limits
@@ -78,7 +79,7 @@ def test_any_value_may_become_another_one(
     new: Any, forge: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each ends as one line, or as a bundle that works; what its files are stays as it was."""
-    monkeypatch.setattr(bundle, "examine", lambda *_: None)
+    monkeypatch.setattr(loading, "examine", lambda *_: None)
     folder = forge()
     facts = json.loads((folder / "bundle.json").read_text())
     loaded = 0
@@ -250,9 +251,9 @@ def test_figures_that_do_not_exist_are_left_out_of_the_card(forge: Callable[...,
 def test_any_text_becomes_one_that_a_bundle_may_hold(
     text: Any, expected: Any, forge: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert bundle.storable(text) == expected
-    assert bundle.storable(expected) == expected
-    monkeypatch.setattr(bundle, "examine", lambda *_: None)
+    assert storable(text) == expected
+    assert storable(expected) == expected
+    monkeypatch.setattr(loading, "examine", lambda *_: None)
     folder = forge()
     rewrite(folder, lambda facts: facts["training"].update(extra=expected))
     assert load_bundle(str(folder)).training["extra"] == expected
@@ -261,9 +262,9 @@ def test_any_text_becomes_one_that_a_bundle_may_hold(
 def test_a_new_bundle_holds_what_a_user_says(forge: Callable[..., Path]) -> None:
     made = load_bundle(str(forge()))
     training = dict(made.training) | {"note": "<script>\x1b" + LONG, "data": "folder:a\nb"}
-    again = bundle.Bundle.create(made.recipe, made.weights, 99.0, training, made.onnx, made.converted)
+    again = Bundle.create(made.recipe, made.weights, 99.0, training, made.onnx, made.converted)
     folder = forge("saved")
-    again.with_metrics(made.metrics).save(str(folder), {})
+    save_bundle(again.with_metrics(made.metrics), str(folder), {})
     loaded = load_bundle(str(folder))
     assert loaded.training["note"].startswith(r"&lt;script>\x1bxxx")
     assert loaded.training["data"] == "folder:a b"

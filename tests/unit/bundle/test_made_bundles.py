@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from colorize_core import Bundle, Colorizer, load_bundle, load_recipe, models
-from colorize_core.conversion import to_onnx
+from colorize_core.bundle import save_bundle
 from colorize_core.errors import BundleError, RecipeError
+from colorize_core.networks.conversion import to_onnx
 from colorize_core.recipes import Recipe
+from colorize_core.recipes.network import build_model
 
 SIDE = 16
 LARGE: list[tuple[str, dict[str, Any], str | None, str]] = [
@@ -47,14 +49,14 @@ def test_what_training_makes_loads_again(
         "training.rebalance": 0,
     }
     recipe = load_recipe("unet-lab", changes)
-    network = models.of_recipe(recipe)
+    network = build_model(recipe)
     network.save(tmp_path / "model.keras")
     onnx, compared = to_onnx(network, recipe)
     default = load_bundle("default")
     made = Bundle.create(
         recipe, (tmp_path / "model.keras").read_bytes(), 1.5, default.training, onnx, compared.facts()
     ).with_metrics(default.metrics)
-    made.save(str(tmp_path / "made"), {})
+    save_bundle(made, str(tmp_path / "made"), {})
     loaded = load_bundle(str(tmp_path / "made"))
     assert loaded == made
     loaded.model()
@@ -79,7 +81,7 @@ def test_an_absurd_network_is_not_built(
 @pytest.mark.parametrize("recipe", ["cifar10-dense", "cifar100-conv-dense", "lab-conv", "unet-lab-32", "unet-lite"])
 def test_shipped_networks_are_far_from_the_limit(recipe: str) -> None:
     made: Recipe = load_recipe(recipe)
-    count = models.of_recipe(made).count_params()
+    count = build_model(made).count_params()
     estimate = models._weights(made.model.settings, has_encoder=made.model.encoder is not None)
     assert max(estimate, count) < models._MOST_WEIGHTS / 20
     if made.model.encoder is None:

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorize_core import containers, datasets
+from colorize_core import datasets
 from colorize_core.datasets import cifar
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
+from colorize_core.storage import containers
 
 
 def load_batch(content: bytes, where: str) -> NDArray[np.uint8]:

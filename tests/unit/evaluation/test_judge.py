@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from colorize_core import load_bundle
 from colorize_core.evaluation import score
-from colorize_core.evaluation.judge import extremes
-from colorize_core.evaluation.score import Contestant, Match
+from colorize_core.evaluation.comparison import extremes
+from colorize_core.evaluation.score import Candidate, Comparison
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,12 @@ def test_extremes(images: int, best: list[int], median: list[int], worst: list[i
 
 
 @pytest.fixture(scope="module")
-def match() -> Match:
+def comparison() -> Comparison:
     """Two bundles that see different grays."""
     one = load_bundle("default")
     recipe = one.recipe.model_copy(update={"data": one.recipe.data.model_copy(update={"gray": "average"})})
     gains = {"faithful": 1.0, "vivid": 2.0}
-    return Match([Contestant("one", one, gains), Contestant("two", replace(one, recipe=recipe), gains)], (3.0, 8.0))
+    return Comparison([Candidate("one", one, gains), Candidate("two", replace(one, recipe=recipe), gains)], (3.0, 8.0))
 
 
 def _row(photographs: dict[str, NDArray[np.uint8]], **more: NDArray[np.uint8]) -> dict[str, object]:
@@ -48,9 +48,9 @@ def _row(photographs: dict[str, NDArray[np.uint8]], **more: NDArray[np.uint8]) -
     return {"id": "c", "split": "test", "rgb": photographs["coffee"][:200, :300], "ab/0": ab, "ab/1": ab, **more}
 
 
-def test_each_gray_has_its_baselines(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    made = score._measure(_row(photographs), match, ())
-    tables = match.tables()
+def test_each_gray_has_its_baselines(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    made = score._measure(_row(photographs), comparison, ())
+    tables = comparison.tables()
     grays = [f"{name} ({formula})" for formula in ("luminance", "average") for name in ("gray copy", "mean chroma")]
     assert tables["full"] == [*grays, "one faithful", "one vivid", "two faithful", "two vivid"]
     for scale, rows in tables.items():
@@ -62,25 +62,27 @@ def test_each_gray_has_its_baselines(match: Match, photographs: dict[str, NDArra
         copy = np.rint(truth @ gray)[..., None]
         error = np.mean(((truth - copy) / 255) ** 2)
         assert made[f"full/gray copy ({formula})/mse"] == pytest.approx(error, rel=1e-3)
-    assert match.baselines_of(match.contestants[1], "full") == grays[2:]
-    assert match.baselines_of(match.contestants[1], "as two sees it") == ["gray copy", "mean chroma"]
+    assert comparison.baselines_of(comparison.candidates[1], "full") == grays[2:]
+    assert comparison.baselines_of(comparison.candidates[1], "as two sees it") == ["gray copy", "mean chroma"]
 
 
-def test_a_gain_multiplies_the_chroma(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    made = score._measure(_row(photographs), match, ())
+def test_a_gain_multiplies_the_chroma(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    made = score._measure(_row(photographs), comparison, ())
     faithful, vivid = (made[f"full/one {name}/colorfulness"] for name in ("faithful", "vivid"))
     assert vivid == pytest.approx(2 * faithful, rel=0.1)
 
 
-def test_a_gray_of_its_own_is_used(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    made = score._measure(_row(photographs, gray=np.zeros((200, 300), np.uint8)), match, ())
+def test_a_gray_of_its_own_is_used(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:
+    made = score._measure(_row(photographs, gray=np.zeros((200, 300), np.uint8)), comparison, ())
     error = np.mean((photographs["coffee"][:200, :300] / 255.0) ** 2)
     assert made["full/gray copy (luminance)/mse"] == pytest.approx(error, rel=1e-5)
 
 
-def test_pictures_are_of_those_that_were_asked_for(match: Match, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    shown = score._measure(_row(photographs), match, {"c"})
-    hidden = score._measure(_row(photographs), match, {"other"})
+def test_pictures_are_of_those_that_were_asked_for(
+    comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]
+) -> None:
+    shown = score._measure(_row(photographs), comparison, {"c"})
+    hidden = score._measure(_row(photographs), comparison, {"other"})
     names = {"png/gray", "png/truth", "png/one faithful", "png/one vivid", "png/two faithful", "png/two vivid"}
     assert {name for name in shown if name.startswith("png/")} == names
     assert all(shown[name].startswith(b"\x89PNG") for name in names)

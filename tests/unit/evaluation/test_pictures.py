@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from colorize_core.evaluation.pictures import grid
+from colorize_core.images.contact_sheet import grid
 
 AsPng = Callable[[NDArray[np.uint8]], bytes]
 CELL, GAP, HEADING = 256, 8, 24

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core.errors import ImageError
-from colorize_core.images import encode, png, rows, tiff
+from colorize_core.images import encode, lazy_image, png
 from colorize_core.images.encode import Encoding
+from colorize_core.images.formats import tiff_file
+from colorize_core.images.lazy_image import LazyImage, bands, whole
 from colorize_core.images.metadata import Metadata
-from colorize_core.images.rows import Rows, bands, whole
-from colorize_core.storage import Held
+from colorize_core.storage import SpilledFile
 
 
 def _image(dtype: type[np.uint8 | np.uint16], channels: int) -> NDArray[Any]:
@@ -29,7 +30,7 @@ def _image(dtype: type[np.uint8 | np.uint16], channels: int) -> NDArray[Any]:
     return (smooth + rng.integers(0, 9, (211, 97, channels))).astype(dtype)
 
 
-def _on_demand(pixels: NDArray[Any]) -> tuple[Rows, list[int]]:
+def _on_demand(pixels: NDArray[Any]) -> tuple[LazyImage, list[int]]:
     """The image, and how many rows were asked for at a time."""
     asked: list[int] = []
 
@@ -37,15 +38,15 @@ def _on_demand(pixels: NDArray[Any]) -> tuple[Rows, list[int]]:
         asked.append(bottom - top)
         return pixels[top:bottom]
 
-    return Rows(pixels.shape, pixels.dtype.type, compute), asked
+    return LazyImage(pixels.shape, pixels.dtype.type, compute), asked
 
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """All images are large: ten rows of 97 pixels at a time."""
-    monkeypatch.setattr(rows, "BAND_PIXELS", 970)
+    monkeypatch.setattr(lazy_image, "BAND_PIXELS", 970)
     monkeypatch.setattr(encode, "_IN_MEMORY", 0)
-    monkeypatch.setattr(tiff, "_STRIP_PIXELS", 970)
+    monkeypatch.setattr(tiff_file, "_STRIP_PIXELS", 970)
 
 
 @pytest.mark.usefixtures("narrow")
@@ -82,14 +83,14 @@ def test_png_in_bands(dtype: type[np.uint8 | np.uint16], channels: int, level: i
 
 
 @pytest.mark.usefixtures("narrow")
-@pytest.mark.parametrize("compression", tiff.COMPRESSIONS)
+@pytest.mark.parametrize("compression", tiff_file.COMPRESSIONS)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_tiff_in_strips(dtype: type[np.uint8 | np.uint16], channels: int, compression: tiff.Compression) -> None:
+def test_tiff_in_strips(dtype: type[np.uint8 | np.uint16], channels: int, compression: tiff_file.Compression) -> None:
     pixels = _image(dtype, channels)
     image, asked = _on_demand(pixels)
     buffer = io.BytesIO()
-    tiff.write(buffer, image, compression, Metadata(dpi=(300.0, 150.0)), b"")
+    tiff_file.write(buffer, image, compression, Metadata(dpi=(300.0, 150.0)), b"")
     file = buffer.getvalue()
     assert max(asked) == 10
     with tifffile.TiffFile(io.BytesIO(file)) as opened:
@@ -111,7 +112,7 @@ def test_a_large_result_is_on_the_disk_and_the_same(
 ) -> None:
     pixels, alpha = _image(np.uint16, 3), _image(np.uint8, 1)[..., 0] if with_alpha else None
     held = encode.encode(pixels, Encoding(file_format), alpha=alpha)
-    assert isinstance(held, Held)
+    assert isinstance(held, SpilledFile)
     content = bytes(held)
     assert len(held) == len(content) == sum(map(len, held))
     again: Any = tifffile.imread(io.BytesIO(content)) if file_format == "tiff" else imagecodecs.png_decode(content)

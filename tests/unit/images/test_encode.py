@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, JpegImagePlugin, TiffImagePlugin
 from skimage.metrics import peak_signal_noise_ratio
 
-from colorize_core.archive.merge import colorize
+from colorize_core.archiving.stages.merge import colorize
 from colorize_core.errors import ImageError
-from colorize_core.images import encode, exif, png
+from colorize_core.images import encode, png
 from colorize_core.images.decode import read_photograph
 from colorize_core.images.encode import Encoding, FileFormat
-from colorize_core.images.metadata import Metadata
-from colorize_core.images.provenance import Provenance, is_ours, marked
-from colorize_core.images.tiff import COMPRESSIONS, Compression
-from colorize_core.inference import merge
+from colorize_core.images.formats.tiff_file import COMPRESSIONS, Compression
+from colorize_core.images.metadata import Metadata, exif
+from colorize_core.images.metadata.provenance import Provenance, is_ours, marked
+from colorize_core.inference.merging import merge
 
 _MADE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 ICC = _MADE[:24] + bytes(12) + _MADE[36:]  # without the time at which it was made: each run damages the same bytes

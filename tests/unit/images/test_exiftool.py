@@ -15,10 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from colorize_core.archive.merge import colorize
+from colorize_core.archiving.stages.merge import colorize
 from colorize_core.images.decode import read_photograph
 from colorize_core.images.encode import SUFFIXES, Encoding, FileFormat
-from colorize_core.images.provenance import Provenance
+from colorize_core.images.metadata.provenance import Provenance
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("exiftool"), reason="exiftool is not installed (libimage-exiftool-perl)"

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from colorize_core.errors import ImageError
-from colorize_core.images import decode, foreign
+from colorize_core.images import decode, unsupported
 
 DEEP = (np.arange(64 * 64).reshape(64, 64) % 4096).astype(np.uint16)
 FLAT = (DEEP >> 4).astype(np.uint8)
@@ -38,18 +38,18 @@ def test_what_is_not_read_is_named(kind: str, read: Callable[[bytes], object]) -
 
 def test_heic_is_read_with_an_extra() -> None:
     content = b"\0\0\0\x18ftypheic" + bytes(99)
-    assert foreign.advice(content) == "a HEIC file, which is not read here: install colorize with the extra heic"
+    assert unsupported.advice(content) == "a HEIC file, which is not read here: install colorize with the extra heic"
 
 
 @pytest.mark.parametrize("cut", [2, 3, 4, 10, 50, 150, 200])
 def test_a_jpeg_file_that_is_cut_is_damaged(cut: int) -> None:
     content = imagecodecs.jpeg8_encode(np.asarray(Image.effect_noise((64, 64), 50)))[:cut]
-    assert foreign.advice(content) == ""
+    assert unsupported.advice(content) == ""
     with pytest.raises(ImageError) as caught:
         decode.read_photograph(content)
     assert caught.value.reason in ("damaged", "not_an_image")
 
 
 def test_segments_without_end_end() -> None:
-    assert foreign.advice(b"\xff\xd8" + b"\xff\xe0\0\0" * 1000) == ""
-    assert foreign.advice(b"\xff\xd8" + b"\xff" * 100_000) == ""
+    assert unsupported.advice(b"\xff\xd8" + b"\xff\xe0\0\0" * 1000) == ""
+    assert unsupported.advice(b"\xff\xd8" + b"\xff" * 100_000) == ""

@@ -11,10 +11,11 @@ import pytest
 import tifffile
 from PIL import Image, IptcImagePlugin, JpegImagePlugin, TiffImagePlugin
 
-from colorize_core.images import encode, iptc, tiff_directory
+from colorize_core.images import encode
 from colorize_core.images.decode import read_photograph
 from colorize_core.images.encode import Encoding, FileFormat
-from colorize_core.images.metadata import Metadata
+from colorize_core.images.metadata import Metadata, iptc
+from colorize_core.images.tiff import directory
 
 
 def record(number: int, dataset: int, text: bytes) -> bytes:
@@ -28,7 +29,7 @@ PIXELS = np.full((7, 9, 3), 90, np.uint8)
 def _tiff(kind: str, count: int, order: Literal["<", ">"] = "<") -> bytes:
     value = RECORDS + b"\0" * (-len(RECORDS) % 4)
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, PIXELS, byteorder=order, extratags=[(tiff_directory.IPTC, kind, count, value, True)])
+    tifffile.imwrite(buffer, PIXELS, byteorder=order, extratags=[(directory.IPTC, kind, count, value, True)])
     return buffer.getvalue()
 
 

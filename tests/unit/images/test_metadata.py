@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
 from colorize_core.images.decode import read_photograph, read_small
-from colorize_core.images.exif import Exif
 from colorize_core.images.metadata import Metadata
+from colorize_core.images.metadata.exif import Exif
 from tests.support.image_files import DEEP, DEEP_RGB, RGB, png_chunks
 from tests.support.rare_files import jp2_by_hand, tiff_of
 

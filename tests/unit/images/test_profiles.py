@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 from skimage import color as reference
 
-from colorize_core.archive.merge import colorize
-from colorize_core.images import profiles
+from colorize_core.archiving.stages.merge import colorize
+from colorize_core.images import color_management
 from colorize_core.images.decode import read_photograph, read_small
 from colorize_core.images.encode import Encoding, FileFormat
-from colorize_core.images.provenance import Provenance
+from colorize_core.images.metadata.provenance import Provenance
 from tests.support.image_files import png_with
 from tests.support.rare_files import tiff_of
 
@@ -108,7 +108,7 @@ def test_colors_of_a_profile_and_back() -> None:
     assert np.abs(seen / 257 - np.asarray(by_pillow)).mean() < 0.5
     inside = ((seen > 0) & (seen < 65535)).all(axis=-1)
     assert 0.3 < inside.mean() < 0.9
-    back = profiles.from_srgb(seen, ADOBE, np.uint8)
+    back = color_management.from_srgb(seen, ADOBE, np.uint8)
     np.testing.assert_array_equal(back[inside], rgb[inside])
 
 

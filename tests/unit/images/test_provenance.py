@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from colorize_core.images import provenance
-from colorize_core.images.provenance import Provenance, is_ours, marked
+from colorize_core.images.metadata import provenance
+from colorize_core.images.metadata.provenance import Provenance, is_ours, marked
 
 ATTRIBUTE = {
     "type": "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DigitalSourceType",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from colorize_core.images.square import CROPS, Crop, resize, to_square
+from colorize_core.images.resizing import CROPS, Crop, resize, to_square
 
 Photographs = dict[str, NDArray[np.uint8]]
 

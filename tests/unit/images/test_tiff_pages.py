@@ -14,8 +14,9 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from colorize_core.errors import ImageError
-from colorize_core.images import decode, tiff_directory
+from colorize_core.images import decode
 from colorize_core.images.decode import frames, read_photograph, read_small
+from colorize_core.images.tiff import directory
 from tests.support.image_files import DEEP, DEEP_RGB, GRAY, tiff
 from tests.support.rare_files import tiff_of
 
@@ -104,7 +105,7 @@ def test_pages_that_lead_back_to_the_first_end_there() -> None:
     content = bytearray(_pages(3))
     last = frames(bytes(content))[-1]
     after = last + 2 + 12 * struct.unpack_from("<H", content, last)[0]
-    struct.pack_into("<I", content, after, tiff_directory.first(bytes(content)))
+    struct.pack_into("<I", content, after, directory.first(bytes(content)))
     assert len(frames(bytes(content))) == 3
     struct.pack_into("<I", content, after, len(content) + 100)
     with pytest.raises(ImageError, match="past its end: it may have been cut off") as caught:
@@ -128,7 +129,7 @@ def test_too_many_pages_or_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _patched(content: bytes, tag: int, value: int) -> bytes:
     """A little-endian TIFF file whose first page has another value there."""
-    first = tiff_directory.first(content)
+    first = directory.first(content)
     entries = range(first + 2, first + 2 + 12 * struct.unpack_from("<H", content, first)[0], 12)
     [at] = [at for at in entries if struct.unpack_from("<H", content, at)[0] == tag]
     return content[: at + 8] + struct.pack("<I", value) + content[at + 12 :]

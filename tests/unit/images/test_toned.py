@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
-from colorize_core.images.toned import is_in_color, score
+from colorize_core.images.color_detection import is_in_color, score
 
 NAMES = ["astronaut", "chelsea", "coffee", "rocket"]
 TONES = {  # hue in degrees and chroma in the middle of the scale

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from colorize_core.errors import ColorizeError, InputError
-from colorize_core.local import Pool, cpus, memory
+from colorize_core.runtime.local import Pool, cpus, memory
 
 
 def doubling(threads: int) -> Callable[[int, int], tuple[int, int]]:
@@ -151,7 +151,7 @@ _PARENT = """
 import sys
 from functools import partial
 from pathlib import Path
-from colorize_core.local import Pool
+from colorize_core.runtime.local import Pool
 from tests.unit.local.test_pool import sleeping
 with Pool(1) as pool:
     list(pool.run(range(3), partial(sleeping, Path(sys.argv[1]))))
@@ -249,7 +249,7 @@ def test_a_child_that_dies_while_it_answers_is_replaced() -> None:
 def test_it_works_without_standard_streams() -> None:
     code = (
         "import os; [os.close(number) for number in (0, 1, 2)]\n"
-        "from colorize_core.local import Pool; from tests.unit.local.test_pool import doubling\n"
+        "from colorize_core.runtime.local import Pool; from tests.unit.local.test_pool import doubling\n"
         "with Pool(2) as pool: os._exit(len(list(pool.run(range(7), doubling))))"
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False, timeout=120)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from colorize_core import models
 from colorize_core.errors import RecipeError
-from colorize_core.images import square
+from colorize_core.images import resizing
 from colorize_core.models import classes
-from colorize_core.training import pairs
+from colorize_core.preprocessing import pairs
 
 CONV: dict[str, Any] = {"widths": [12, 16]}
 CONV_DENSE: dict[str, Any] = {"side": 32, "widths": [12, 16], "code": 24}
@@ -152,7 +152,7 @@ def test_overfits_eight_photographs_with_a_gradient_to_every_weight(name: str, e
     keras.utils.set_random_seed(0)
     model = build(name)
     side = sides_of(name)[0][0]
-    inputs, targets = pairs.to_pair(np.stack([square.to_square(rgb, side, "center") for rgb in eight]), "luminance")
+    inputs, targets = pairs.to_pair(np.stack([resizing.to_square(rgb, side, "center") for rgb in eight]), "luminance")
     targets = np.asarray(losses.match_resolution(targets, model(inputs[:1])))
     deep = "encoder" in SMALL[name][2]
     optimizer = keras.optimizers.Adam(0.01 if deep else 0.004)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from colorize_core.datasets import prepared
 from colorize_core.datasets.rows import BLACK, Reject, Rows
 from colorize_core.datasets.splits import SplitRule
-from colorize_core.images.square import to_square
+from colorize_core.images.resizing import to_square
 from colorize_core.preparation import shards
 from colorize_core.preparation.shards import Record, Transform
 

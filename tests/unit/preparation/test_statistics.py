@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from skimage import color as reference
 
-from colorize_core.preparation import statistics
-from colorize_core.preparation.statistics import CHANNELS, ChannelSums
+from colorize_core.datasets import statistics
+from colorize_core.datasets.statistics import CHANNELS, ChannelSums
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from colorize_core.bundle import Bundle, load_bundle
 from colorize_core.models import classes
+from colorize_core.preprocessing.pairs import to_pair
 from colorize_core.recipes import Recipe, load_recipe
 from colorize_core.training import adversarial, hardware, loop
 from colorize_core.training.checkpoints import State
 from colorize_core.training.learner import Learner
 from colorize_core.training.packaging import Package
-from colorize_core.training.pairs import to_pair
 from colorize_core.training.schedules import Schedule
 from tests.support.small_recipe import SETTINGS
 
@@ -179,14 +179,14 @@ def test_compiled_by_xla_a_step_is_the_same(batch: Any) -> None:
 
 def test_the_discriminator_learns_to_tell_apart(batch: Any) -> None:
     inputs, targets = map(tf.constant, batch)
-    judge = adversarial.discriminator(2)
+    discriminator = adversarial.discriminator(2)
     optimizer = keras.optimizers.Adam(1e-3)
     losses = []
     for _ in range(30):
         with tf.GradientTape() as tape:
-            true, made = judge([inputs, targets]), judge([inputs, tf.zeros_like(targets)])
+            true, made = discriminator([inputs, targets]), discriminator([inputs, tf.zeros_like(targets)])
             loss = adversarial.discriminator_loss(true, made)
-        optimizer.apply(tape.gradient(loss, judge.trainable_variables), judge.trainable_variables)
+        optimizer.apply(tape.gradient(loss, discriminator.trainable_variables), discriminator.trainable_variables)
         losses.append(float(loss))
     assert true.shape == (len(inputs), 4, 4, 1)
     assert losses[0] == pytest.approx(np.log(2), abs=0.3)

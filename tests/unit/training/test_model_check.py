@@ -10,6 +10,7 @@ import pytest
 from colorize_core import models, recipes
 from colorize_core.errors import RecipeError
 from colorize_core.recipes import Recipe
+from colorize_core.recipes.network import build_model
 from colorize_core.training.model_check import check_settings, check_sizes
 
 CONV = {"widths": [8, 8, 8]}
@@ -37,7 +38,7 @@ def recipe(side: int, **model: Any) -> Recipe:
 )
 def test_a_model_that_fits(side: int, model: dict[str, Any]) -> None:
     made = recipe(side, **model)
-    check_sizes(made, models.of_recipe(made))
+    check_sizes(made, build_model(made))
 
 
 @pytest.mark.parametrize("down", ["pool", "stride"])
@@ -45,13 +46,13 @@ def test_colors_of_another_size_than_the_images_are_refused(down: str) -> None:
     wrong = recipe(28, square=True, settings=CONV | {"down": down})
     made = {"pool": 24, "stride": 32}[down]
     with pytest.raises(RecipeError, match=rf"^model conv makes {made} x {made} x 2 of images of 28 x 28: need"):
-        check_sizes(wrong, models.of_recipe(wrong))
+        check_sizes(wrong, build_model(wrong))
 
 
 def test_a_part_that_is_not_the_same_at_all_sides_is_refused() -> None:
     wrong = recipe(32, settings=CONV | {"down": "stride"})
     with pytest.raises(RecipeError, match="makes 8 x 8 x 2 of images of 4 x 4"):
-        check_sizes(wrong, models.of_recipe(wrong))
+        check_sizes(wrong, build_model(wrong))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from colorize_core.training import loop, pace
 from colorize_core.training.learner import Learner
 from colorize_core.training.pace import Moment, Pace
 from colorize_core.training.progress import Progress
-from colorize_core.training.screen import EpochBoard, TrialBoard
+from colorize_core.training.screen import EpochProgress, TrialProgress
 from tests.support.small_recipe import SETTINGS
 
 _VALIDATION = 0.5  # seconds
@@ -73,7 +73,7 @@ def test_epochs_tell_their_moments_and_count_their_validation(monkeypatch: pytes
 
 
 def test_in_a_log_a_line_comes_within_an_epoch(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
-    with EpochBoard(3) as board:
+    with EpochProgress(3) as board:
         progress = Progress(str(tmp_path), board.epoch, board.moment)
         for line_is_due in (True, False):
             if line_is_due:
@@ -83,7 +83,7 @@ def test_in_a_log_a_line_comes_within_an_epoch(capsys: pytest.CaptureFixture[str
 
 
 def test_trials_say_how_far_their_epochs_are(capsys: pytest.CaptureFixture[str]) -> None:
-    with TrialBoard(6, 9) as board:
+    with TrialProgress(6, 9) as board:
         board._line -= 60
         board.take(2, Moment(4, 0.5, 40.0, 20.0))
         assert len(board.bar.tasks) == 1
@@ -97,7 +97,7 @@ def test_trials_say_how_far_their_epochs_are(capsys: pytest.CaptureFixture[str])
 
 def test_on_a_terminal_the_bar_moves(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    with EpochBoard(3) as board:
+    with EpochProgress(3) as board:
         board.moment(Moment(1, 0.25, 40.0, 20.0))
         [task] = board.bar.tasks
         assert (task.description, task.completed) == ("epoch 1 of 3", 0.25)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from skimage import color as reference
 
 from colorize_core.color import GrayFormula
-from colorize_core.images.square import to_square
-from colorize_core.training import pairs
+from colorize_core.images.resizing import to_square
+from colorize_core.preprocessing import pairs
+from colorize_core.training import pair_rows
 from tests.support.numbered_pairs import numbered
 
 Photographs = dict[str, NDArray[np.uint8]]
@@ -68,7 +69,7 @@ def test_pair_batch_of_photographs_and_of_a_row_that_failed(photographs: Photogr
         "message": np.array(["", "cut off", ""]),
         "rgb": rgb,
     }
-    got = pairs.pair_batch(rows, size=24, gray="luminance")
+    got = pair_rows.pair_batch(rows, size=24, gray="luminance")
     assert list(got["id"]) == ["c", "bad", "r"]
     assert list(got["message"]) == ["", "cut off", ""]
     assert (got["input"].shape, got["target"].shape) == ((3, 24, 24, 1), (3, 24, 24, 2))

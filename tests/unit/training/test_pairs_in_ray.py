@@ -11,8 +11,9 @@ from colorize_core import datasets
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images import decode
-from colorize_core.images.square import to_square
-from colorize_core.training import pairs
+from colorize_core.images.resizing import to_square
+from colorize_core.preprocessing import pairs
+from colorize_core.training import pair_rows
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -22,7 +23,7 @@ from colorize_core.training import pairs
 def test_pairs_of_a_folder(color_dir: Path, color_space: ColorSpace, gray: GrayFormula) -> None:
     rows = datasets.read(f"folder:{color_dir}", SplitRule(wanted=["test", "val"]))
     settings = {"size": 48, "gray": gray, "color_space": color_space}
-    made = rows.map_batches(pairs.pair_batch, batch_size=5, fn_kwargs=settings).take_all()
+    made = rows.map_batches(pair_rows.pair_batch, batch_size=5, fn_kwargs=settings).take_all()
     good = [row for row in made if not row["reason"]]
     assert len(good) >= 8
     for row in good:

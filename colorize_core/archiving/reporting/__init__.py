@@ -1,0 +1,1 @@
+"""Shows an archive run to a person, to a program and to Prometheus."""

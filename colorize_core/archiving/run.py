@@ -1,0 +1,174 @@
+"""One run: rows of the ledger as they are finished, the summary, and when to give up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, suppress
+from datetime import timedelta
+from itertools import count
+
+import pyarrow as pa
+
+from colorize_core import storage
+from colorize_core.archiving import faults, runners
+from colorize_core.archiving.config import ArchiveConfig
+from colorize_core.archiving.gallery import gallery_page
+from colorize_core.archiving.job import ArchiveJob
+from colorize_core.archiving.planning.plan import Plan
+from colorize_core.archiving.run_counts import RunCounts
+from colorize_core.archiving.runners import Stages
+from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.stages import dedupe, sink
+from colorize_core.archiving.stages.finish import STAGES, Finish
+from colorize_core.archiving.stages.predict import Read
+from colorize_core.archiving.state import ledger
+from colorize_core.archiving.state.ledger import LedgerRow
+from colorize_core.archiving.state.lock import Lock
+from colorize_core.archiving.state.summary import RunSummary, StageSeconds
+from colorize_core.errors import ColorizeError, one_line
+from colorize_core.inference.predictor import Networks
+from colorize_core.networks import advice
+
+Say = Callable[[str], None]
+Finished = list[tuple[LedgerRow, StageSeconds]]  # of a task
+
+
+def archive(
+    config: ArchiveConfig,
+    *,
+    on_progress: Callable[[LedgerRow], None] = lambda row: None,
+    say: Say = lambda line: None,
+) -> RunSummary:
+    """Colorizes what is left to do of an archive; a second call does what the first left undone.
+
+    Args:
+        config: what to colorize, where to, and how.
+        on_progress: called with the ledger's row of each photograph as it is finished.
+        say: called with a line for the user when there is something to know or to wait for.
+
+    Returns:
+        The facts of this run: how many photographs were colorized, skipped and failed.
+
+    Raises:
+        UserError: INPUT, OUTPUT or the model is wrong; nothing was written.
+        ColorizeError: another run writes to OUTPUT, or a stage failed; what was finished is kept.
+
+    Example:
+        >>> summary = archive(ArchiveConfig("scans", "colored", saturation="vivid"))
+        >>> summary.ok, summary.failed
+        (120, 0)
+    """
+    job = ArchiveJob(config)
+    with job.locked(say) as held:
+        return run(job, job.plan(), held, on_progress, say)
+
+
+def run(
+    job: ArchiveJob,
+    planned: Plan,
+    held: Lock,
+    on_progress: Callable[[LedgerRow], None] = lambda row: None,
+    say: Say = lambda line: None,
+) -> RunSummary:
+    """Colorizes what is left to do, by the runner that ``runners.choose`` gives.
+
+    Interrupted by any exception, the summary of what was done is written before it goes on upwards.
+
+    Args:
+        job: a validated job.
+        planned: made under the lock.
+        held: the lock.
+        on_progress: called with each row.
+        say: called with a line for the user when there is something to know.
+
+    Raises:
+        ColorizeError: a stage failed, or another run has taken over.
+    """
+    output = job.output
+    sink.sweep(output)
+    storage.remove_if_there(storage.join(output, faults.FOLDER))
+    counted = RunCounts(job.run_id, job.config, job.bundle, job.listing, planned)
+    counted.end("running").write(output)  # from now on OUTPUT is known as ours, whatever ends the run
+    absence, last = faults.Absence(), planned.newest
+    try:
+        with closing(_finished(job, planned, held, say)) as tasks:
+            for rows in tasks:
+                for row, seconds in rows:
+                    counted.add(row, seconds)
+                    on_progress(row)
+                    last = max(last, row.finished_at)
+                if absence.lasts([row.reason for row, _ in rows]):
+                    raise ColorizeError(
+                        f"{absence.photographs} photographs in a row could not be read or written ({row.message}): "
+                        "see to the store; the same command goes on"
+                    )
+    except BaseException as error:
+        with suppress(OSError):  # of a full disk, say, of which the error speaks already
+            counted.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(output)
+        raise
+    if planned.todo.num_rows:
+        with suppress(OSError):  # all is done: what could not be tidied now is tidied by a later run
+            storage.remove_if_there(storage.join(output, faults.FOLDER))
+            ledger.compact(output)
+    done = counted.end("done")
+    done.write(output)
+    if job.config.report:
+        try:
+            if not gallery_page.is_current(output, last):
+                gallery_page.write(output, done, last)
+        except OSError as error:  # all is done, which a page does not change
+            say(f"the page {gallery_page.PAGE} in OUTPUT could not be made ({one_line(error)}): the next run makes it")
+    return done
+
+
+def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator[Finished, None, None]:
+    """Yields the rows of each task when it is finished."""
+    if not planned.todo.num_rows:
+        return
+    config = job.config
+    if line := advice(job.bundle, config.engine):
+        say(line)
+    networks = Networks([job.bundle], job.gain, config.engine)
+    locally = runners.is_local(config.runner, planned)
+    with runners.opened(locally, config.file_format, networks.engines(), say) as runner:
+        copies = Spool(dedupe.SCHEMA)
+        if config.dedupe:
+            planned, copies = dedupe.without_copies(
+                planned, job.output, job.request, lambda tasks: runner.map(tasks, dedupe.hash_contents)
+            )
+        planned = runner.shaped(planned)
+        stages = Stages(
+            Read(job.bundle.recipe, config.recolor, job.output, job.run_id),
+            networks,
+            _finish(job, planned, held),
+        )
+        numbers = count()
+        tasks = (task for task, _ in zip(planned.tasks(), numbers, strict=False))
+        yield from _rows(runner.colorize(tasks, stages), held)
+        if copies.num_rows:
+            wanted = {source for table in copies for source in table["original"].to_pylist()}
+            copy = dedupe.Copy(stages.finish, ledger.latest(job.output, wanted))
+            yield from _rows(runner.map(dedupe.copy_tasks(copies, next(numbers)), copy), held)
+
+
+def _rows(tables: Iterator[pa.Table], held: Lock) -> Iterator[Finished]:
+    for table in tables:
+        held.check()
+        rows = table.to_pylist()
+        stages = [{stage: row.pop(stage) for stage in STAGES} for row in rows]
+        yield [(LedgerRow(**row), seconds) for row, seconds in zip(rows, stages, strict=True)]
+
+
+def _finish(job: ArchiveJob, planned: Plan, held: Lock) -> Finish:
+    return Finish(
+        job.output,
+        job.config.file_format,
+        job.config.encoding,
+        job.bundle.name,
+        job.bundle.digest,
+        job.settings,
+        job.run_id,
+        planned.tasks_of(gallery_page.MOST) if job.config.report else 0,
+        held.fence,
+        not_before=planned.newest + timedelta(milliseconds=1),
+    )

@@ -1,0 +1,78 @@
+"""Counts what a run does, for its summary."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import time
+from collections import Counter
+from datetime import datetime, timezone
+
+from colorize_core.archiving.config import ArchiveConfig
+from colorize_core.archiving.inputs.listing import Listing
+from colorize_core.archiving.planning.plan import Plan
+from colorize_core.archiving.state.ledger import LedgerRow
+from colorize_core.archiving.state.summary import RunSummary, StageSeconds, State
+from colorize_core.bundle import Bundle
+from colorize_core.errors import printable
+from colorize_core.version import __version__
+
+_VERSIONS = ("keras", "numpy", "onnxruntime", "pillow", "ray", "tensorflow")
+
+
+class RunCounts:
+    """The counters of a run that goes on."""
+
+    def __init__(self, run_id: str, config: ArchiveConfig, bundle: Bundle, listing: Listing, plan: Plan) -> None:
+        self.id = run_id
+        self._config, self._bundle, self._listing, self._plan = config, bundle, listing, plan
+        self._started_at = datetime.now(timezone.utc)
+        self._started = time.monotonic()
+        self._statuses: Counter[str] = Counter()
+        self._reasons: Counter[str] = Counter()
+        self._stages: Counter[str] = Counter()
+        self._bytes = 0
+
+    def add(self, row: LedgerRow, seconds: StageSeconds) -> None:
+        """Counts one finished photograph, and the work on it by stage."""
+        self._stages.update(seconds)
+        self._statuses[row.status] += 1
+        if row.status != "ok":
+            self._reasons[row.reason] += 1
+        self._bytes += row.bytes
+
+    def end(self, status: State) -> RunSummary:
+        """The facts so far."""
+        seconds = time.monotonic() - self._started
+        done = sum(self._statuses.values())
+        return RunSummary(
+            run_id=self.id,
+            status=status,
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            seconds=round(seconds, 1),
+            input=printable(self._config.input),
+            output=printable(self._config.output),
+            format=self._config.file_format,
+            bundle=self._bundle.name,
+            bundle_digest=self._bundle.digest,
+            saturation=self._bundle.gain(self._config.saturation),
+            photographs=self._plan.photographs,
+            other_files=self._listing.others,
+            folders_not_listed=self._listing.unlisted,
+            finished_before=self._plan.finished,
+            failed_before=self._plan.failed_before,
+            planned=self._plan.todo.num_rows,
+            ok=self._statuses["ok"],
+            skipped=self._statuses["skipped"],
+            failed=self._statuses["failed"],
+            reasons=dict(self._reasons.most_common()),
+            bytes_written=self._bytes,
+            stage_seconds={stage: round(spent, 3) for stage, spent in self._stages.items()},
+            images_per_second=round(done / seconds, 1) if seconds else 0.0,
+            versions={
+                "colorize": __version__,
+                "python": platform.python_version(),
+                **{name: importlib.metadata.version(name) for name in _VERSIONS},
+            },
+        )

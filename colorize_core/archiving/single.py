@@ -1,0 +1,148 @@
+"""One photograph to one colorized file, without a ledger: the stages of an archive, called one after the other."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from colorize_core import storage
+from colorize_core.archiving.planning import names
+from colorize_core.archiving.stages import merge, predict
+from colorize_core.archiving.stages.merge import Colorized
+from colorize_core.bundle import Bundle
+from colorize_core.errors import ImageError, InputError, OutputError, one_line, printable
+from colorize_core.images import decode
+from colorize_core.images.encode import SUFFIXES, Encoding, FileFormat
+from colorize_core.images.metadata.provenance import Provenance, is_ours
+from colorize_core.inference.colorizer import Colorizer
+
+_FORMATS: dict[str, FileFormat] = {
+    **{suffix: name for name, suffix in SUFFIXES.items()},
+    ".jpeg": "jpeg",
+    ".tiff": "tiff",
+}
+
+
+def beside(photograph: str, file_format: FileFormat) -> str:
+    """Returns the path of a result beside its photograph: ``NAME.color.png``."""
+    return posixpath.splitext(photograph)[0] + ".color" + SUFFIXES[file_format]
+
+
+def format_of(result: str) -> FileFormat:
+    """Returns the file format that a result's name asks for. Raises OutputError if it is none that can be written."""
+    suffix = posixpath.splitext(result)[1].lower()
+    if suffix not in _FORMATS:
+        raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(_FORMATS))}: give it one of these names")
+    return _FORMATS[suffix]
+
+
+@dataclass(frozen=True)
+class Single:
+    """Colorizes photographs one by one.
+
+    Attributes:
+        bundle: the model.
+        colorizer: its opened network.
+        encoding: of the results.
+        recolor: give new colors to photographs that are in color already.
+        force: overwrite earlier results.
+    """
+
+    bundle: Bundle
+    colorizer: Colorizer
+    encoding: Encoding
+    recolor: bool = False
+    force: bool = False
+    _written: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def write(self, photograph: str, result: str) -> list[str]:
+        """Colorizes a photograph into a file; further pages go beside it, as ``NAME.page-2.png``.
+
+        The file has the same bytes as an archive's, and is there whole or not at all.
+
+        Args:
+            photograph: a path or URL of an image.
+            result: a path or URL that ends as the encoding's format does.
+
+        Returns:
+            The paths that were written.
+
+        Raises:
+            InputError: the photograph cannot be read, or is in color already.
+            OutputError: ``result`` is there already, or cannot be written.
+        """
+        source, target = storage.absolute(photograph), storage.absolute(result)
+        named = printable(photograph)
+        try:
+            self._check_free(source, target, printable(result))
+            content = storage.read(source)
+            pages = list(self._pages(content, source))
+        except ImageError as error:
+            raise InputError(f"{named} cannot be colorized: {error.message}") from error
+        except FileNotFoundError as error:
+            raise InputError(f"PHOTO {named} does not exist: check the path") from error
+        except OSError as error:
+            raise InputError(f"PHOTO {named} cannot be read: {one_line(error)}") from error
+        paths = [names.of_page(target, number) for number in range(1, len(pages) + 1)]
+        try:
+            for path in paths[1:]:
+                self._check_free(source, path, printable(path))
+            for path, page in zip(paths, pages, strict=True):
+                storage.write(path, page.content)
+        except OSError as error:
+            raise OutputError(f"RESULT {printable(result)} cannot be written: {one_line(error)}") from error
+        self._written.update(paths)
+        return paths
+
+    def _check_free(self, source: str, path: str, named: str) -> None:
+        """Refuses a place that is taken; with ``force``, one where a photograph lies that colorize did not make.
+
+        Of two photographs on a command line the second would be lost otherwise.
+        """
+        if storage.is_folder(path):
+            raise OutputError(f"RESULT {named} is a folder: name a file in it")
+        if path in self._written:
+            raise OutputError(f"RESULT {named} was written for another photograph just now: colorize this one alone")
+        if not storage.exists(path):
+            return
+        if _is_same(source, path):
+            raise OutputError(f"RESULT {named} is the photograph itself: choose another name")
+        if not self.force:
+            raise OutputError(f"RESULT {named} exists: choose another name, or overwrite it with --force")
+        if _is_photograph(path):
+            raise OutputError(
+                f"RESULT {named} is a photograph that colorize did not make: --force does not overwrite it; remove it, "
+                "or choose another name"
+            )
+
+    def _pages(self, content: bytes, source: str) -> Iterator[Colorized]:
+        provenance = Provenance(printable(source), self.bundle.name, self.bundle.digest)
+        for page in predict.pages_of(content, self.bundle.recipe, self.recolor):
+            ab = None
+            if page["small"]:
+                gray = np.frombuffer(page["small"], np.uint8).reshape(page["small_height"], page["small_width"])
+                [predicted] = self.colorizer.predict([gray])
+                ab = predicted.astype(np.float16).astype(np.float32)  # as it travels between an archive's stages
+            photograph = decode.read_photograph(content, page["frame"], as_stored=ab is None)
+            yield merge.colorize(photograph, ab, self.encoding, provenance)
+
+
+def _is_same(one: str, other: str) -> bool:
+    if storage.is_local(one) and storage.is_local(other):
+        return os.path.samefile(one, other)
+    return one == other
+
+
+def _is_photograph(path: str) -> bool:
+    """Returns True if a file is an image that colorize did not make."""
+    with storage.open_file(path) as file:
+        if is_ours(file):
+            return False
+    try:
+        return bool(decode.frames(storage.read(path)))
+    except ImageError:
+        return False

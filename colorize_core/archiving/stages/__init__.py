@@ -1,0 +1,1 @@
+"""The stages of an archive run: read, predict, merge, write."""

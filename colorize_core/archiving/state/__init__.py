@@ -1,0 +1,1 @@
+"""What an OUTPUT keeps from run to run: the ledger, the lock, and summaries of runs."""

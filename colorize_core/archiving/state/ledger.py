@@ -1,0 +1,216 @@
+"""The append-only record of every input that was finished: Parquet files under ``OUTPUT/_ledger/``.
+
+The task that wrote the images writes their rows after them, so that a row proves its output. Its files are small; at
+the end of a run ``compact`` makes few of many.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from colorize_core import storage
+from colorize_core.errors import InputError, OutputError, one_line
+from colorize_core.storage import Entry, parquet
+
+FOLDER = "_ledger"
+Status = Literal["ok", "skipped", "failed"]
+SCHEMA = pa.schema(
+    [
+        ("source", pa.string()),
+        ("fingerprint", pa.string()),
+        ("content", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("message", pa.string()),
+        ("output", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("pages", pa.int32()),
+        ("colorfulness", pa.float32()),
+        ("bytes", pa.int64()),
+        ("bundle", pa.string()),
+        ("settings", pa.string()),
+        ("run_id", pa.string()),
+        ("pictures", pa.string()),
+        ("seconds", pa.float32()),
+        ("finished_at", pa.timestamp("ms", "UTC")),
+    ]
+)
+_SMALL = 2 << 20  # bytes of a file that is worth being merged: about 30,000 rows
+_FEW = 32  # small files that stay as they are
+_READERS = 16  # files that are on their way at once: a store takes its time for each
+_ROWS_AT_ONCE = 1 << 16
+_MERGED = 256 << 20  # bytes in memory of the rows of one merged file: about 500,000
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """How one input ended.
+
+    ``content`` is the SHA-256 of the file, '' where it could not be read. ``output`` is relative to OUTPUT; it has
+    ``pages`` of ``bytes`` together, the first of ``width`` x ``height``; '' and 0 where there is none.
+    ``pictures`` is the name of the script in which the gallery finds a small one of it.
+    """
+
+    source: str
+    fingerprint: str
+    content: str
+    status: Status
+    reason: str
+    message: str
+    output: str
+    width: int
+    height: int
+    pages: int
+    colorfulness: float
+    bytes: int
+    bundle: str
+    settings: str
+    run_id: str
+    pictures: str
+    seconds: float
+    finished_at: datetime
+
+    def failed(self, reason: str, message: str) -> LedgerRow:
+        """The same photograph, of which nothing was written."""
+        return replace(
+            self,
+            status="failed",
+            reason=reason,
+            message=message,
+            output="",
+            width=0,
+            height=0,
+            pages=0,
+            colorfulness=0.0,
+            bytes=0,
+            pictures="",
+        )
+
+
+def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
+    """Adds rows in a file of their own, whole or not at all.
+
+    Args:
+        output: where the ledger is.
+        name: of the file, without suffix. Who does the same work again gives the same name: the rows are there once.
+        rows: what to add.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    table = pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA)
+    if table.num_rows:
+        storage.write(storage.join(output, FOLDER, f"{name}.parquet"), to_parquet(table))
+
+
+def scan(output: str, columns: Sequence[str] = SCHEMA.names) -> Iterator[pa.Table]:
+    """All rows so far, a piece at a time, in no order; none where there is no ledger yet.
+
+    A source has a row for each time that it was finished: the last ``finished_at`` counts. A row may come twice, when a
+    run was killed while it compacted the ledger.
+
+    Raises:
+        OutputError: a file of the ledger is damaged.
+    """
+    for entry, content in _contents(_files(output)):
+        yield from _tables(entry.path, content, columns)
+
+
+def latest(output: str, sources: Collection[str] | None = None) -> dict[str, LedgerRow]:
+    """The last row of each source, or of those asked for; in memory. Raises OutputError as ``scan``."""
+    wanted = None if sources is None else pa.array(list(sources), pa.string())
+    rows: list[LedgerRow] = []
+    for table in scan(output):
+        chosen = table if wanted is None else table.filter(pc.is_in(table["source"], wanted))
+        rows += [LedgerRow(**row) for row in chosen.to_pylist()]
+    return {row.source: row for row in sorted(rows, key=lambda row: row.finished_at)}
+
+
+def compact(output: str) -> int:
+    """Makes few files of many small ones; gives how many went into others.
+
+    A file is removed after its rows are in another: killed in between, rows are there twice, which changes nothing.
+
+    Raises:
+        OutputError: a file of the ledger is damaged.
+        OSError: the ledger cannot be written.
+    """
+    small = [entry for entry in _files(output) if entry.size < _SMALL]
+    if len(small) <= _FEW:
+        return 0
+    merged = _Merged(output)
+    for entry, content in _contents(small):
+        merged.add(entry, pa.concat_tables([SCHEMA.empty_table(), *_tables(entry.path, content, SCHEMA.names)]))
+    merged.close()
+    return len(small)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """The table as a Parquet file."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+class _Merged:
+    """Takes the rows of small files; whenever they are many, writes them as one file and removes the small ones."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+        self._tables: list[pa.Table] = []
+        self._replaced: list[Entry] = []
+        self._bytes = 0
+
+    def add(self, entry: Entry, table: pa.Table) -> None:
+        self._tables.append(table)
+        self._replaced.append(entry)
+        self._bytes += table.nbytes
+        if self._bytes > _MERGED:
+            self.close()
+
+    def close(self) -> None:
+        if self._tables:
+            name = f"merged-{uuid.uuid4().hex}.parquet"
+            storage.write(storage.join(self._output, FOLDER, name), to_parquet(pa.concat_tables(self._tables)))
+            for entry in self._replaced:
+                storage.remove_if_there(entry.path)
+        self._tables, self._replaced, self._bytes = [], [], 0
+
+
+def _files(output: str) -> list[Entry]:
+    return [entry for entry in storage.children(storage.join(output, FOLDER)) if entry.name.endswith(".parquet")]
+
+
+def _contents(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    """Each file and what is in it, in their order, a few read ahead."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        for start in range(0, len(entries), _READERS):
+            part = entries[start : start + _READERS]
+            try:
+                yield from zip(part, pool.map(lambda entry: storage.read(entry.path), part), strict=True)
+            except FileNotFoundError as error:
+                raise OutputError(
+                    f"{one_line(error)}: another run is at work on the ledger; try again later"
+                ) from error
+
+
+def _tables(path: str, content: bytes, columns: Sequence[str]) -> Iterator[pa.Table]:
+    try:
+        with parquet.open_parquet(io.BytesIO(content), path) as file:
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
+                yield pa.Table.from_batches([batch])
+    except (pa.ArrowException, OSError, InputError) as error:
+        raise OutputError(
+            f"ledger file {path} is damaged ({one_line(error)}): remove it, and what it recorded is made again"
+        ) from error

@@ -1,0 +1,74 @@
+"""What a run did: counted while it runs, on screen and in ``OUTPUT/_runs/<run id>.json`` when it ends."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from colorize_core import storage
+
+FOLDER = "_runs"
+_RUNS_LOOKED_AT = 16
+StageSeconds = Mapping[str, float]
+State = Literal["running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """The facts of one run, as they stand in its JSON file."""
+
+    run_id: str
+    status: State
+    started_at: str
+    finished_at: str
+    seconds: float
+    input: str
+    output: str
+    format: str
+    bundle: str
+    bundle_digest: str
+    saturation: float
+    photographs: int
+    other_files: int
+    folders_not_listed: list[str]
+    finished_before: int
+    failed_before: int
+    planned: int
+    ok: int
+    skipped: int
+    failed: int
+    reasons: dict[str, int]
+    bytes_written: int
+    stage_seconds: dict[str, float]
+    images_per_second: float
+    versions: dict[str, str]
+
+    def is_within(self, max_failed: float) -> bool:
+        """Whether no more than this part of the run's photographs, in [0, 1], failed.
+
+        Nobody knows how many photographs are in a folder that cannot be listed: one is too many, unless all may fail.
+        """
+        done = self.ok + self.skipped + self.failed
+        return self.failed / max(1, done) <= max_failed and (not self.folders_not_listed or max_failed == 1)
+
+    def write(self, output: str) -> None:
+        """Writes ``_runs/<run id>.json``. Raises OSError."""
+        content = json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+        storage.write(storage.join(output, FOLDER, f"{self.run_id}.json"), content.encode())
+
+
+def last_pace(output: str) -> float | None:
+    """Photographs per second of the largest of the last runs in OUTPUT; None where they did none. Raises OSError.
+
+    In a small one start-up would count for too much.
+    """
+    runs = sorted(storage.children(storage.join(output, FOLDER)), key=lambda entry: entry.name, reverse=True)
+    paces = [(0, 0.0)]
+    for entry in runs[:_RUNS_LOOKED_AT]:
+        with suppress(ValueError, KeyError, TypeError):
+            facts = json.loads(storage.read(entry.path))
+            paces.append((int(facts["ok"]) + int(facts["failed"]), float(facts["images_per_second"])))
+    return max(paces)[1] or None

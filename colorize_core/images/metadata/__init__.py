@@ -1,0 +1,82 @@
+"""What a file carries beside its pixels: EXIF, resolution, ICC profile, IPTC, XMP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from colorize_core.images import color_management, layouts
+from colorize_core.images.layouts import Opened
+from colorize_core.images.metadata import exif, iptc
+from colorize_core.images.tiff import directory
+from colorize_core.images.tiff.pages import Page
+
+# What a JPEG file can say. 1 is what Pillow calls a TIFF file that says nothing, NaN one that divides by 0.
+_MAX_DPI = 65_535
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What a file carries beside its pixels, where it does.
+
+    Attributes:
+        exif: its tags, without the orientation, which has been applied.
+        dpi: dots per inch, across and down, upright.
+        icc: an RGB profile; one of gray or CMYK does not describe our RGB.
+        iptc: IPTC's records (IIM 4).
+        xmp: XMP packet.
+    """
+
+    exif: exif.Exif | None = None
+    dpi: tuple[float, float] | None = None
+    icc: bytes | None = None
+    iptc: bytes | None = None
+    xmp: bytes | None = None
+
+
+def read_metadata(image: Opened, content: bytes, size: tuple[int, int]) -> Metadata:
+    """Metadata of a decoded image; what cannot be parsed is left out, since the pixels matter more.
+
+    Args:
+        image: from ``content``.
+        content: the file.
+        size: (width, height), upright.
+    """
+    found = image.info.get("dpi")
+    dpi = (float(found[0]), float(found[1])) if found and all(1 < d <= _MAX_DPI for d in found) else None
+    page = _page(image, content)
+    tags = exif.read(content, size, page.offset) if page else exif.read(image.info.get("exif", b""), size)
+    if page.is_sideways if page else layouts.is_sideways(image):
+        dpi, tags = dpi and dpi[::-1], tags and exif.turned(tags)
+    icc = image.info.get("icc_profile")
+    return Metadata(
+        exif=exif.with_resolution(tags, dpi) if dpi else tags,
+        dpi=dpi,
+        icc=icc if color_management.space(icc) == "RGB" else None,
+        iptc=iptc.read(image, page),
+        xmp=_xmp(image),
+    )
+
+
+def tiff_tags(metadata: Metadata, xmp: bytes) -> dict[int, exif.Tag]:
+    """What of it goes into a TIFF file's tags, beside EXIF."""
+    tags = {
+        directory.XMP: (1, xmp),
+        directory.IPTC: (7, metadata.iptc),
+        directory.ICC: (7, metadata.icc),
+    }
+    return {number: exif.Tag(kind, value) for number, (kind, value) in tags.items() if value}
+
+
+def _page(image: Opened, content: bytes) -> directory.Directory | None:
+    """Of a TIFF file."""
+    if isinstance(image, Page):
+        return image.directory
+    tags = getattr(image, "tag_v2", None)
+    return directory.read(content, tags.offset) if tags is not None and image.format == "TIFF" else None
+
+
+def _xmp(image: Opened) -> bytes | None:
+    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(found, str):
+        return found.encode()
+    return bytes(found) if isinstance(found, bytes) else None

@@ -1,0 +1,237 @@
+"""A bundle's network as an ONNX file or a TensorFlow SavedModel, for programs that have no Keras.
+
+What is written predicts what the Keras model predicts: a SavedModel is compared when it is made (``conversion``), the
+ONNX file of a bundle was when its training ended. Beside it goes a JSON file with what a user needs
+to repeat the preprocessing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from colorize_core import bundle as bundles
+from colorize_core import storage
+from colorize_core.bundle import Bundle
+from colorize_core.color import ColorSpace
+from colorize_core.errors import ColorizeError, OutputError, one_line
+from colorize_core.networks.conversion import INPUT_RANGE, to_onnx, to_saved_model
+from colorize_core.preprocessing import pairs
+from colorize_core.runtime import cluster
+from colorize_core.runtime.quiet import tensorflow_silenced
+from colorize_core.version import __version__
+
+ExportFormat = Literal["onnx", "savedmodel"]
+EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
+FORMAT = 1  # of the JSON file; raised when an older reader would misread it
+_SUFFIX = ".onnx"
+_MAIN = {
+    "onnx": "model.onnx",
+    "savedmodel": "saved_model.pb",
+    "bundle": bundles.FACTS,
+}  # the JSON file is named after it
+_INPUTS: dict[ColorSpace, dict[str, Any]] = {
+    "lab": {
+        "range": list(INPUT_RANGE["lab"]),
+        "meaning": "L / 50 - 1, where L is CIE L* (D65, 2 degree observer) of the gray sRGB value",
+    },
+    "rgb": {"range": list(INPUT_RANGE["rgb"]), "meaning": "gray sRGB value / 255"},
+}
+_OUTPUTS: dict[ColorSpace, dict[str, Any]] = {
+    "lab": {
+        "channels": ["a", "b"],
+        "scale": float(pairs.AB_SCALE),
+        "meaning": "times scale: CIE a*, b* (D65, 2 degree observer)",
+    },
+    "rgb": {
+        "channels": ["red", "green", "blue"],
+        "scale": 255.0,
+        "meaning": "times scale: sRGB in [0, 255]; of its CIE Lab (D65, 2 degree observer) a*, b* are used",
+    },
+}
+_GRAYS = {
+    "luminance": "0.299 R + 0.587 G + 0.114 B of sRGB values (BT.601 luma)",
+    "average": "(R + G + B) / 3 of sRGB values",
+    "lightness": "sRGB value of the neutral gray with the same CIE L*",
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What ``export_bundle`` wrote: the ONNX file or SavedModel folder, the JSON file, its content, bytes of all."""
+
+    path: str
+    facts_path: str
+    facts: Mapping[str, Any]
+    size: int
+
+
+def export(name: str, output: str, file_format: ExportFormat | Literal["bundle"] = "onnx") -> Exported:
+    """Writes a bundle's network for ONNX Runtime or TensorFlow, or makes a bundle of format 2 of one of format 1.
+
+    Args:
+        name: a shipped bundle by name, or a folder or URL with a bundle.
+        output: a new or empty folder, local or any URL; for ONNX also a new file that ends in ``.onnx``.
+        file_format: ``onnx``, ``savedmodel`` or ``bundle``.
+
+    Returns:
+        Where the network is, and the facts that its JSON file has.
+
+    Raises:
+        UserError: ``output`` is taken or cannot be written, or the bundle is damaged.
+        ColorizeError: the export failed, or differs from the Keras model by more than ``TOLERANCE``.
+
+    Example:
+        >>> export("default", "colorizer.onnx").path
+        'colorizer.onnx'
+    """
+    if file_format == "bundle":
+        return renew_bundle(name, output)
+    return export_bundle(bundles.load_bundle(name), output, file_format)
+
+
+def export_bundle(bundle: Bundle, output: str, file_format: ExportFormat) -> Exported:
+    """Writes a bundle's model for ONNX Runtime or TensorFlow, proven equal to the Keras model.
+
+    Input is float32 [n, h, w, 1]. n is free, h and w are too (in multiples of ``model.multiple``), but for a model that
+    takes squares alone.
+
+    Args:
+        bundle: from ``load_bundle``.
+        output: local or any URL. A new or empty folder; for ONNX also a new file that ends in ``.onnx``.
+        file_format: of the model.
+
+    Raises:
+        UserError: ``output`` is taken or cannot be written, or the bundle is damaged.
+        ColorizeError: the export failed, or differs from the Keras model by more than ``TOLERANCE``. In either case
+            nothing of it is left.
+    """
+    target = _check_output(output, file_format)
+    facts, contents = _make(bundle, file_format)
+    main = _MAIN[file_format]
+    contents[f"{main}.json"] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
+    if target.endswith(_SUFFIX):
+        folder, path = "", target
+        files = {name.replace(main, target): content for name, content in contents.items()}
+    else:
+        folder, path = target, storage.join(target, main)
+        files = {storage.join(target, name): content for name, content in contents.items()}
+    _publish(files, folder, output)
+    size = sum(len(content) for content in files.values())
+    return Exported(path if file_format == "onnx" else folder, f"{path}.json", facts, size)
+
+
+def _check_output(output: str, file_format: str) -> str:
+    """The place to write to, spelled in full. Raises OutputError where it is taken or cannot be written."""
+    cluster.check_lasting(output)
+    target = storage.absolute(output)
+    if not target.endswith(_SUFFIX):
+        free = not storage.exists(target) or (storage.is_folder(target) and storage.is_empty(target))
+    elif file_format == "onnx":
+        free = not any(storage.exists(path) for path in (target, f"{target}.json"))
+    else:
+        raise OutputError(f"OUTPUT {output} names an ONNX file: format {file_format} needs a folder")
+    if not free:
+        raise OutputError(
+            f"OUTPUT {output} (or the .json beside it) is there already: choose a new place, or an empty folder"
+        )
+    storage.check_writable(target)
+    return target
+
+
+def _make(bundle: Bundle, file_format: ExportFormat) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Returns the content of the JSON file, and of each file of the model by its name below the folder."""
+    if file_format == "savedmodel":
+        with tensorflow_silenced():
+            model = bundle.model()
+        contents, compared = to_saved_model(model, bundle.recipe)
+        return _facts(bundle, compared.facts(), file_format), contents
+    content, converted = bundle.onnx, dict(bundle.converted)
+    if not content:  # a bundle of format 1
+        with tensorflow_silenced():
+            model = bundle.model()
+        content, found = to_onnx(model, bundle.recipe)
+        converted = found.facts()
+    return _facts(bundle, converted, file_format), {_MAIN["onnx"]: content}
+
+
+def renew_bundle(name: str, output: str) -> Exported:
+    """Writes a bundle of any format as one of format 2, with the curves, samples and card that it has.
+
+    Args:
+        name: a shipped bundle, or a folder with one.
+        output: a new or empty folder, local or any URL.
+
+    Raises:
+        UserError: there is no such bundle, it is damaged, or ``output`` is taken or cannot be written.
+        ColorizeError: the conversion to ONNX failed.
+    """
+    bundle = bundles.load_bundle(name)
+    target = _check_output(output, "bundle")
+    facts, contents = _make(bundle, "onnx")
+    if not bundle.onnx:
+        converted = {key: facts["compared"][key] for key in facts["compared"]}
+        converted |= {"input": facts["input"]["name"], "output": facts["output"]["name"]}
+        converted["side_ratio"] = facts["output"]["side_ratio"]
+        bundle = dataclasses.replace(bundle, onnx=contents[_MAIN["onnx"]], converted=converted)
+    try:
+        bundles.save_bundle(bundle, target, bundles.read_extras(name))
+        size = sum(entry.size for entry in storage.find(target))
+    except OSError as error:
+        raise ColorizeError(f"OUTPUT {output} cannot be written: {one_line(error)}") from error
+    return Exported(target, storage.join(target, bundles.FACTS), facts, size)
+
+
+def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportFormat) -> dict[str, Any]:
+    """Content of the JSON file."""
+    data, model = bundle.recipe.data, bundle.recipe.model
+    sides = [data.inference_side] * 2 if model.square else ["height", "width"]
+    return {
+        "format": FORMAT,
+        "model_format": file_format,
+        "bundle": bundle.name,
+        "digest": bundle.digest,
+        "color_space": data.color_space,
+        "gray": {"formula": data.gray, "meaning": _GRAYS[data.gray]},
+        "input": {
+            "name": converted["input"],
+            "dtype": "float32",
+            "shape": ["batch", *sides, 1],
+            **_INPUTS[data.color_space],
+            "sides_multiple": model.multiple,
+            "pixels": f"about {data.inference_side} x {data.inference_side}, in the photograph's shape",
+            "strips": "beyond 3:1, the picture of 3:1 that the photograph makes with its mirror image beside it",
+            "mirrored": "the colors are the mean of what it says of the photograph and of its mirror image"
+            if data.mirrored
+            else "",
+            "resize": "mean of the covered area where it shrinks the photograph, else bicubic",
+        },
+        "output": {
+            "name": converted["output"],
+            "dtype": "float32",
+            "side_ratio": converted["side_ratio"],
+            **_OUTPUTS[data.color_space],
+            "use": "resize a*, b* to the photograph (bicubic) and join them with its own L*",
+        },
+        "compared": {name: converted[name] for name in ("shapes", "max_abs_difference", "tolerance")},
+        "versions": {"colorize": __version__, **bundle.versions},
+    }
+
+
+def _publish(files: Mapping[str, bytes], folder: str, output: str) -> None:
+    """Writes all of the files, or leaves none. ``folder`` is one that held nothing, or empty where files have none."""
+    try:
+        for path, content in files.items():
+            storage.write(path, content)
+    except BaseException as error:
+        own_folder = folder and storage.is_local(folder)  # in a store it might be a whole bucket
+        for path in [folder] if own_folder else files:
+            with suppress(OSError):
+                storage.remove(path)
+        if isinstance(error, OSError):
+            raise ColorizeError(f"OUTPUT {output} cannot be written: {one_line(error)}") from error
+        raise

@@ -1,0 +1,1 @@
+"""What training and inference both do to pixels before and after the network."""
