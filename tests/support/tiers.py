@@ -25,8 +25,8 @@ THOROUGH = (
     "tests/jobs/test_tune.py",
     "tests/unit/models/test_encoders.py",
     "tests/unit/models/test_models.py::test_overfits",
-    "tests/unit/test_export.py",
-    "tests/unit/test_storage_faults.py::test_a_network_that_fails_changes_nothing",
+    "tests/unit/networks/test_export.py",
+    "tests/unit/storage/test_storage_faults.py::test_a_network_that_fails_changes_nothing",
     "tests/unit/training/test_learner.py",
 )
 FIRST = (
@@ -37,8 +37,8 @@ FIRST = (
     "tests/jobs/test_runners.py::test_no_process_imports_what_it_does_not_need[image",
     "tests/jobs/test_train.py::test_folder_to_bundle_to_colors",
     "tests/unit/models/test_models.py::test_overfits_eight_photographs_with_a_gradient_to_every_weight[unet, plain]",
-    "tests/unit/test_export.py::test_every_kind_of_model[dense-onnx]",
-    "tests/unit/test_export.py::test_a_wrong_output_is_refused",
+    "tests/unit/networks/test_export.py::test_every_kind_of_model[dense-onnx]",
+    "tests/unit/networks/test_export.py::test_a_wrong_output_is_refused",
     "tests/unit/training/test_learner.py::test_when_a_training_is_over",
 )
 

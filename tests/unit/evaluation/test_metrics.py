@@ -10,9 +10,9 @@ from scipy.ndimage import correlate1d
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio
 
 from colorize_core import color
+from colorize_core.color import colorfulness
 from colorize_core.evaluation.metrics import (
     ciede2000,
-    colorfulness,
     colorfulness_difference,
     colorfulness_distance,
     mae,

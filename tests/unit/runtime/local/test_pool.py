@@ -152,14 +152,14 @@ import sys
 from functools import partial
 from pathlib import Path
 from colorize_core.runtime.local import Pool
-from tests.unit.local.test_pool import sleeping
+from tests.unit.runtime.local.test_pool import sleeping
 with Pool(1) as pool:
     list(pool.run(range(3), partial(sleeping, Path(sys.argv[1]))))
 """
 
 
 def test_a_parent_that_is_killed_takes_its_child_along(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", _PARENT, tmp_path], cwd=Path(__file__).parents[3]) as parent:
+    with subprocess.Popen([sys.executable, "-c", _PARENT, tmp_path], cwd=Path(__file__).parents[4]) as parent:
         while not list(tmp_path.iterdir()):
             assert parent.poll() is None
             time.sleep(0.02)
@@ -249,10 +249,10 @@ def test_a_child_that_dies_while_it_answers_is_replaced() -> None:
 def test_it_works_without_standard_streams() -> None:
     code = (
         "import os; [os.close(number) for number in (0, 1, 2)]\n"
-        "from colorize_core.runtime.local import Pool; from tests.unit.local.test_pool import doubling\n"
+        "from colorize_core.runtime.local import Pool; from tests.unit.runtime.local.test_pool import doubling\n"
         "with Pool(2) as pool: os._exit(len(list(pool.run(range(7), doubling))))"
     )
-    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=False, timeout=120)
+    ended = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[4], check=False, timeout=120)
     assert ended.returncode == 7
 
 
