@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from colorize_core import color
-from colorize_core.evaluation.metrics import colorfulness
+from colorize_core.color import colorfulness
 from colorize_core.evaluation.saturation import vivid_gain
 
 Photographs = dict[str, NDArray[np.uint8]]
