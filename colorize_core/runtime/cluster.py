@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core import errors, storage
 from colorize_core.errors import ColorizeError, OutputError, UserError, one_line, printable
+from colorize_core.runtime import ray_internals
 from colorize_core.runtime.quiet import native_stderr_silenced
 
 if TYPE_CHECKING:
@@ -149,10 +150,8 @@ def nodes() -> list[dict[str, float]]:
 
 
 def attempt() -> int:
-    """How many processes that ran the current task died before; 0 outside of tasks."""
-    from ray._private.worker import global_worker  # no public name says it
-
-    return int(global_worker.core_worker.get_current_task_attempt_number()) if global_worker.connected else 0
+    """Returns how many processes that ran the current task died before; 0 outside of tasks."""
+    return ray_internals.task_attempt_number()
 
 
 def check_tries(what: str, deaths: int | None = None) -> None:
@@ -274,6 +273,4 @@ def _silence_libraries() -> None:
     warnings.filterwarnings("ignore", "The maximum number of concurrent tasks", UserWarning)
     for name in ("ray.data", "ray.train", "ray.tune"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors reach us as exceptions
-    # A process or a machine that is lost is a page of Ray's inside on the screen, for which it has no setting. Its work
-    # is done again, or the job says that it was not; Ray's own log has the page.
-    setattr(ray._private.worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010 - no public name
+    ray_internals.hide_worker_messages()

@@ -12,13 +12,13 @@ import time
 from collections.abc import Callable
 from contextlib import aclosing
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from colorize_core import storage
 from colorize_core.errors import ColorizeError, UserError, one_line
+from colorize_core.runtime import ray_internals
 
 if TYPE_CHECKING:
     from ray.job_submission import JobDetails
@@ -57,9 +57,8 @@ class JobServer:
         for handler in logging.getLogger("ray").handlers:
             handler.setLevel(logging.CRITICAL)  # its errors reach us as exceptions
         self._client = self._asked(lambda: JobSubmissionClient(self._address), patience=_PATIENCE_AT_FIRST)
-        # A connection that died without a word would be waited for for ever; no public name says it.
-        self._client._do_request = partial(self._client._do_request, timeout=_ANSWER_SECONDS)
-        theirs = str(self._client._server_ray_version)
+        ray_internals.limit_answer_time(self._client, _ANSWER_SECONDS)
+        theirs = ray_internals.cluster_ray_version(self._client)
         if theirs.split(".")[:2] != ray.__version__.split(".")[:2]:
             say(f"the cluster at {address} has Ray {theirs}, and {ray.__version__} is here: make them equal")
 
