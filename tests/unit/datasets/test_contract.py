@@ -58,7 +58,7 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def test_every_reader_is_under_contract() -> None:
-    assert {form.partition("-")[0] for form in FORMS} == {*datasets.PLANNERS, "prepared"}
+    assert {form.partition("-")[0] for form in FORMS} == {*datasets.DATASETS, "prepared"}
 
 
 def test_pixels_are_those_of_the_source(made: Any, plan: Plan, read_all: ReadAll) -> None:
