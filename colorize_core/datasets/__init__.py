@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from colorize_core.datasets import careful, prepared
+from colorize_core.datasets import isolated_decode, prepared
 from colorize_core.datasets.registry import DATASETS, DataSet
-from colorize_core.datasets.rows import Plan
+from colorize_core.datasets.rows import ReadPlan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 from colorize_core.runtime import cluster
@@ -28,7 +28,7 @@ def source_of(data: str) -> str:
     return source if colon and name in DATASETS else data
 
 
-def plan(data: str, rule: SplitRule) -> Plan:
+def plan(data: str, rule: SplitRule) -> ReadPlan:
     """Lists what a data set has to read, without reading the images.
 
     Args:
@@ -78,7 +78,7 @@ def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from ray import cloudpickle
 
     cluster.check_tries("a chunk of DATA")
-    with careful.after(cluster.attempt()):
+    with isolated_decode.after_deaths(cluster.attempt()):
         for rows in cloudpickle.loads(batch["chunk"][0])():
             if len(rows):
                 yield rows.columns()

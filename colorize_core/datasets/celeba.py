@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from colorize_core import storage
 from colorize_core.datasets import files
-from colorize_core.datasets.rows import COLUMNS, NO_LABEL, Plan, Reject
+from colorize_core.datasets.rows import COLUMNS, NO_LABEL, ReadPlan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 from colorize_core.storage.containers import Member
@@ -33,7 +33,7 @@ class _Table:
     rows: dict[str, tuple[int, ...]]
 
 
-def plan_celeba(source: str, rule: SplitRule) -> Plan:
+def plan_celeba(source: str, rule: SplitRule) -> ReadPlan:
     """CelebA's aligned faces: ``img_align_celeba/`` or ``.zip``, and ``list_eval_partition.txt`` with the split.
 
     Identity, attributes, bounding boxes and landmarks are labels where their files are there. id is the file name.
@@ -78,7 +78,7 @@ def plan_celeba(source: str, rule: SplitRule) -> Plan:
         raise InputError(f"none of the images that {_PARTITION} names for {splits} is in {source}: fetch it again")
     strange = [Reject(name, "unlisted", f"not named in {_PARTITION}") for name in images if name not in partition]
     names = [name for table in tables for name in table.names]
-    return Plan(files.chunks_of(items, names), [*found.rejects, *twice, *missing, *strange])
+    return ReadPlan(files.chunks_of(items, names), [*found.rejects, *twice, *missing, *strange])
 
 
 def _find(root: str, names: tuple[str, ...]) -> str | None:

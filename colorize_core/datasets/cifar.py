@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from colorize_core import storage
 from colorize_core.datasets import official, pickles
-from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.rows import ReadPlan, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 from colorize_core.storage import containers
@@ -49,7 +49,7 @@ _CIFAR100 = (
 )
 
 
-def plan_cifar10(source: str, rule: SplitRule) -> Plan:
+def plan_cifar10(source: str, rule: SplitRule) -> ReadPlan:
     """CIFAR-10: a folder with the Python or the binary batches, one of the published archives, or ``official``.
 
     ids are ``data_batch_1/00000`` and so on in every form. Raises InputError.
@@ -57,12 +57,12 @@ def plan_cifar10(source: str, rule: SplitRule) -> Plan:
     return _plan(source, rule, "cifar10", _CIFAR10)
 
 
-def plan_cifar100(source: str, rule: SplitRule) -> Plan:
+def plan_cifar100(source: str, rule: SplitRule) -> ReadPlan:
     """CIFAR-100 likewise; ids are ``train/00000`` and so on. Raises InputError."""
     return _plan(source, rule, "cifar100", _CIFAR100)
 
 
-def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...]) -> Plan:
+def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...]) -> ReadPlan:
     if source == official.SOURCE:
         return _plan(official.fetch(name), rule, name, layouts)
     where = storage.absolute(source)
@@ -78,7 +78,7 @@ def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...])
     if missing := sorted(layout.files.keys() - found.keys()):
         raise InputError(f"{', '.join(missing)} not in {source}: need the Python or the binary batches of {name}")
     wanted = [file for file in layout.files if _is_wanted(layout, file, rule)]
-    return Plan([partial(_read, archive, found[file], file, layout, rule) for file in wanted])
+    return ReadPlan([partial(_read, archive, found[file], file, layout, rule) for file in wanted])
 
 
 def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
@@ -86,13 +86,13 @@ def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
     return split in rule.wanted or (split == "train" and "val" in rule.wanted)
 
 
-def _read(archive: str | None, path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
+def _read(archive: str | None, path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[RowBatch]:
     batch, start = file.removesuffix(".bin"), 0
     for pixels, labels in _parts(archive, path, layout):
         ids = [f"{batch}/{i:05d}" for i in range(start, start + len(pixels))]
         start += len(pixels)
         split = [rule.of_official(identity, layout.files[file]) for identity in ids]
-        rows = Rows.good(ids, split, np.ascontiguousarray(pixels), labels=labels)
+        rows = RowBatch.good(ids, split, np.ascontiguousarray(pixels), labels=labels)
         yield rows.where([name in rule.wanted for name in split])
 
 

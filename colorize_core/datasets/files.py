@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from colorize_core import storage
-from colorize_core.datasets import careful
-from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, Rows
+from colorize_core.datasets import isolated_decode
+from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, RowBatch
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import ImageError, one_line, printable
 from colorize_core.images import decode
@@ -110,7 +110,7 @@ def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Ch
     return [*chunks, partial(_read, part, tuple(label_names))] if part else chunks
 
 
-def _read(items: Sequence[Item], label_names: Sequence[str]) -> Iterator[Rows]:
+def _read(items: Sequence[Item], label_names: Sequence[str]) -> Iterator[RowBatch]:
     part: list[_Read] = []
     size = 0
     for item in items:
@@ -133,7 +133,7 @@ class _Read(NamedTuple):
 
 def _read_one(item: Item) -> _Read:
     try:
-        rgb = careful.read_rgb(_content(item.file))
+        rgb = isolated_decode.read_rgb(_content(item.file))
         gray = BLACK[..., 0] if item.gray is None else _gray_of(item.gray, rgb)
         return _Read(item, rgb, gray, "", "")
     except ImageError as error:
@@ -142,8 +142,8 @@ def _read_one(item: Item) -> _Read:
         return _Read(item, BLACK, BLACK[..., 0], "storage", f"cannot be read: {one_line(error)}")
 
 
-def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> Rows:
-    return Rows(
+def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> RowBatch:
+    return RowBatch(
         id=[read.item.id for read in part],
         split=[read.item.split for read in part],
         rgb=[read.rgb for read in part],
@@ -158,7 +158,7 @@ def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> Rows:
 
 
 def _gray_of(file: str | Member, rgb: Pixels) -> Pixels:
-    gray = careful.read_gray(_content(file))
+    gray = isolated_decode.read_gray(_content(file))
     if gray.shape != rgb.shape[:2]:
         sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in (gray, rgb))
         raise ImageError("mismatch", f"the gray and the color photograph differ in size: {sizes}")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from colorize_core import storage
 from colorize_core.datasets import files
-from colorize_core.datasets.rows import Plan
+from colorize_core.datasets.rows import ReadPlan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 from colorize_core.images import decode
 from colorize_core.storage import containers
 
 
-def plan_folder(source: str, rule: SplitRule) -> Plan:
+def plan_folder(source: str, rule: SplitRule) -> ReadPlan:
     """Photographs below ``source`` (recursive), or in it if it is a tar or zip file; id is the path below it.
 
     Raises:
@@ -33,4 +33,4 @@ def plan_folder(source: str, rule: SplitRule) -> Plan:
             f"{len(found.files)} photographs below {source}, and none falls into split {wanted}: need some hundred, "
             f"as {decode.SUFFIX_LIST}"
         )
-    return Plan(files.chunks_of(items), found.rejects)
+    return ReadPlan(files.chunks_of(items), found.rejects)

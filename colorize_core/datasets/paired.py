@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from colorize_core import storage
 from colorize_core.datasets import files
-from colorize_core.datasets.rows import Chunk, Plan, Reject, Rows
+from colorize_core.datasets.rows import Chunk, ReadPlan, Reject, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line, printable
 
@@ -30,7 +30,7 @@ _BYTES_AT_ONCE = 16 << 20  # of Lab
 _CHUNK_BATCHES = 8
 
 
-def plan_paired(source: str, rule: SplitRule) -> Plan:
+def plan_paired(source: str, rule: SplitRule) -> ReadPlan:
     """Two folders of one structure, as ``gray/`` and ``color/``, matched by name; or the NumPy form.
 
     id is the path below the folders without its suffix, or the row's number. A photograph without its other half is a
@@ -46,7 +46,7 @@ def plan_paired(source: str, rule: SplitRule) -> Plan:
         )
     arrays = [entry for entry in storage.find(where) if entry.name.endswith(".npy")]
     if arrays:
-        return Plan(_array_chunks(arrays, source, rule))
+        return ReadPlan(_array_chunks(arrays, source, rule))
     gray, color = _subfolder(where, _GRAY), _subfolder(where, _COLOR)
     if gray is None or color is None:
         raise InputError(
@@ -61,7 +61,7 @@ def _subfolder(where: str, names: tuple[str, ...]) -> str | None:
     return next((storage.join(where, folders[name]) for name in names if name in folders), None)
 
 
-def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
+def _match(gray: str, color: str, source: str, rule: SplitRule) -> ReadPlan:
     trees = {"gray": files.find_images(gray), "color": files.find_images(color)}
     rejects = [r._replace(id=f"{tree}/{r.id}") for tree, found in trees.items() for r in found.rejects]
     stems: dict[str, dict[str, str]] = {"gray": {}, "color": {}}
@@ -86,7 +86,7 @@ def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
             f"{len(stems['gray'])} gray and {len(stems['color'])} color photographs in {source}, and none of the "
             "wanted splits has the same name in both: check the names"
         )
-    return Plan(files.chunks_of(items), rejects)
+    return ReadPlan(files.chunks_of(items), rejects)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class _Array:
     offset: int  # of the first value
 
     def rows(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Rows [start, stop), fetched alone."""
+        """RowBatch [start, stop), fetched alone."""
         width = int(np.prod(self.shape[1:]))
         content = storage.read_range(self.path, self.offset + start * width, (stop - start) * width)
         return np.frombuffer(content, np.uint8).reshape(stop - start, *self.shape[1:])
@@ -131,8 +131,8 @@ def _array_chunks(entries: list[storage.Entry], source: str, rule: SplitRule) ->
 
 def _read_arrays(
     gray: _Array, ab: _Array, first: int, start: int, stop: int, at_once: int, rule: SplitRule
-) -> Iterator[Rows]:
-    """Rows [start, stop) of an ab file whose row 0 belongs to row ``first`` of the gray one."""
+) -> Iterator[RowBatch]:
+    """RowBatch [start, stop) of an ab file whose row 0 belongs to row ``first`` of the gray one."""
     for at in range(start, stop, at_once):
         end = min(stop, at + at_once)
         lightness = gray.rows(first + at, first + end).astype(np.float32) * np.float32(100 / 255)
@@ -141,7 +141,7 @@ def _read_arrays(
         rgb = [np.rint(255 * cv2.cvtColor(image, cv2.COLOR_LAB2RGB)).astype(np.uint8) for image in lab]
         ids = [f"{first + i:06d}" for i in range(at, end)]
         split = [rule.of(identity) for identity in ids]
-        yield Rows.good(ids, split, np.stack(rgb)).where([name in rule.wanted for name in split])
+        yield RowBatch.good(ids, split, np.stack(rgb)).where([name in rule.wanted for name in split])
 
 
 def _open_array(entry: storage.Entry) -> _Array:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from colorize_core import storage
-from colorize_core.datasets.rows import Chunk, Plan, Rows
+from colorize_core.datasets.rows import Chunk, ReadPlan, RowBatch
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError, one_line
 from colorize_core.storage import parquet
@@ -45,7 +45,7 @@ def read_facts(path: str) -> dict[str, Any]:
     return facts
 
 
-def plan_prepared(source: str, rule: SplitRule) -> Plan:
+def plan_prepared(source: str, rule: SplitRule) -> ReadPlan:
     """The shards of a prepared data set; its own split holds. Raises InputError."""
     where = storage.absolute(source)
     facts = read_facts(where)
@@ -54,7 +54,7 @@ def plan_prepared(source: str, rule: SplitRule) -> Plan:
     if not chunks:
         splits = ", ".join(rule.wanted)
         raise InputError(f"{source} has no images of split {splits}, it should have {facts['images']}: prepare again")
-    return Plan(chunks)
+    return ReadPlan(chunks)
 
 
 def find_shards(where: str, size: int, splits: Collection[str]) -> list[Chunk]:
@@ -68,7 +68,7 @@ def find_shards(where: str, size: int, splits: Collection[str]) -> list[Chunk]:
     ]
 
 
-def shard(rows: Rows) -> pa.Table:
+def shard(rows: RowBatch) -> pa.Table:
     """The good rows of one split as a table; ``rgb`` [n, size, size, 3]."""
     columns = {_ID: pa.array(rows.id, pa.string()), _PIXELS: _raw(np.asarray(rows.rgb))}
     if rows.gray is not None:
@@ -76,7 +76,7 @@ def shard(rows: Rows) -> pa.Table:
     return pa.table(columns | {name: pa.array(values) for name, values in rows.labels.items()})
 
 
-def _read_shard(path: str, split: str, size: int) -> Iterator[Rows]:
+def _read_shard(path: str, split: str, size: int) -> Iterator[RowBatch]:
     try:
         for batch in parquet.open_parquet(storage.open_file(path), path).iter_batches(_ROWS_AT_ONCE):
             columns = {name: batch.column(name) for name in batch.schema.names}
@@ -84,7 +84,7 @@ def _read_shard(path: str, split: str, size: int) -> Iterator[Rows]:
             rgb = _pixels(columns.pop(_PIXELS), (size, size, 3))
             gray = _pixels(columns.pop(_GRAY), (size, size)) if _GRAY in columns else None
             labels: Mapping[str, NDArray[np.int64]] = {name: values.to_numpy() for name, values in columns.items()}
-            yield Rows.good(ids, [split] * len(ids), rgb, labels=labels, gray=None if gray is None else list(gray))
+            yield RowBatch.good(ids, [split] * len(ids), rgb, labels=labels, gray=None if gray is None else list(gray))
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:  # pyarrow's OSErrors are of damage too
         raise InputError(f"{path} is damaged ({one_line(error)}): prepare again") from error
 

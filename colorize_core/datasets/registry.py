@@ -6,10 +6,10 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from colorize_core.datasets.rows import Plan
+from colorize_core.datasets.rows import ReadPlan
 from colorize_core.datasets.splits import SplitRule
 
-Planner = Callable[[str, SplitRule], Plan]
+Planner = Callable[[str, SplitRule], ReadPlan]
 """Lists a source without reading its images. Takes the source and the split rule; raises InputError."""
 
 

@@ -25,7 +25,7 @@ class Reject(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowBatch:
     """A batch of rows, as columns of equal length.
 
     Attributes:
@@ -50,12 +50,12 @@ class Rows:
         return len(self.id)
 
     @classmethod
-    def good(cls, identities: Sequence[str], split: Sequence[str], rgb: Images, **more: Any) -> Rows:
-        """Rows without a reject."""
+    def good(cls, identities: Sequence[str], split: Sequence[str], rgb: Images, **more: Any) -> RowBatch:
+        """RowBatch without a reject."""
         nothing = [""] * len(identities)
         return cls(identities, split, rgb, nothing, nothing, **more)
 
-    def where(self, keep: Sequence[bool] | NDArray[np.bool_]) -> Rows:
+    def where(self, keep: Sequence[bool] | NDArray[np.bool_]) -> RowBatch:
         """The rows whose place in ``keep`` is true."""
         at = np.flatnonzero(keep).tolist()
         if len(at) == len(self):
@@ -85,12 +85,12 @@ class Rows:
         return made if self.gray is None else made | {"gray": _objects(self.gray)}
 
 
-Chunk = Callable[[], Iterator[Rows]]
+Chunk = Callable[[], Iterator[RowBatch]]
 """Reads one part of a data set, in batches of rows; pickled to the task that runs it, so a partial of a function."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReadPlan:
     """A data set before it is read.
 
     Attributes:

@@ -16,7 +16,7 @@ import numpy as np
 from colorize_core import datasets, storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Chunk, Plan, Reject
+from colorize_core.datasets.rows import Chunk, ReadPlan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, OutputError, printable
 from colorize_core.preparation import overview, shards
@@ -104,7 +104,7 @@ def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str
     )
 
 
-def _identity(config: PrepareConfig, plan: Plan) -> str:
+def _identity(config: PrepareConfig, plan: ReadPlan) -> str:
     """SHA-256 of the settings and of all that the chunks will read: another one, another data set."""
     digest = hashlib.sha256(
         json.dumps([config.dataset, asdict(config.transform), _pair(config)], sort_keys=True).encode()

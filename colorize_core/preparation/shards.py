@@ -12,19 +12,17 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colorize_core import storage
 from colorize_core.datasets import prepared, statistics
-from colorize_core.datasets.rows import Chunk, Reject, Rows
+from colorize_core.datasets.rows import Chunk, Reject, RowBatch
 from colorize_core.datasets.statistics import ChannelSums
 from colorize_core.images.resizing import Crop, to_square
+from colorize_core.storage.parquet import ParquetBuffer
 
 RECORDS = "_chunks"
 NEAR_GRAY = "near_gray"
 _SHARD_BYTES = 16 << 20  # a chunk of more fills several shards
-_GROUP_BYTES = 4 << 20  # of squares that wait for the next row group
 
 
 @dataclass(frozen=True)
@@ -114,47 +112,13 @@ def read_records(output: str) -> Iterator[Record]:
                 yield Record.from_json(content)
 
 
-class _Shard:
-    """A Parquet file in memory that grows by row groups: squares are held once, not as a table and as a file."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._buffer = pa.BufferOutputStream(pa.system_memory_pool())  # Arrow's own keeps what it once had
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-
-    def add(self, table: pa.Table) -> None:
-        """Takes rows, of the columns that the first had."""
-        self.size += table.nbytes
-        self._waiting.append(table)
-        if sum(table.nbytes for table in self._waiting) >= _GROUP_BYTES:
-            self._write()
-
-    def close(self) -> memoryview:
-        """The whole file."""
-        writer = self._write()
-        writer.close()
-        return memoryview(self._buffer.getvalue())
-
-    def _write(self) -> pq.ParquetWriter:
-        if self._writer is None:
-            # Pixels hardly compress: zstd takes 1 to 8 % off, for a fifth of the time that a chunk takes. A dictionary
-            # would hold every image a second time before it gives up.
-            options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-            self._writer = pq.ParquetWriter(self._buffer, self._waiting[0].schema, **options)
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting))
-            self._waiting = []
-        return self._writer
-
-
 @dataclass
 class _Tally:
     """What is known of a chunk so far."""
 
     images: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
-    shards: dict[str, _Shard] = field(default_factory=dict)
+    shards: dict[str, ParquetBuffer] = field(default_factory=dict)
     sums: ChannelSums = field(default_factory=ChannelSums.zero)
     fingerprints: list[int] = field(default_factory=list)
 
@@ -172,7 +136,7 @@ class _Tally:
         self.shards = {}
         return size
 
-    def add(self, rows: Rows, transform: Transform) -> None:
+    def add(self, rows: RowBatch, transform: Transform) -> None:
         """Transforms a batch of rows, counts it, and keeps its squares."""
         self.rejects += [Reject(*row) for row in zip(rows.id, rows.reason, rows.message, strict=True) if row[1]]
         squares = _squares(rows.where([not reason for reason in rows.reason]), transform)
@@ -196,17 +160,17 @@ class _Tally:
         )
         for split in sorted(set(squares.split)):
             part = squares.where([each == split for each in squares.split])
-            self.shards.setdefault(split, _Shard()).add(prepared.shard(part))
+            self.shards.setdefault(split, ParquetBuffer()).add(prepared.shard(part))
             self.images[split] += len(part)
 
 
-def _squares(rows: Rows, transform: Transform) -> Rows:
+def _squares(rows: RowBatch, transform: Transform) -> RowBatch:
     size, crop = transform.size, transform.crop
     if isinstance(rows.rgb, np.ndarray) and rows.rgb.shape[1:3] == (size, size):
         return rows
     rgb = np.array([to_square(image, size, crop) for image in rows.rgb], np.uint8)
     gray = None if rows.gray is None else [to_square(image, size, crop) for image in rows.gray]
-    return Rows(rows.id, rows.split, rgb, rows.reason, rows.message, rows.labels, gray)
+    return RowBatch(rows.id, rows.split, rgb, rows.reason, rows.message, rows.labels, gray)
 
 
 def facts(records: list[Record], missing: list[Reject]) -> dict[str, Any]:

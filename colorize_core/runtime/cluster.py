@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from colorize_core import errors, storage
 from colorize_core.errors import ColorizeError, OutputError, UserError, one_line, printable
 from colorize_core.runtime import ray_internals
-from colorize_core.runtime.quiet import native_stderr_silenced
+from colorize_core.runtime.silence import native_stderr_silenced
 
 if TYPE_CHECKING:
     import ray.data

@@ -10,7 +10,7 @@ RunnerName = Literal["auto", "ray", "local"]
 RUNNERS: tuple[RunnerName, ...] = get_args(RunnerName)
 
 
-def is_local(name: RunnerName, *, small: bool) -> bool:
+def runs_locally(name: RunnerName, *, small: bool) -> bool:
     """Returns True if a job runs on this machine without Ray.
 
     ``auto`` does where the work is small, RAY_ADDRESS names no cluster, and this process is connected to none.

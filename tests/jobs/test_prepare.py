@@ -21,7 +21,7 @@ from PIL import Image
 
 from colorize_core import datasets, load_bundle, load_pairs
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.rows import ReadPlan, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.datasets.statistics import fingerprint
 from colorize_core.images import decode
@@ -53,7 +53,7 @@ def stored(output: Path) -> dict[str, tuple[str, NDArray[np.uint8]]]:
     return found
 
 
-def _no_reject(rows: Rows) -> None:
+def _no_reject(rows: RowBatch) -> None:
     assert not any(rows.reason)
 
 
@@ -248,11 +248,11 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(
 def test_what_kills_each_process_that_reads_it_ends_the_job(
     color_dir: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deadly() -> Iterator[Rows]:
+    def deadly() -> Iterator[RowBatch]:
         os.kill(os.getpid(), signal.SIGKILL)
-        yield Rows.good([], [], np.zeros((0, 8, 8, 3), np.uint8))
+        yield RowBatch.good([], [], np.zeros((0, 8, 8, 3), np.uint8))
 
-    monkeypatch.setattr(datasets, "plan", lambda data, rule: Plan([deadly]))
+    monkeypatch.setattr(datasets, "plan", lambda data, rule: ReadPlan([deadly]))
     assert prepare("folder", color_dir, tmp_path / "out") == FAILED
     [line] = capfd.readouterr().err.splitlines()
     assert line.startswith("colorize: 3 processes died over chunk 0 of SOURCE: for want of memory")

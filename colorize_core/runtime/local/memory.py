@@ -20,7 +20,7 @@ _RECOVERY = 2.0  # seconds until the memory of a process that was killed is coun
 _GROUP = Path("/sys/fs/cgroup")
 
 
-class Guard:
+class MemoryGuard:
     """Watches from a thread, and kills the largest of some processes when memory runs out.
 
     One that holds little is left alone: then other programs have taken the memory. Does nothing without /proc.

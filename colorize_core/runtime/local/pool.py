@@ -49,7 +49,7 @@ class Pool:
     def __init__(self, processes: int = 1, threads: int = 1, spare: float | None = None) -> None:
         self.processes, self.threads = processes, threads
         self._children: list[_Child] = []
-        self._guard = memory.Guard(
+        self._guard = memory.MemoryGuard(
             lambda: [child.pid for child in self._children], memory.SPARE if spare is None else spare
         )
 
