@@ -1,4 +1,4 @@
-"""Parquet files with a column of images: bytes of image files, plain or as ``{bytes, path}``."""
+"""Reads Parquet files with a column of image files, as bytes or as a struct ``{bytes, path}``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ROWS_AT_ONCE = 16
 
 @dataclass(frozen=True)
 class _Columns:
-    """Names of the columns to read."""
+    """Names of the columns to read; ``split`` is None if the files have no such column."""
 
     image: str
     labels: tuple[str, ...]
@@ -36,15 +36,16 @@ class _Columns:
 
 
 def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
-    """A Parquet file, or a folder of them with one schema.
+    """Lists the row groups of a Parquet file, or of a folder of Parquet files with one schema.
 
-    The image column is ``image`` or one with a like name, else the only binary one. Integer columns named label, or
-    that end in _label, are kept. A ``split`` column decides where a row belongs, else the file's name or folder
-    (``test-00000.parquet``, ``test/0.parquet``), else a hash of its id: its file and its place there, as in
-    ``part-0.parquet/00000017``. Where the data set says which rows validate, none that it trains on are held back.
+    The image column is found by ``parquet.image_column``. Integer columns ``label`` and ``*_label`` become labels. The
+    id of a row is its file and its index there, as in ``part-0.parquet/00000017``. The split of a row is, in this order
+    of preference: its value in the column ``split``; the split in the name of the file or folder
+    (``test-00000.parquet``, ``test/0.parquet``); a hash of the id. If the data set has a validation split, no training
+    rows are held back for another one.
 
     Raises:
-        InputError: nothing is there, a file is damaged or has other columns than the first, or no column holds images.
+        InputError: there is no file, no image column, a damaged file, or a file with other columns than the first.
     """
     where = storage.absolute(source)
     if storage.is_folder(where):
@@ -62,7 +63,7 @@ def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
         columns = columns or found
         if found != columns:
             raise InputError(
-                f"{entry.path} has the columns {', '.join(found)} to read, {entries[0].path} has {', '.join(columns)}: "
+                f"{entry.path} has the columns {', '.join(found)}, but {entries[0].path} has {', '.join(columns)}: "
                 "need files of one schema"
             )
         own_val = own_val or (columns.split is not None and _has_val(file, columns.split, entry.path))
@@ -77,7 +78,7 @@ def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
             raise InputError(f"{entry.path} is damaged ({rows} rows, but {first} in its groups): fetch it again")
     if not groups:
         raise InputError(f"no row in the .parquet files at {source}: check the path")
-    if own_val:  # then nothing of ``train`` is held back
+    if own_val:  # then no training rows are held back
         rule = replace(rule, val=0.0)
     return ReadPlan([partial(read, rule=rule) for read in groups])
 
@@ -113,8 +114,8 @@ def _read_group(path: str, name: str, group: int, first: int, columns: _Columns,
             at += len(rows)
             official = [_split_of(row[columns.split], path) if columns.split else in_name for row in rows]
             split = [
-                rule.of_official(identity, said) if said else rule.of(identity)
-                for identity, said in zip(ids, official, strict=True)
+                rule.of_official(identity, published) if published else rule.of(identity)
+                for identity, published in zip(ids, official, strict=True)
             ]
             wanted = [i for i, each in enumerate(split) if each in rule.wanted]
             yield _decode([rows[i] for i in wanted], [ids[i] for i in wanted], [split[i] for i in wanted], columns)
@@ -127,7 +128,7 @@ def _read_group(path: str, name: str, group: int, first: int, columns: _Columns,
 
 
 def _split_in_name(name: str) -> str | None:
-    """The split that a folder, or the first word of the file name, says."""
+    """Returns the split that a folder or the first word of the file name names; None if there is none."""
     *parts, base = name.lower().split("/")
     words = [*parts, re.split(r"[-_.]", base)[0]]
     return next((_SPLIT_NAMES[word] for word in words if word in _SPLIT_NAMES), None)

@@ -206,7 +206,7 @@ def test_a_chunk_that_cannot_be_read_is_named(
     else:
         assert status_of(train.command, ["unet-lab", f"cifar10:{source}", str(tmp_path / "out")]) == USAGE
     [line] = capsys.readouterr().err.splitlines()
-    assert f"{source}/data_batch_3 is no CIFAR batch" in line
+    assert f"{source}/data_batch_3 is not a CIFAR batch" in line
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
@@ -255,7 +255,7 @@ def test_what_kills_each_process_that_reads_it_ends_the_job(
     monkeypatch.setattr(datasets, "plan", lambda data, rule: ReadPlan([deadly]))
     assert prepare("folder", color_dir, tmp_path / "out") == FAILED
     [line] = capfd.readouterr().err.splitlines()
-    assert line.startswith("colorize: 3 processes died over chunk 0 of SOURCE: for want of memory")
+    assert line.startswith("colorize: 3 processes died over chunk 0 of SOURCE: out of memory")
 
 
 def test_interrupting_says_so(album: Path, tmp_path: Path) -> None:

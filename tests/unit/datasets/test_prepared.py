@@ -97,7 +97,7 @@ def test_a_folder_without_the_description_is_no_data_set(place: Path, refusal: R
 def test_a_data_set_without_its_shards_is_refused(place: Path, refusal: Refusal) -> None:
     for split in ("train", "val", "test"):
         shutil.rmtree(place / split)
-    assert "has no images of split train, val, test" in refusal(str(place))
+    assert "has no shards of split train, val, test" in refusal(str(place))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 1000, -1, -100])
