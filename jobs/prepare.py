@@ -29,7 +29,12 @@ _GRAY, _SPACE = click.Choice(get_args(GrayFormula)), click.Choice(get_args(Color
 @_option(
     "--size", type=click.IntRange(8, 4096), help=f"Pixels per side.  [default: {_OWN_SIZES}, others {DataSet.size}]"
 )
-@_option("--crop", type=click.Choice(CROPS), default="center", help="Square by: cutting, black borders, squeezing.")
+@_option(
+    "--crop",
+    type=click.Choice(CROPS),
+    default="center",
+    help="How to make an image square: cut, pad with black, squeeze.",
+)
 @_option("--min-chroma", type=Number(), default=0.0, help="Leave out images with a lower mean chroma (ab units).")
 @_option("--gray", type=_GRAY, default="luminance", help="Formula of the gray image that load_pairs returns as input.")
 @_option("--color-space", type=_SPACE, default="lab", help="Color space that load_pairs returns as target.")

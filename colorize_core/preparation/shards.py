@@ -1,4 +1,4 @@
-"""One chunk of a data set to its shards: transformed, counted, written; its record comes last and proves it."""
+"""Converts one chunk of a data set to shards. Its record, written last, proves that the chunk is complete."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ from colorize_core.storage.parquet import ParquetBuffer
 
 RECORDS = "_chunks"
 NEAR_GRAY = "near_gray"
-_SHARD_BYTES = 16 << 20  # a chunk of more fills several shards
+_SHARD_BYTES = 16 << 20  # a larger chunk fills several shards
 
 
 @dataclass(frozen=True)
 class Transform:
-    """From an image as published to a stored square.
+    """How an image is converted to a stored square image.
 
     Attributes:
-        size: pixels on a side.
-        crop: what becomes of an image that is no square.
-        min_chroma: an image whose mean chroma, in units of ab, is lower is left out.
+        size: pixels per side.
+        crop: how an image becomes square: 'center' cuts, 'pad' adds black borders, 'none' squeezes.
+        min_chroma: smallest mean chroma of an image, in units of ab; images below are rejected as nearly gray.
+
+    Example:
+        >>> Transform(size=128, crop="pad")
+        Transform(size=128, crop='pad', min_chroma=0.0)
     """
 
     size: int
@@ -42,14 +46,15 @@ class Transform:
 
 @dataclass(frozen=True)
 class Record:
-    """What one chunk gave.
+    """The result of one chunk.
 
     Attributes:
-        images: stored, by split.
-        rejects: not stored, why.
-        sums: over the stored images of split ``train``.
-        fingerprint: of all stored images.
-        size: of the shards, in bytes.
+        chunk: number of the chunk.
+        images: number of stored images by split.
+        rejects: images that were not stored.
+        sums: sums over the stored images of split ``train``.
+        fingerprint: fingerprint of all stored images.
+        size: bytes of the shards.
     """
 
     chunk: int
@@ -60,25 +65,31 @@ class Record:
     size: int
 
     def to_json(self) -> str:
-        """As stored."""
+        """Converts the record to JSON."""
         return json.dumps(asdict(self) | {"rejects": [tuple(reject) for reject in self.rejects]})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Record:
-        """What ``to_json`` made."""
+        """Creates a record from the result of ``to_json``."""
         values = json.loads(text)
         sums = ChannelSums(values["sums"]["pixels"], *(tuple(values["sums"][name]) for name in ("sums", "squares")))
         return cls(**values | {"rejects": [Reject(*reject) for reject in values["rejects"]], "sums": sums})
 
 
 def prepare_chunk(chunk: Chunk, number: int, transform: Transform, output: str) -> Record:
-    """Reads a chunk, writes a shard for each of its splits, then its record. Done again, it writes the same bytes.
+    """Reads a chunk, writes a shard for each of its splits, then its record. A repetition writes the same bytes.
+
+    Args:
+        chunk: the chunk to read.
+        number: number of the chunk, which is part of the file names.
+        transform: how to convert the images.
+        output: folder of the prepared data set.
 
     Raises:
         InputError: the chunk as a whole cannot be read.
         OSError: the shards cannot be written.
     """
-    cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
+    cv2.setNumThreads(1)  # a task reserves one CPU
     tally, size, written = _Tally(), 0, 0
     for rows in chunk():
         tally.add(rows, transform)
@@ -104,7 +115,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def read_records(output: str) -> Iterator[Record]:
-    """Of the chunks that are done, in their order. One that is damaged counts as none: its chunk is done again."""
+    """Yields the records of finished chunks in order. A damaged record is left out, so that its chunk runs again."""
     for entry in storage.children(storage.join(output, RECORDS)):
         if entry.name[0].isdigit():
             digest, _, content = storage.read(entry.path).partition(b"\n")
@@ -114,7 +125,7 @@ def read_records(output: str) -> Iterator[Record]:
 
 @dataclass
 class _Tally:
-    """What is known of a chunk so far."""
+    """Counts and shards of a chunk while it is read."""
 
     images: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
@@ -123,11 +134,11 @@ class _Tally:
     fingerprints: list[int] = field(default_factory=list)
 
     def size(self) -> int:
-        """Bytes of the shards that are begun."""
+        """Returns the bytes that the open shards hold."""
         return sum(shard.size for shard in self.shards.values())
 
     def write(self, output: str, name: str) -> int:
-        """Writes what is held, a shard for each split, and lets go of it; gives the bytes written."""
+        """Writes a shard file for each split, starts new shards, and returns the number of bytes written."""
         size = 0
         for split, shard in sorted(self.shards.items()):
             content = shard.close()
@@ -137,13 +148,13 @@ class _Tally:
         return size
 
     def add(self, rows: RowBatch, transform: Transform) -> None:
-        """Transforms a batch of rows, counts it, and keeps its squares."""
+        """Converts a batch of rows, counts it, and adds its square images to the shards."""
         self.rejects += [Reject(*row) for row in zip(rows.id, rows.reason, rows.message, strict=True) if row[1]]
         squares = _squares(rows.where([not reason for reason in rows.reason]), transform)
         if not len(squares):
             return
-        seen = statistics.sample(np.asarray(squares.rgb))
-        lab = statistics.to_lab(seen)
+        pixels = statistics.sample(np.asarray(squares.rgb))
+        lab = statistics.to_lab(pixels)
         if transform.min_chroma:
             chroma = statistics.mean_chroma(lab)
             keep = chroma >= transform.min_chroma
@@ -151,10 +162,10 @@ class _Tally:
                 Reject(squares.id[i], NEAR_GRAY, f"mean chroma {chroma[i]:.2f} is below {transform.min_chroma:g}")
                 for i in np.flatnonzero(~keep).tolist()
             ]
-            squares, seen, lab = squares.where(keep), seen[keep], lab[keep]
-        learned = np.array([split == "train" for split in squares.split], bool)
-        if learned.any():
-            self.sums += ChannelSums.of(seen[learned], lab[learned])
+            squares, pixels, lab = squares.where(keep), pixels[keep], lab[keep]
+        train = np.array([split == "train" for split in squares.split], bool)
+        if train.any():
+            self.sums += ChannelSums.of(pixels[train], lab[train])
         self.fingerprints.append(
             statistics.fingerprint(squares.id, [zlib.crc32(image.tobytes()) for image in squares.rgb])
         )
@@ -174,7 +185,12 @@ def _squares(rows: RowBatch, transform: Transform) -> RowBatch:
 
 
 def facts(records: list[Record], missing: list[Reject]) -> dict[str, Any]:
-    """What the records say together."""
+    """Returns the part of ``dataset.json`` that sums up the records.
+
+    Args:
+        records: records of all chunks.
+        missing: images that were rejected before any chunk was read.
+    """
     images: Counter[str] = Counter()
     for record in records:
         images.update(record.images)

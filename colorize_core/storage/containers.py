@@ -148,8 +148,7 @@ def read_member(member: Member) -> bytes:
     content = storage.read_range(member.container, member.place - _HEADER, _HEADER + member.size)
     if len(content) != _HEADER + member.size:
         # Listing a tar file reads it to its end, so the file has been cut since.
-        short = _HEADER + member.size - len(content)
-        raise ImageError("unreadable", f"{_CHANGED}: it ends {short} bytes too early")
+        raise ImageError("unreadable", f"{_CHANGED}: {len(content)} of {_HEADER + member.size} bytes are left")
     _check_header(content[:_HEADER], member)
     return content[_HEADER:]
 
