@@ -97,7 +97,7 @@ Chunk = Callable[[], Iterator[RowBatch]]
 
 @dataclass(frozen=True)
 class ReadPlan:
-    """What to read of a data set.
+    """A list of the parts of a data set to read.
 
     Attributes:
         chunks: functions that each read one part. Equal files give equal chunks in the same order.

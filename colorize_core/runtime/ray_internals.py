@@ -1,6 +1,7 @@
-"""The one place that touches Ray's private parts. Each function says which private name it uses, and why.
+"""Wraps the private names of Ray that colorize uses; no other module of the library uses one, except ``training``.
 
-A private name may vanish with any new version of Ray. ``tests/unit/runtime/test_ray_internals.py`` fails by name then.
+A new version of Ray may drop a private name. ``tests/unit/runtime/test_ray_internals.py`` then says which function here
+needs a replacement.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def task_attempt_number() -> int:
-    """Returns how often Ray has begun the current task before; 0 outside of tasks.
+    """Returns how often Ray has started the current task before; 0 outside of tasks.
 
     Uses ``ray._private.worker.global_worker`` and its ``core_worker``: the public ``RuntimeContext`` does not give the
     number.

@@ -50,7 +50,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a container holds.
+    """The content of a container.
 
     Attributes:
         members: the files, sorted by name.

@@ -83,7 +83,7 @@ def _hand_over(server: JobServer, job: Submission, members: Mapping[str, Path], 
             mine = server.submit(job.command, job.identity, package)
         except KeyboardInterrupt:
             screen.say(f"{job.identity} may have been submitted, and then goes on")
-            screen.say(f"to stop it, run: {server.how_to_stop(job.identity)}")
+            screen.say(f"to stop it, run: {server.stop_command(job.identity)}")
             raise
     screen.say(f"{job.identity} is submitted" if mine else f"another process has just submitted {job.identity}")
 
@@ -106,8 +106,8 @@ def _watch(server: JobServer, identity: str, screen: Screen, events: SimpleQueue
                 event.taken = True
                 answer = LEAVE if stopping or event.is_final else screen.ask(identity)
                 if answer == LEAVE:
-                    screen.say(f"{identity} goes on; to see its log, run: {server.how_to_look(identity)}")
-                    screen.say(f"to stop it, run: {server.how_to_stop(identity)}")
+                    screen.say(f"{identity} goes on; to see its log, run: {server.log_command(identity)}")
+                    screen.say(f"to stop it, run: {server.stop_command(identity)}")
                     return _INTERRUPTED
                 if answer == WATCH:
                     screen.say(f"watching {identity} again")

@@ -17,7 +17,7 @@ _ANSWERS = (STOP, LEAVE, WATCH)
 
 
 class Screen(Protocol):
-    """What ``submit`` needs to talk to a user."""
+    """The interface through which ``submit`` talks to the user."""
 
     def show(self, text: str) -> None:
         """Shows a piece of the job's log."""

@@ -149,11 +149,11 @@ class JobServer:
         except Exception:  # end of the log, silence, lost connection, or a proxy without web sockets
             return shown
 
-    def how_to_look(self, identity: str) -> str:
+    def log_command(self, identity: str) -> str:
         """Returns the shell command that shows a job's log."""
         return shlex.join(["ray", "job", "logs", "--address", self._address, "--follow", identity])
 
-    def how_to_stop(self, identity: str) -> str:
+    def stop_command(self, identity: str) -> str:
         """Returns the shell command that stops a job."""
         return shlex.join(["ray", "job", "stop", "--address", self._address, identity])
 
