@@ -113,9 +113,8 @@ def read_range(path: str, offset: int, size: int) -> bytes:
             if retry.status(error) == _RANGE_NOT_SATISFIABLE:
                 return b""
             raise
-        return (
-            content if len(content) <= size else content[offset : offset + size]
-        )  # some HTTP servers ignore the range and send the whole file
+        # Some HTTP servers ignore the range and send the whole file.
+        return content if len(content) <= size else content[offset : offset + size]
 
     return remote.ask(path, fetch) if size else b""
 
@@ -185,7 +184,7 @@ def check_writable(folder: str) -> None:
         OutputError: no file can be written there.
     """
     probe = join(folder, f".{uuid.uuid4().hex}{_PROBE}")
-    missing = _missing_folders(folder)
+    missing = local.missing_folders(stores.locate(folder)[1]) if is_local(folder) else []
     try:
         write(probe, b"")
         remove(probe)
@@ -193,16 +192,6 @@ def check_writable(folder: str) -> None:
             os.rmdir(path)
     except Exception as error:  # each store has its own exceptions
         raise OutputError(f"OUTPUT {folder} cannot be written ({one_line(error)}): choose another place") from error
-
-
-def _missing_folders(folder: str) -> list[str]:
-    """Lists the folders that writing into ``folder`` would create, innermost first; none in an object store."""
-    filesystem, inner = stores.locate(folder)
-    missing: list[str] = []
-    while isinstance(filesystem, LocalFileSystem) and inner and not os.path.lexists(inner):
-        missing.append(inner)
-        inner = os.path.dirname(inner)
-    return missing
 
 
 def is_inside(path: str, folder: str) -> bool:

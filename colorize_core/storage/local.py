@@ -113,6 +113,15 @@ def create(path: str, content: bytes) -> None:
             os.unlink(temporary)
 
 
+def missing_folders(folder: str) -> list[str]:
+    """Lists the folders that writing into ``folder`` would create, innermost first."""
+    missing: list[str] = []
+    while folder and not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
 @contextmanager
 def replacing(path: str, temp_dir: str = "") -> Iterator[IO[bytes]]:
     """Opens a temporary file for writing that replaces ``path`` when the block ends; an error in it removes the file.

@@ -13,14 +13,7 @@ from colorize_core.errors import InputError, one_line
 
 _ATTEMPTS = 5  # of one S3 request; after that the operation counts as failed once, and ``retry`` may repeat it
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs")
-_PLAIN_STORES = (
-    *_OBJECT_STORES,
-    "file",
-    "local",
-    "memory",
-    "abfs",
-    "az",
-)  # stores in whose names ``::`` has no meaning
+_PLAIN_STORES = (*_OBJECT_STORES, "file", "local", "memory", "abfs", "az")  # in their names, ``::`` is ordinary text
 _SECRET_PARAMETERS = re.compile(
     r"[?&](x-(amz|goog)-(signature|credential|security-token)|awsaccesskeyid|signature|sig"
     r"|((access|auth|secret|subscription|api)[-_]?)*(token|key|secret|auth|password|passwd|pwd))=",

@@ -73,9 +73,7 @@ def _shares_left() -> Iterator[float]:
         if limit != "max":
             used = int((_GROUP / "memory.current").read_text())
             facts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
-            files = int(facts["inactive_file"]) + int(
-                facts["active_file"]
-            )  # cached files, which the kernel drops first
+            files = int(facts["inactive_file"]) + int(facts["active_file"])  # a cache that the kernel drops first
             yield 1 - (used - files) / int(limit)
     except (OSError, ValueError, KeyError):
         return
