@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree.
+"""The exceptions of this library, in one tree.
 
 ::
 
@@ -10,14 +10,14 @@
     │   └── BundleError         a model bundle is unknown, damaged or unsafe
     └── ImageError              one image cannot be used: a row of data with a reason, never a dead job
 
-Each message is one line that says what is wrong, where, and what to do.
+Each message is one line that says what is wrong, where, and what to do next.
 """
 
 from __future__ import annotations
 
-MOST_DEATHS = 2  # processes that died over one photograph: one may have been killed for other reasons
-DEADLY = f"{MOST_DEATHS} processes died over it: for want of memory, or by a fault of a decoder"
-NEED_READABLE = "put a regular file there that you may read, or leave it out"  # what to do
+MOST_DEATHS = 2  # processes that may die over one photograph: the first may have been killed for another reason
+DEADLY = f"{MOST_DEATHS} processes died over it: out of memory, or a decoder crashed"
+NEED_READABLE = "put a regular file there that you may read, or leave it out"  # the end of several messages
 
 
 class ColorizeError(Exception):
@@ -25,7 +25,7 @@ class ColorizeError(Exception):
 
 
 class UserError(ColorizeError):
-    """The call or its input is wrong; nothing was written."""
+    """The call or its input is wrong. Nothing was written."""
 
 
 class InputError(UserError):
@@ -48,8 +48,8 @@ class ImageError(ColorizeError):
     """One image cannot be used.
 
     Args:
-        reason: short code for counting, one of ``REASONS``.
-        message: one line for a person.
+        reason: a short code to count by, one of ``REASONS``.
+        message: one line for the user.
     """
 
     REASONS = (
@@ -78,14 +78,17 @@ class ImageError(ColorizeError):
 
 
 def printable(path: str) -> str:
-    """The path with bytes that are no UTF-8 escaped: as it can be printed, and stand in JSON and Parquet.
+    r"""Returns a path as text for the screen, JSON and Parquet: bytes that are not UTF-8 become ``\xNN``.
 
-    Backslashes are doubled, so that no two paths become one.
+    Backslashes are doubled, so that two different paths stay different.
     """
     return path.replace("\\", "\\\\").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def one_line(error: BaseException) -> str:
-    """The words of any exception on one line, bytes of paths that are no UTF-8 escaped; its type where it has none."""
+    """Returns the message of an exception on one line, or its type if the message is empty.
+
+    Bytes of paths that are not UTF-8 are escaped.
+    """
     words = " ".join(str(error).split()) or type(error).__name__
     return words.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""``python -m jobs.arrive JOB ARGUMENTS``: how a submitted job begins, on a machine that may lack what it needs."""
+"""``python -m jobs.arrive JOB ARGUMENTS``: starts a submitted job on the cluster, where packages may be missing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ _OLDEST = (3, 10)
 
 
 def main() -> NoReturn:
-    """Runs the job as ``colorize JOB ARGUMENTS`` does; one line where it cannot be run here."""
+    """Runs a job as ``colorize JOB ARGUMENTS`` does.
+
+    Exits with status 1 and one line on standard error if Python is too old or a package is missing.
+    """
     name, *arguments = sys.argv[1:]
     sys.argv = [f"colorize {name}", *arguments]
     here = f"the cluster's Python {sys.version.split()[0]} ({sys.executable})"
     if sys.version_info < _OLDEST:
-        sys.exit(f"colorize: {here} is too old: colorize needs 3.10 to 3.13 on every node")
+        sys.exit(f"colorize: {here} is too old: install Python 3.10 to 3.13 on every node")
     try:
         from jobs.exits import run
 

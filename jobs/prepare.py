@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import get_args
 
 import click
 
 from colorize_core.color import ColorSpace, GrayFormula
-from colorize_core.datasets import PLANNERS
+from colorize_core.datasets import DATASETS, DataSet
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images.resizing import CROPS, Crop
 from colorize_core.preparation import screen
@@ -16,43 +17,30 @@ from colorize_core.preparation.shards import Transform
 from jobs.exits import DONE, run
 from jobs.options import FRACTION, Number
 
-_SIZES = {"cifar10": 32, "cifar100": 32}
-_SIZE = 128
-_HAVE_TEST = ("celeba", "cifar10", "cifar100")
+_option = partial(click.option, show_default=True)
+_OWN_SIZES = ", ".join(f"{name} {each.size}" for name, each in DATASETS.items() if each.size != DataSet.size)
+_GRAY, _SPACE = click.Choice(get_args(GrayFormula)), click.Choice(get_args(ColorSpace))
 
 
 @click.command("prepare")
-@click.argument("dataset", type=click.Choice(sorted(PLANNERS)))
+@click.argument("dataset", type=click.Choice(sorted(DATASETS)))
 @click.argument("source")
 @click.argument("output")
-@click.option("--size", type=click.IntRange(8, 4096), help="Pixels on a side; 32 for CIFAR, else 128.")
-@click.option(
+@_option(
+    "--size", type=click.IntRange(8, 4096), help=f"Pixels per side.  [default: {_OWN_SIZES}, others {DataSet.size}]"
+)
+@_option(
     "--crop",
     type=click.Choice(CROPS),
     default="center",
-    show_default=True,
-    help="How an image is made square: cut, padded with black, squeezed.",
+    help="How to make an image square: cut, pad with black, squeeze.",
 )
-@click.option(
-    "--min-chroma", type=Number(), default=0.0, show_default=True, help="Leave out images of lower mean chroma (ab)."
-)
-@click.option(
-    "--gray",
-    type=click.Choice(get_args(GrayFormula)),
-    default="luminance",
-    show_default=True,
-    help="Input of load_pairs.",
-)
-@click.option(
-    "--color-space",
-    type=click.Choice(get_args(ColorSpace)),
-    default="lab",
-    show_default=True,
-    help="Target of load_pairs.",
-)
-@click.option("--val-fraction", type=FRACTION, default=0.05, show_default=True, help="Part held back to validate.")
-@click.option("--test-fraction", type=FRACTION, default=0.05, show_default=True, help="Unless DATASET has a test set.")
-@click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True, help="Another one splits anew.")
+@_option("--min-chroma", type=Number(), default=0.0, help="Leave out images with a lower mean chroma (ab units).")
+@_option("--gray", type=_GRAY, default="luminance", help="Formula of the gray image that load_pairs returns as input.")
+@_option("--color-space", type=_SPACE, default="lab", help="Color space that load_pairs returns as target.")
+@_option("--val-fraction", type=FRACTION, default=0.05, help="Fraction of the images that is held back to validate.")
+@_option("--test-fraction", type=FRACTION, default=0.05, help="Fraction to test on. Unused if DATASET has a test set.")
+@_option("--seed", type=click.IntRange(0, 2**31), default=0, help="Another seed assigns images to other splits.")
 def command(
     dataset: str,
     source: str,
@@ -66,25 +54,20 @@ def command(
     test_fraction: float,
     seed: int,
 ) -> int:
-    """Makes training-ready shards of DATASET, found at SOURCE, in OUTPUT.
+    """Writes training-ready shards of the data set DATASET at SOURCE into OUTPUT.
 
-    SOURCE is a folder or an archive as published; for cifar10 and cifar100 also "official", which fetches it. The
-    pixels are stored as they are: --gray and --color-space say which pairs load_pairs makes of them, a recipe has its
-    own.
+    SOURCE is a folder or an archive as published. For cifar10 and cifar100 it may be "official": the archive is
+    downloaded from its publisher then. The shards keep the colors of the images: --gray and --color-space only say
+    which pairs the function load_pairs makes of them. Each training recipe has settings of its own.
     """
-    if val_fraction + (0 if dataset in _HAVE_TEST else test_fraction) >= 1:
-        raise click.UsageError("--val-fraction and --test-fraction leave nothing to learn from: lower one of them")
-    config = PrepareConfig(
-        dataset,
-        source,
-        output,
-        Transform(size or _SIZES.get(dataset, _SIZE), crop, min_chroma),
-        SplitRule(val_fraction, test_fraction, seed),
-        gray,
-        color_space,
-    )
-    with screen.PrepareProgress() as board:
-        facts = prepare(config, board.record)
+    record = DATASETS[dataset]
+    if val_fraction + (0 if record.has_test_split else test_fraction) >= 1:
+        raise click.UsageError("--val-fraction and --test-fraction leave no images to train on: lower one of them")
+    transform = Transform(size or record.size, crop, min_chroma)
+    rule = SplitRule(val_fraction, test_fraction, seed)
+    config = PrepareConfig(dataset, source, output, transform, rule, gray, color_space)
+    with screen.PrepareProgress() as progress:
+        facts = prepare(config, progress.record)
     screen.show_facts(facts, output)
     return DONE
 

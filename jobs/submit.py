@@ -24,11 +24,11 @@ _DAY = timedelta(days=1)
 
 def _name(ctx: click.Context, option: click.Parameter, value: str | None) -> str | None:
     if value is not None and not re.fullmatch(r"[A-Za-z0-9_-]{1,100}", value):
-        raise click.BadParameter(f"{value!r} is no name: letters, digits, - and _.", ctx, option)
+        raise click.BadParameter(f"{value!r} is not a valid name: use letters, digits, - and _.", ctx, option)
     return value
 
 
-# What is no option here is one of the job's.
+# Options that are unknown here are passed on to the job.
 @click.command("submit", context_settings={"ignore_unknown_options": True})
 @click.argument("job", type=click.Choice(JOBS))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -37,12 +37,12 @@ def _name(ctx: click.Context, option: click.Parameter, value: str | None) -> str
     envvar="RAY_API_SERVER_ADDRESS",
     default="http://127.0.0.1:8265",
     show_default=True,
-    help="Of the head's dashboard.",
+    help="URL of the dashboard on the cluster's head node.",
 )
-@click.option("--name", callback=_name, help="Of a schedule: the job is run once per slot.")
+@click.option("--name", callback=_name, help="Name of a schedule: the job runs once per slot.")
 @click.option("--every", type=Period(), help="Length of a slot: 15m, 1h, 1d.  [default: 1d]")
-@click.option("--wait/--no-wait", default=True, help="With --no-wait prints the name of the job, and ends.")
-@click.option("--installed", is_flag=True, help="Run the colorize that is installed there; send no code.")
+@click.option("--wait/--no-wait", default=True, help="--no-wait prints the name of the job and ends.")
+@click.option("--installed", is_flag=True, help="Run the colorize that is installed on the cluster; send no code.")
 def command(
     job: str,
     arguments: tuple[str, ...],
@@ -52,16 +52,16 @@ def command(
     wait: bool,
     installed: bool,
 ) -> int:
-    """Runs a job on a Ray cluster: shows its log, waits for its end, and exits as it did.
+    """Runs a job on a Ray cluster, shows its log, waits for its end, and exits with the job's status.
 
-    This installation's code is sent along. In ARGUMENTS the relative paths of bundles, recipes and other settings are
-    files of yours and sent along too; INPUT, SOURCE, DATA and OUTPUT are URLs, or absolute paths of the cluster's
-    machines. Ctrl-C asks whether to stop the job; without a terminal, and on SIGTERM, it goes on.
+    The code of this installation is sent to the cluster. So are files that ARGUMENTS name by a relative path, such as
+    bundles and recipes. INPUT, SOURCE, DATA and OUTPUT must be URLs or absolute paths on the cluster's machines.
+    Ctrl-C asks whether to stop the job. Without a terminal, and on SIGTERM, the job goes on.
 
-    With --name a second call within the slot waits for the first one's job.
+    With --name, a second call within the same slot waits for the job of the first call.
     """
     if every and not name:
-        raise click.UsageError("--every is the length of a slot of a schedule: give it a --name")
+        raise click.UsageError("--every sets the length of a schedule's slot: give the schedule a --name")
     check_arguments()
     files = files_of(job, arguments)
     now = datetime.now(timezone.utc)

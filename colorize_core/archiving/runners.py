@@ -63,7 +63,7 @@ class Runner(Protocol):
 
 def is_local(name: RunnerName, planned: Plan) -> bool:
     """Returns True if a plan is carried out without Ray: for ``auto`` one of at most ``LOCAL_PHOTOGRAPHS``."""
-    return runner.is_local(name, small=planned.todo.num_rows <= LOCAL_PHOTOGRAPHS)
+    return runner.runs_locally(name, small=planned.todo.num_rows <= LOCAL_PHOTOGRAPHS)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def load_bundle(name: str) -> Bundle:
 def _read(path: str, name: str, file: str, largest: int) -> bytes:
     """Reads a file of a bundle, if it has no more than ``largest`` bytes. Raises BundleError."""
     try:
-        found = storage.look(storage.join(path, file))
+        found = storage.stat(storage.join(path, file))
         if found is None and file == FACTS:
             raise FileNotFoundError
         if found is None:
@@ -88,7 +88,7 @@ def _read(path: str, name: str, file: str, largest: int) -> bytes:
 def read_curves(name: str) -> bytes | None:
     """Reads ``curves.png`` of a bundle; None where there is none, or a file that is no PNG or far too large for one."""
     path = storage.join(place(name), CURVES)
-    found = storage.look(path)
+    found = storage.stat(path)
     content = storage.read(path) if found and found.size <= _LARGEST_PICTURE else b""
     return content if content.startswith(_PNG) and len(content) <= _LARGEST_PICTURE else None
 

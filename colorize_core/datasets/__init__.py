@@ -1,17 +1,17 @@
-"""Data sets as rows {id, split, rgb, reason, message, labels…}: one planner each, lazily read on Ray Data.
+"""Data sets as rows {id, split, rgb, reason, message, labels…}, read lazily on Ray Data.
 
-A row that cannot be read has an empty ``rgb`` [0, 0, 3], a ``reason`` and a ``message``; a good row has reason ''.
-A new data set is one function that plans and one line in ``PLANNERS``.
+Each data set has a planner, which lists what to read (``registry``). An image that cannot be read becomes a row with an
+empty ``rgb`` [0, 0, 3], a ``reason`` and a ``message``; a good row has the reason ''.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from colorize_core.datasets import careful, prepared
-from colorize_core.datasets.rows import Plan
+from colorize_core.datasets import isolated_decode, prepared
+from colorize_core.datasets.registry import DATASETS, DataSet
+from colorize_core.datasets.rows import ReadPlan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 from colorize_core.runtime import cluster
@@ -19,34 +19,28 @@ from colorize_core.runtime import cluster
 if TYPE_CHECKING:
     import ray.data
 
-Planner = Callable[[str, SplitRule], Plan]
-
-PLANNERS = {
-    "celeba": "colorize_core.datasets.celeba:plan_celeba",
-    "cifar10": "colorize_core.datasets.cifar:plan_cifar10",
-    "cifar100": "colorize_core.datasets.cifar:plan_cifar100",
-    "folder": "colorize_core.datasets.folder:plan_folder",
-    "paired": "colorize_core.datasets.paired:plan_paired",
-    "parquet": "colorize_core.datasets.table:plan_parquet",
-}
+__all__ = ["DATASETS", "DataSet", "plan", "read", "source_of"]
 
 
 def source_of(data: str) -> str:
-    """The place in ``DATASET:SOURCE``, or that of a prepared data set."""
+    """Returns SOURCE of ``DATASET:SOURCE``; any other text, such as the path of a prepared data set, unchanged."""
     name, colon, source = data.partition(":")
-    return source if colon and name in PLANNERS else data
+    return source if colon and name in DATASETS else data
 
 
-def plan(data: str, rule: SplitRule) -> Plan:
-    """Looks at ``DATASET:SOURCE``, as in ``cifar10:/data/cifar-10-batches-py``, or at a folder that prepare made.
+def plan(data: str, rule: SplitRule) -> ReadPlan:
+    """Lists what a data set has to read, without reading the images.
+
+    Args:
+        data: ``DATASET:SOURCE``, as in ``cifar10:/data/cifar-10-batches-py``, or a folder that ``prepare`` made.
+        rule: how images are assigned to splits, and which splits to read.
 
     Raises:
         InputError: the data set is unknown, or nothing usable is at the source.
     """
     name, colon, source = data.partition(":")
-    if colon and name in PLANNERS:
-        module, function = PLANNERS[name].split(":")
-        planner: Planner = getattr(importlib.import_module(module), function)
+    if colon and name in DATASETS:
+        planner = DATASETS[name].load_planner()
         try:
             return planner(source, rule)
         except OSError as error:
@@ -55,14 +49,20 @@ def plan(data: str, rule: SplitRule) -> Plan:
         return prepared.plan_prepared(data, rule)
     raise InputError(
         f"DATA {data!r} is neither a folder that colorize prepare made nor DATASET:SOURCE; DATASET is one of "
-        f"{', '.join(sorted(PLANNERS))}"
+        f"{', '.join(sorted(DATASETS))}"
     )
 
 
 def read(data: str, rule: SplitRule, **reserved: Any) -> ray.data.Dataset:
-    """The rows of ``data`` as a lazy Ray data set, a task per chunk. Raises InputError as ``plan``.
+    """Returns the rows of a data set as a lazy Ray data set, with one task per chunk.
 
-    ``reserved`` is what Ray is to reserve for a task, as arguments of ``map_batches``; a CPU unless told otherwise.
+    Args:
+        data: as for ``plan``.
+        rule: as for ``plan``.
+        reserved: resources that Ray reserves for each task, as arguments of ``map_batches``; default: one CPU.
+
+    Raises:
+        InputError: as for ``plan``.
     """
     import ray.data
     from ray import cloudpickle
@@ -78,7 +78,7 @@ def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
     from ray import cloudpickle
 
     cluster.check_tries("a chunk of DATA")
-    with careful.after(cluster.attempt()):
+    with isolated_decode.after_deaths(cluster.attempt()):
         for rows in cloudpickle.loads(batch["chunk"][0])():
             if len(rows):
                 yield rows.columns()

@@ -1,6 +1,6 @@
-"""CIFAR-10 and CIFAR-100 as published: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009).
+"""Reads CIFAR-10 and CIFAR-100 as published: https://www.cs.toronto.edu/~kriz/cifar.html (Krizhevsky, 2009).
 
-A batch file holds up to 10,000 (CIFAR-100: 50,000) images of 32x32, as three planes; batches may be shorter.
+A batch file holds up to 10,000 (CIFAR-100: 50,000) images of 32x32 pixels, each as three planes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from colorize_core import storage
 from colorize_core.datasets import official, pickles
-from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.rows import ReadPlan, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
 from colorize_core.storage import containers
@@ -29,7 +29,13 @@ _ROWS_AT_ONCE = 2000  # 6 MB
 
 @dataclass(frozen=True)
 class _Layout:
-    """One published form of a set: its batch files with their split, and the labels in front of each image."""
+    """One published form of a data set.
+
+    Attributes:
+        form: Python pickles or binary records.
+        files: split of each batch file, by file name.
+        labels: names of an image's labels, in the order of the binary records.
+    """
 
     form: Literal["python", "binary"]
     files: dict[str, str]
@@ -49,20 +55,20 @@ _CIFAR100 = (
 )
 
 
-def plan_cifar10(source: str, rule: SplitRule) -> Plan:
-    """CIFAR-10: a folder with the Python or the binary batches, one of the published archives, or ``official``.
+def plan_cifar10(source: str, rule: SplitRule) -> ReadPlan:
+    """Lists CIFAR-10: a folder with the Python or the binary batches, a published archive, or ``official``.
 
-    ids are ``data_batch_1/00000`` and so on in every form. Raises InputError.
+    The id of an image is its batch and its index there, as in ``data_batch_1/00000``. Raises InputError.
     """
     return _plan(source, rule, "cifar10", _CIFAR10)
 
 
-def plan_cifar100(source: str, rule: SplitRule) -> Plan:
-    """CIFAR-100 likewise; ids are ``train/00000`` and so on. Raises InputError."""
+def plan_cifar100(source: str, rule: SplitRule) -> ReadPlan:
+    """Lists CIFAR-100, like ``plan_cifar10``; ids are like ``train/00000``. Raises InputError."""
     return _plan(source, rule, "cifar100", _CIFAR100)
 
 
-def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...]) -> Plan:
+def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...]) -> ReadPlan:
     if source == official.SOURCE:
         return _plan(official.fetch(name), rule, name, layouts)
     where = storage.absolute(source)
@@ -78,7 +84,7 @@ def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...])
     if missing := sorted(layout.files.keys() - found.keys()):
         raise InputError(f"{', '.join(missing)} not in {source}: need the Python or the binary batches of {name}")
     wanted = [file for file in layout.files if _is_wanted(layout, file, rule)]
-    return Plan([partial(_read, archive, found[file], file, layout, rule) for file in wanted])
+    return ReadPlan([partial(_read, archive, found[file], file, layout, rule) for file in wanted])
 
 
 def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
@@ -86,18 +92,18 @@ def _is_wanted(layout: _Layout, file: str, rule: SplitRule) -> bool:
     return split in rule.wanted or (split == "train" and "val" in rule.wanted)
 
 
-def _read(archive: str | None, path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[Rows]:
+def _read(archive: str | None, path: str, file: str, layout: _Layout, rule: SplitRule) -> Iterator[RowBatch]:
     batch, start = file.removesuffix(".bin"), 0
     for pixels, labels in _parts(archive, path, layout):
         ids = [f"{batch}/{i:05d}" for i in range(start, start + len(pixels))]
         start += len(pixels)
         split = [rule.of_official(identity, layout.files[file]) for identity in ids]
-        rows = Rows.good(ids, split, np.ascontiguousarray(pixels), labels=labels)
+        rows = RowBatch.good(ids, split, np.ascontiguousarray(pixels), labels=labels)
         yield rows.where([name in rule.wanted for name in split])
 
 
 def _parts(archive: str | None, path: str, layout: _Layout) -> Iterator[_Batch]:
-    """A batch file in parts of a few MB; it is held as a whole only where its form asks for that."""
+    """Yields a batch file in parts of 2,000 images (6 MB). Only pickles and archives are read as a whole first."""
     if layout.form == "binary" and archive is None:
         size, offset = _ROWS_AT_ONCE * (len(layout.labels) + _PIXELS), 0
         while (content := storage.read_range(path, offset, size)) or not offset:
@@ -116,10 +122,10 @@ def _parts(archive: str | None, path: str, layout: _Layout) -> Iterator[_Batch]:
 
 
 def load_pickled(file: IO[bytes], where: str, labels: tuple[str, ...]) -> _Batch:
-    """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of one batch of the Python version.
+    """Reads a batch of the Python version: pixels uint8 [n, 32, 32, 3], and labels int64 [n] by name.
 
     Raises:
-        InputError: the pickle is damaged, asks for code, or holds something else; a label is out of range.
+        InputError: the pickle is damaged, would run code or holds something else, or a label is out of range.
     """
     try:
         fields = pickles.load(file)
@@ -135,21 +141,21 @@ def load_pickled(file: IO[bytes], where: str, labels: tuple[str, ...]) -> _Batch
         raise InputError(f"{where} has no field {error}: need a batch as published") from error
     except OSError:
         raise
-    except Exception as error:  # a damaged pickle fails in more ways than can be listed, MemoryError among them
-        raise InputError(f"{where} is no CIFAR batch ({one_line(error)[:200]}): fetch the archive again") from error
+    except Exception as error:  # a damaged pickle raises many kinds, even MemoryError
+        raise InputError(f"{where} is not a CIFAR batch ({one_line(error)[:200]}): fetch the archive again") from error
     _check_labels(found, where)
     return pixels, found
 
 
 def load_binary(content: bytes, where: str, labels: tuple[str, ...]) -> _Batch:
-    """Pixels uint8 [n, 32, 32, 3] and the labels int64 [n] of whole records of the binary version.
+    """Reads records of the binary version: pixels uint8 [n, 32, 32, 3], and labels int64 [n] by name.
 
     Raises:
-        InputError: the length is not that of whole records, or a label is out of range.
+        InputError: the content does not consist of whole records, or a label is out of range.
     """
     width = len(labels) + _PIXELS
     if not content or len(content) % width:
-        raise InputError(f"{where} has no whole number of records of {width} bytes: fetch the archive again")
+        raise InputError(f"{where} does not consist of whole records of {width} bytes: fetch the archive again")
     records = np.frombuffer(content, np.uint8).reshape(-1, width)
     found = {name: records[:, i].astype(np.int64) for i, name in enumerate(labels)}
     _check_labels(found, where)
@@ -160,15 +166,13 @@ def _check_labels(labels: Mapping[str, NDArray[np.int64]], where: str) -> None:
     for name, values in labels.items():
         wrong = values[(values < 0) | (values >= _CLASSES[name])]
         if len(wrong):
-            raise InputError(
-                f"{where} has a {name} of {wrong[0]}, need 0 to {_CLASSES[name] - 1}: it is damaged, or of another set"
-            )
+            raise InputError(f"{where} has a {name} of {wrong[0]}, need 0 to {_CLASSES[name] - 1}: the file is damaged")
 
 
 def _integers(values: Any) -> NDArray[np.int64]:
-    """Labels, which are a list of integers in a published batch."""
+    """Converts a batch's labels to int64 [n]; published batches have a list of integers. Raises ValueError."""
     if type(values) is pickles.Array:
         values = values.values.tolist()
     if not isinstance(values, list) or any(type(value) is not int for value in values):
-        raise ValueError("the labels are no list of integers")
+        raise ValueError("the labels are not a list of integers")
     return np.array(values, np.int64)

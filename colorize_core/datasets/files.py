@@ -1,4 +1,4 @@
-"""Photographs that are files of their own, or members of a tar or zip file: what folder, celeba and paired share."""
+"""Finds and reads photographs in folders, tar and zip files, for the data sets folder, celeba and paired."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from colorize_core import storage
-from colorize_core.datasets import careful
-from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, Rows
+from colorize_core.datasets import isolated_decode
+from colorize_core.datasets.rows import BLACK, NO_LABEL, Chunk, Pixels, Reject, RowBatch
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import ImageError, one_line, printable
 from colorize_core.images import decode
@@ -22,7 +22,7 @@ from colorize_core.storage.containers import Member
 _FILES_PER_CHUNK = 256
 _BYTES_PER_CHUNK = 64 << 20
 _ROWS_AT_ONCE = 16
-_DECODED_AT_ONCE = 64 << 20  # bytes: of large photographs one is enough
+_DECODED_AT_ONCE = 64 << 20  # bytes of pixels, after which a batch ends: a single large photograph may be one
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Item:
     """One photograph to read.
 
     Attributes:
-        id: unique in its data set; text that any file can hold.
-        split: where it belongs.
-        file: path, or member of a container.
-        size: of the file, in bytes.
+        id: unique in its data set; valid UTF-8.
+        split: ``train``, ``val`` or ``test``.
+        file: path of the file, or member of a container.
+        size: bytes of the file.
         labels: one integer per label of the data set.
-        gray: the file with the gray photograph that belongs to it, in data sets that have their own.
+        gray: file of the gray photograph, in a data set that has its own; else None.
     """
 
     id: str
@@ -48,16 +48,25 @@ class Item:
 
 @dataclass(frozen=True)
 class Found:
-    """The photographs below a place, by name, each with its file and size; and what must not be read."""
+    """The photographs below a folder or in a container.
+
+    Attributes:
+        files: file and size in bytes, by name.
+        rejects: files that must not be read.
+    """
 
     files: dict[str, tuple[str | Member, int]]
     rejects: list[Reject]
 
 
 def find_images(where: str) -> Found:
-    """Every photograph in a folder (recursive) or a container; those of containers in a folder too.
+    """Finds the photographs in a container, or below a folder and in the containers there.
 
-    Names are paths below ``where``; members of a container below the container's name. Raises OSError, InputError.
+    A name is the path below ``where``. The name of a member begins with the path of its container.
+
+    Raises:
+        OSError: the folder cannot be listed.
+        InputError: a container is damaged.
     """
     found = Found({}, [])
     if not storage.is_folder(where):
@@ -80,23 +89,27 @@ def _add_members(found: Found, path: str, prefix: str) -> None:
             continue
         name = prefix + printable(member.name)
         if containers.leads_outside(member.name):
-            found.rejects.append(Reject(name, "unsafe_name", "the name leads out of its archive"))
+            found.rejects.append(Reject(name, "unsafe_name", "the name points outside of its archive"))
         else:
             _add(found, prefix + printable(posixpath.normpath(member.name)), member, member.size)
 
 
 def _add(found: Found, name: str, file: str | Member, size: int) -> None:
     if name in found.files:
-        found.rejects.append(Reject(name, "duplicate", "two files have this name; the first is used"))
+        found.rejects.append(Reject(name, "duplicate", "two files have the same name; the first is used"))
     else:
         found.files[name] = file, size
 
 
 def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Chunk]:
-    """Chunks bounded in files and bytes, in an order that is shuffled, and the same every time.
+    """Groups photographs into chunks of at most 256 files and 64 MiB, in a random order that is always the same.
 
-    By name, the pictures of one album would come together: a buffer does not mix thousands of them, and a network would
-    learn each album anew and forget the last.
+    In the order of names, the photographs of an album would follow each other. A shuffle buffer cannot mix thousands of
+    them, and a network would learn one album and forget the one before.
+
+    Args:
+        items: the photographs.
+        label_names: names of their labels, in the order of ``Item.labels``.
     """
     chunks: list[Chunk] = []
     part: list[Item] = []
@@ -110,7 +123,7 @@ def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Ch
     return [*chunks, partial(_read, part, tuple(label_names))] if part else chunks
 
 
-def _read(items: Sequence[Item], label_names: Sequence[str]) -> Iterator[Rows]:
+def _read(items: Sequence[Item], label_names: Sequence[str]) -> Iterator[RowBatch]:
     part: list[_Read] = []
     size = 0
     for item in items:
@@ -133,7 +146,7 @@ class _Read(NamedTuple):
 
 def _read_one(item: Item) -> _Read:
     try:
-        rgb = careful.read_rgb(_content(item.file))
+        rgb = isolated_decode.read_rgb(_content(item.file))
         gray = BLACK[..., 0] if item.gray is None else _gray_of(item.gray, rgb)
         return _Read(item, rgb, gray, "", "")
     except ImageError as error:
@@ -142,8 +155,8 @@ def _read_one(item: Item) -> _Read:
         return _Read(item, BLACK, BLACK[..., 0], "storage", f"cannot be read: {one_line(error)}")
 
 
-def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> Rows:
-    return Rows(
+def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> RowBatch:
+    return RowBatch(
         id=[read.item.id for read in part],
         split=[read.item.split for read in part],
         rgb=[read.rgb for read in part],
@@ -158,10 +171,10 @@ def _rows(part: Sequence[_Read], label_names: Sequence[str]) -> Rows:
 
 
 def _gray_of(file: str | Member, rgb: Pixels) -> Pixels:
-    gray = careful.read_gray(_content(file))
+    gray = isolated_decode.read_gray(_content(file))
     if gray.shape != rgb.shape[:2]:
         sizes = " and ".join(f"{a.shape[1]}x{a.shape[0]}" for a in (gray, rgb))
-        raise ImageError("mismatch", f"the gray and the color photograph differ in size: {sizes}")
+        raise ImageError("mismatch", f"the gray and the color photograph have different sizes: {sizes}")
     return gray
 
 

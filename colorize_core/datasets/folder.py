@@ -1,21 +1,21 @@
-"""Any tree of photographs, a tar or a zip file."""
+"""Reads photographs from a folder with subfolders, or from a tar or zip file."""
 
 from __future__ import annotations
 
 from colorize_core import storage
 from colorize_core.datasets import files
-from colorize_core.datasets.rows import Plan
+from colorize_core.datasets.rows import ReadPlan
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 from colorize_core.images import decode
 from colorize_core.storage import containers
 
 
-def plan_folder(source: str, rule: SplitRule) -> Plan:
-    """Photographs below ``source`` (recursive), or in it if it is a tar or zip file; id is the path below it.
+def plan_folder(source: str, rule: SplitRule) -> ReadPlan:
+    """Lists the photographs below a folder, or in a tar or zip file. The id of an image is its path below ``source``.
 
     Raises:
-        InputError: nothing is there, or no photograph of the wanted splits.
+        InputError: the source does not exist, or has no photograph of the wanted splits.
     """
     where = storage.absolute(source)
     is_container = where.lower().endswith((*containers.TAR_SUFFIXES, *containers.PACKED_TAR_SUFFIXES, ".zip"))
@@ -30,7 +30,7 @@ def plan_folder(source: str, rule: SplitRule) -> Plan:
     if not items:
         wanted = ", ".join(rule.wanted)
         raise InputError(
-            f"{len(found.files)} photographs below {source}, and none falls into split {wanted}: need some hundred, "
-            f"as {decode.SUFFIX_LIST}"
+            f"{len(found.files)} photographs below {source}, and none is in split {wanted}: need some hundred files "
+            f"named {decode.SUFFIX_LIST}"
         )
-    return Plan(files.chunks_of(items), found.rejects)
+    return ReadPlan(files.chunks_of(items), found.rejects)

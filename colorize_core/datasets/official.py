@@ -1,4 +1,4 @@
-"""The published archives, fetched once per machine and checked against their published MD5."""
+"""Downloads the published CIFAR archives, once per machine, and checks them against their published MD5."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import IO
 from colorize_core import storage
 from colorize_core.errors import InputError, one_line
 
-SOURCE = "official"  # in place of a path
+SOURCE = "official"  # SOURCE that means: download from the publisher
 CACHE_VARIABLE, MIRROR_VARIABLE = "COLORIZE_CACHE", "COLORIZE_CIFAR_MIRROR"
 _PUBLISHER = "https://www.cs.toronto.edu/~kriz"
 _BLOCK = 1 << 20
-_PATIENCE = 60  # seconds without a byte
+_TIMEOUT = 60  # seconds without a byte
 
 
 @dataclass(frozen=True)
 class _Archive:
     name: str
-    md5: str  # as published beside the archive; a check of the download, not of its author
+    md5: str  # published beside the archive: detects a damaged download, not a forged one
 
 
 _ARCHIVES = {
@@ -32,13 +32,13 @@ _ARCHIVES = {
 
 
 def fetch(dataset: str) -> str:
-    """Path of the published archive on this machine; fetched into the cache unless it is there.
+    """Returns the local path of a published archive; downloads the archive unless it is in the cache.
 
-    The cache is ``COLORIZE_CACHE``, else ``~/.cache/colorize``; ``COLORIZE_CIFAR_MIRROR`` names another place to fetch
-    from than the publisher's.
+    The cache is the folder ``COLORIZE_CACHE``, by default ``~/.cache/colorize``. ``COLORIZE_CIFAR_MIRROR`` names a
+    folder or URL to download from instead of the publisher's.
 
     Raises:
-        InputError: the archive cannot be had, or is not the one that was published.
+        InputError: the archive cannot be downloaded, or differs from the published one.
     """
     archive = _ARCHIVES[dataset]
     cache = os.environ.get(CACHE_VARIABLE) or os.path.join(os.path.expanduser("~"), ".cache", "colorize")
@@ -46,7 +46,7 @@ def fetch(dataset: str) -> str:
     if os.path.exists(path):
         return path
     url = storage.join(os.environ.get(MIRROR_VARIABLE) or _PUBLISHER, archive.name)
-    storage.is_local(url)  # refuses one with a password in it, which the lines below would show
+    storage.is_local(url)  # refuses a URL with a password, which the messages below would show
     try:
         with _open(url) as file, storage.replacing(path) as target:
             digest = hashlib.md5(usedforsecurity=False)
@@ -55,14 +55,14 @@ def fetch(dataset: str) -> str:
                 target.write(block)
             if digest.hexdigest() != archive.md5:
                 raise InputError(
-                    f"{url} has MD5 {digest.hexdigest()}, published is {archive.md5}: it was cut off or exchanged; "
-                    "try again, or fetch it by hand and name the file"
+                    f"{url} has MD5 {digest.hexdigest()}, but the published MD5 is {archive.md5}: try again, or fetch "
+                    "the file by hand and give its path"
                 )
     except InputError:
         raise
     except Exception as error:  # urllib and each store have their own exceptions
         raise InputError(
-            f"{url} cannot be fetched ({one_line(error)}): fetch it by hand, and name the file in place of 'official'"
+            f"{url} cannot be fetched ({one_line(error)}): fetch it by hand, and give its path instead of 'official'"
         ) from error
     return path
 
@@ -70,10 +70,10 @@ def fetch(dataset: str) -> str:
 def _open(url: str) -> IO[bytes]:
     if not url.startswith(("http://", "https://")):
         return storage.open_file(url)
-    # fsspec asks for a range at a time, which simple servers do not give, and knows nothing of a proxy.
+    # fsspec requests ranges, which simple servers do not support, and ignores HTTP proxies.
     try:
-        response: IO[bytes] = urllib.request.urlopen(url, timeout=_PATIENCE)  # noqa: S310 - http and https alone come here
+        response: IO[bytes] = urllib.request.urlopen(url, timeout=_TIMEOUT)  # noqa: S310 - only http and https URLs get here
     except urllib.error.HTTPError as error:
-        error.close()  # it is the response too
+        error.close()  # the error is also the open response
         raise
     return response

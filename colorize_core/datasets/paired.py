@@ -1,7 +1,8 @@
-"""Gray photographs beside their colors: two parallel trees, or the NumPy files of the "image colorization" set.
+"""Reads gray photographs with their color versions: two parallel folders, or NumPy files.
 
-The NumPy form holds 8-bit Lab as OpenCV has it: ``gray_scale.npy`` uint8 [n, H, W] with L * 255 / 100, and one or more
-``ab*.npy`` uint8 [m, H, W, 2] with a + 128 and b + 128, which follow each other in the order of their names.
+The NumPy form is that of the "Image Colorization" data set, 8-bit Lab as in OpenCV: ``gray_scale.npy`` uint8 [n, H, W]
+holds L * 255 / 100. One or more ``ab*.npy`` uint8 [m, H, W, 2] hold a + 128 and b + 128; in the order of their numbers,
+they have n images together.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from colorize_core import storage
 from colorize_core.datasets import files
-from colorize_core.datasets.rows import Chunk, Plan, Reject, Rows
+from colorize_core.datasets.rows import Chunk, ReadPlan, Reject, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line, printable
 
@@ -26,18 +27,18 @@ _GRAY = ("gray", "grey", "grayscale", "greyscale", "gray_scale", "black_and_whit
 _COLOR = ("color", "colour", "colored", "coloured", "rgb", "original")
 _LIGHTNESS_FILE = "gray_scale.npy"
 _AB_FILE = re.compile(r"ab(\d*)\.npy")
-_BYTES_AT_ONCE = 16 << 20  # of Lab
+_BYTES_AT_ONCE = 16 << 20  # of 8-bit Lab per batch
 _CHUNK_BATCHES = 8
 
 
-def plan_paired(source: str, rule: SplitRule) -> Plan:
-    """Two folders of one structure, as ``gray/`` and ``color/``, matched by name; or the NumPy form.
+def plan_paired(source: str, rule: SplitRule) -> ReadPlan:
+    """Lists pairs: files of the same name in two folders such as ``gray/`` and ``color/``, or rows of NumPy files.
 
-    id is the path below the folders without its suffix, or the row's number. A photograph without its other half is a
-    reject.
+    The id of a pair is the path below the two folders without suffix, or the number of the row. A photograph without a
+    counterpart is rejected.
 
     Raises:
-        InputError: neither form is there, nothing matches, or the NumPy files do not belong together.
+        InputError: the source has neither form, no pair, or NumPy files that do not fit together.
     """
     where = storage.absolute(source)
     if not storage.is_folder(where):
@@ -46,7 +47,7 @@ def plan_paired(source: str, rule: SplitRule) -> Plan:
         )
     arrays = [entry for entry in storage.find(where) if entry.name.endswith(".npy")]
     if arrays:
-        return Plan(_array_chunks(arrays, source, rule))
+        return ReadPlan(_array_chunks(arrays, source, rule))
     gray, color = _subfolder(where, _GRAY), _subfolder(where, _COLOR)
     if gray is None or color is None:
         raise InputError(
@@ -61,7 +62,7 @@ def _subfolder(where: str, names: tuple[str, ...]) -> str | None:
     return next((storage.join(where, folders[name]) for name in names if name in folders), None)
 
 
-def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
+def _match(gray: str, color: str, source: str, rule: SplitRule) -> ReadPlan:
     trees = {"gray": files.find_images(gray), "color": files.find_images(color)}
     rejects = [r._replace(id=f"{tree}/{r.id}") for tree, found in trees.items() for r in found.rejects]
     stems: dict[str, dict[str, str]] = {"gray": {}, "color": {}}
@@ -69,7 +70,9 @@ def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
         for name in sorted(found.files):
             stem = name.rpartition(".")[0]
             if stem in stems[tree]:
-                rejects.append(Reject(f"{tree}/{name}", "duplicate", f"{stems[tree][stem]} has the same name"))
+                rejects.append(
+                    Reject(f"{tree}/{name}", "duplicate", f"{stems[tree][stem]} has the same name and is used")
+                )
             else:
                 stems[tree][stem] = name
     for tree, other in (("gray", "color"), ("color", "gray")):
@@ -83,22 +86,28 @@ def _match(gray: str, color: str, source: str, rule: SplitRule) -> Plan:
             items.append(files.Item(stem, split, file, size + gray_size, gray=gray_file))
     if not items:
         raise InputError(
-            f"{len(stems['gray'])} gray and {len(stems['color'])} color photographs in {source}, and none of the "
-            "wanted splits has the same name in both: check the names"
+            f"{len(stems['gray'])} gray and {len(stems['color'])} color photographs in {source}, but no pair of the "
+            "same name in the wanted splits: check the names"
         )
-    return Plan(files.chunks_of(items), rejects)
+    return ReadPlan(files.chunks_of(items), rejects)
 
 
 @dataclass(frozen=True)
 class _Array:
-    """A NumPy file, its header read."""
+    """A NumPy file of uint8 values in C order.
+
+    Attributes:
+        path: path of the file.
+        shape: shape of the array.
+        offset: bytes before the first value.
+    """
 
     path: str
     shape: tuple[int, ...]
-    offset: int  # of the first value
+    offset: int
 
     def rows(self, start: int, stop: int) -> NDArray[np.uint8]:
-        """Rows [start, stop), fetched alone."""
+        """Reads rows [start, stop) and nothing else."""
         width = int(np.prod(self.shape[1:]))
         content = storage.read_range(self.path, self.offset + start * width, (stop - start) * width)
         return np.frombuffer(content, np.uint8).reshape(stop - start, *self.shape[1:])
@@ -116,7 +125,7 @@ def _array_chunks(entries: list[storage.Entry], source: str, rule: SplitRule) ->
     if len(gray.shape) != 3 or 0 in gray.shape or wrong or images != gray.shape[0]:
         shapes = ", ".join(str(array.shape) for array in (gray, *parts))
         raise InputError(
-            f"{source}: {_LIGHTNESS_FILE} and ab*.npy of shapes {shapes} do not belong together: fetch them again"
+            f"{source}: {_LIGHTNESS_FILE} and ab*.npy of shapes {shapes} do not fit together: fetch them again"
         )
     at_once = max(1, _BYTES_AT_ONCE // int(np.prod(gray.shape[1:]) * 3))
     chunks: list[Chunk] = []
@@ -131,8 +140,8 @@ def _array_chunks(entries: list[storage.Entry], source: str, rule: SplitRule) ->
 
 def _read_arrays(
     gray: _Array, ab: _Array, first: int, start: int, stop: int, at_once: int, rule: SplitRule
-) -> Iterator[Rows]:
-    """Rows [start, stop) of an ab file whose row 0 belongs to row ``first`` of the gray one."""
+) -> Iterator[RowBatch]:
+    """Yields rows [start, stop) of an ab file. Its row 0 belongs to row ``first`` of the gray file."""
     for at in range(start, stop, at_once):
         end = min(stop, at + at_once)
         lightness = gray.rows(first + at, first + end).astype(np.float32) * np.float32(100 / 255)
@@ -141,7 +150,7 @@ def _read_arrays(
         rgb = [np.rint(255 * cv2.cvtColor(image, cv2.COLOR_LAB2RGB)).astype(np.uint8) for image in lab]
         ids = [f"{first + i:06d}" for i in range(at, end)]
         split = [rule.of(identity) for identity in ids]
-        yield Rows.good(ids, split, np.stack(rgb)).where([name in rule.wanted for name in split])
+        yield RowBatch.good(ids, split, np.stack(rgb)).where([name in rule.wanted for name in split])
 
 
 def _open_array(entry: storage.Entry) -> _Array:
@@ -152,14 +161,12 @@ def _open_array(entry: storage.Entry) -> _Array:
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
             if dtype != np.uint8 or fortran:
-                raise InputError(
-                    f"{path} holds {dtype}{', in Fortran order' if fortran else ''}: need uint8, in C order"
-                )
-            missing = file.tell() + math.prod(shape) - entry.size
-            if missing > 0:
-                raise InputError(f"{path} is cut off: it ends {missing} bytes too early; fetch it again")
+                raise InputError(f"{path} holds {dtype}{' in Fortran order' if fortran else ''}: need uint8 in C order")
+            needed = file.tell() + math.prod(shape)
+            if entry.size < needed:
+                raise InputError(f"{path} is cut off ({entry.size} of {needed} bytes): fetch it again")
             return _Array(entry.path, shape, file.tell())
     except InputError:
         raise
-    except Exception as error:  # a damaged header fails in more ways than can be listed
-        raise InputError(f"{path} is no NumPy file ({one_line(error)}): fetch it again") from error
+    except Exception as error:  # a damaged header raises many kinds of errors
+        raise InputError(f"{path} is not a NumPy file ({one_line(error)}): fetch it again") from error

@@ -1,9 +1,9 @@
-"""Pickles of plain values and arrays of whole numbers, from strangers.
+"""Loads pickles from untrusted sources: plain values and integer arrays only, without running code.
 
-``pickle`` runs what a file asks for, and NumPy's own objects can be brought to read any memory by the state that a file
-gives them. Here nothing of the file meets either: Python's own interpreter of pickles (its C twin takes memory for
-what a few bytes promise), of whose instructions only those that build values are left, fills stand-ins that check what
-they are given, and arrays are made of their bytes at the end.
+``pickle.load`` runs any function that a file names, and a file can give a NumPy object a state that reads arbitrary
+memory. Here, a file reaches neither. The pickle interpreter is Python's own (the C version allocates memory that a few
+bytes claim), reduced to the instructions that build values. It fills stand-in objects, which check their content, and
+arrays are made from the checked bytes at the end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-_CALLED = 60  # characters of a name that a message shows
+_SHOWN = 60  # characters of a name in a message
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric", "numpy")
 _NAMES = tuple(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8))
 _LEFT_OUT = (
@@ -25,20 +25,20 @@ _LEFT_OUT = (
 
 
 def load(file: IO[bytes]) -> Any:
-    """The value in a pickle; arrays are instances of ``Array``, strings of Python 2 bytes.
+    """Loads the value in a pickle. An array is an ``Array``; a string of Python 2 is bytes.
 
     Raises:
-        pickle.UnpicklingError: it asks for more than plain values and arrays of whole numbers.
-        Exception: it is damaged; of whatever kind Python's interpreter of pickles then raises.
+        pickle.UnpicklingError: the pickle needs more than plain values and integer arrays.
+        Exception: the pickle is damaged; Python's pickle interpreter raises many kinds.
     """
     try:
         return _Interpreter(file, encoding="bytes").load()
-    except KeyError as error:  # of the table of instructions
+    except KeyError as error:  # an instruction that is not in the table
         raise pickle.UnpicklingError("has an instruction that no data set needs") from error
 
 
 class Array:
-    """Stands for an array of whole numbers while a pickle is read."""
+    """A stand-in for an integer array; ``values`` is the checked array."""
 
     __slots__ = ("values",)
 
@@ -52,7 +52,7 @@ class Array:
         self.fill(content, dtype, shape, "F" if by_column is True or by_column == 1 else "C")
 
     def fill(self, content: Any, dtype: Any, shape: Any, order: Any) -> None:
-        """Takes the bytes of the values, if they are as many as the shape says. Raises UnpicklingError."""
+        """Sets the values from bytes. Raises UnpicklingError if dtype, shape and number of bytes do not fit."""
         if type(dtype) is not _Dtype or type(content) not in (bytes, bytearray) or order not in ("C", "F"):
             raise pickle.UnpicklingError("has an array that is not bytes of whole numbers")
         sizes_fit = type(shape) is tuple and len(shape) <= 4 and all(type(n) is int and n >= 0 for n in shape)
@@ -62,7 +62,7 @@ class Array:
 
 
 class _Dtype:
-    """Stands for the dtype of whole numbers."""
+    """A stand-in for an integer dtype."""
 
     __slots__ = ("numpy",)
 
@@ -82,7 +82,7 @@ class _Dtype:
 
 
 class _Function:
-    """What a pickle may call; it has nothing that can be set."""
+    """A stand-in for a function that a pickle may call. It has no attributes that a pickle could set."""
 
     __slots__ = ()
 
@@ -92,7 +92,7 @@ class _Function:
 
 class _Reconstruct(_Function):
     def __call__(self, *arguments: Any) -> Array:
-        return Array()  # whatever the arguments are: what fills it is checked
+        return Array()  # the arguments do not matter: the state that fills the array is checked
 
 
 class _MakeDtype(_Function):
@@ -103,9 +103,9 @@ class _MakeDtype(_Function):
 class _FromBuffer(_Function):
     def __call__(self, *arguments: Any) -> Array:
         content, dtype, shape, order = arguments
-        made = Array()
-        made.fill(content, dtype, shape, order)
-        return made
+        array = Array()
+        array.fill(content, dtype, shape, order)
+        return array
 
 
 class _Encode(_Function):
@@ -133,6 +133,6 @@ class _Interpreter(pickle._Unpickler):
         if (module, name) == ("_codecs", "encode"):
             return _Encode()
         if module not in _MODULES or name not in _FUNCTIONS:
-            asked = f"{module}.{name}"[:_CALLED]
+            asked = f"{module}.{name}"[:_SHOWN]
             raise pickle.UnpicklingError(f"asks for {asked}, which no data set needs")
         return _FUNCTIONS[name]

@@ -1,4 +1,4 @@
-"""What a reader gives: a plan of chunks, each the work of one task, and batches of rows when a chunk is read."""
+"""Types that all data sets share: a plan of chunks to read, and the batches of rows that a chunk yields."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
 Images: TypeAlias = "Sequence[Pixels] | NDArray[np.uint8]"
-NO_LABEL = -(2**31)  # of an image that could not be read, or that its label file leaves out: -1 is a label of CelebA
-COLUMNS = ("id", "split", "rgb", "gray", "reason", "message")  # names that no label can have
-BLACK: Pixels = np.zeros((0, 0, 3), np.uint8)  # stands in for an image that could not be read
+NO_LABEL = -(2**31)  # label of an image that is unreadable or not in the label file; -1 is a valid label in CelebA
+COLUMNS = ("id", "split", "rgb", "gray", "reason", "message")  # names that labels cannot have
+BLACK: Pixels = np.zeros((0, 0, 3), np.uint8)  # pixels of an image that cannot be read
 
 
 class Reject(NamedTuple):
-    """An image that is not there or cannot be used: its id, a short code to count by, and a line for a person."""
+    """An image that is missing or cannot be used.
+
+    Attributes:
+        id: id of the image.
+        reason: a short code to count by.
+        message: one line for the user.
+    """
 
     id: str
     reason: str
@@ -25,17 +31,17 @@ class Reject(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class RowBatch:
     """A batch of rows, as columns of equal length.
 
     Attributes:
         id: unique in its data set, the same on every machine.
         split: ``train``, ``val`` or ``test``.
-        rgb: sRGB uint8 [H, W, 3] each; one array [n, H, W, 3] where all have one size; ``BLACK`` for a reject.
-        reason: short code of what is wrong with the image; '' for a good one.
-        message: the same for a person.
-        labels: integers that come with the images, by name; ``NO_LABEL`` for a reject.
-        gray: the gray photographs uint8 [H, W] that belong to the colors, in data sets that have their own.
+        rgb: sRGB uint8 [H, W, 3] per image, or one array [n, H, W, 3] if all have one size; ``BLACK`` for a reject.
+        reason: short code of what is wrong with the image; '' for a good image.
+        message: one line for the user; '' for a good image.
+        labels: integers int64 [n] by name of the label; ``NO_LABEL`` for a reject.
+        gray: uint8 [H, W] per image, in a data set with gray photographs; else None.
     """
 
     id: Sequence[str]
@@ -50,13 +56,13 @@ class Rows:
         return len(self.id)
 
     @classmethod
-    def good(cls, identities: Sequence[str], split: Sequence[str], rgb: Images, **more: Any) -> Rows:
-        """Rows without a reject."""
+    def good(cls, identities: Sequence[str], split: Sequence[str], rgb: Images, **more: Any) -> RowBatch:
+        """Returns a batch of good rows."""
         nothing = [""] * len(identities)
         return cls(identities, split, rgb, nothing, nothing, **more)
 
-    def where(self, keep: Sequence[bool] | NDArray[np.bool_]) -> Rows:
-        """The rows whose place in ``keep`` is true."""
+    def where(self, keep: Sequence[bool] | NDArray[np.bool_]) -> RowBatch:
+        """Returns the rows for which ``keep`` [n] is true."""
         at = np.flatnonzero(keep).tolist()
         if len(at) == len(self):
             return self
@@ -73,8 +79,8 @@ class Rows:
         )
 
     def columns(self) -> dict[str, Any]:
-        """The rows as a batch of a Ray data set: a NumPy array per column."""
-        made = {
+        """Converts the rows to a batch of a Ray data set: one NumPy array per column."""
+        columns = {
             "id": _objects(self.id),
             "split": _objects(self.split),
             "rgb": _objects(self.rgb),
@@ -82,20 +88,20 @@ class Rows:
             "message": _objects(self.message),
             **self.labels,
         }
-        return made if self.gray is None else made | {"gray": _objects(self.gray)}
+        return columns if self.gray is None else columns | {"gray": _objects(self.gray)}
 
 
-Chunk = Callable[[], Iterator[Rows]]
-"""Reads one part of a data set, in batches of rows; pickled to the task that runs it, so a partial of a function."""
+Chunk = Callable[[], Iterator[RowBatch]]
+"""Reads one part of a data set in batches of rows. It is pickled, so it is a partial of a module's function."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A data set before it is read.
+class ReadPlan:
+    """A list of the parts of a data set to read.
 
     Attributes:
-        chunks: always the same, in the same order, for the same files.
-        rejects: images that are known to be missing without reading.
+        chunks: functions that each read one part. Equal files give equal chunks in the same order.
+        rejects: images that are known to be missing or unusable before any is read.
     """
 
     chunks: Sequence[Chunk]
@@ -106,6 +112,6 @@ def _objects(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
     if isinstance(values, np.ndarray) and values.ndim == 4:
         return values
     column = np.empty(len(values), object)
-    for i, value in enumerate(values):  # np.array would stack images of one size, and fail at others
+    for i, value in enumerate(values):  # np.array would stack images of one size and fail for mixed sizes
         column[i] = value
     return column

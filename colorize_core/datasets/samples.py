@@ -1,4 +1,4 @@
-"""Real photographs that come with an installed package, with their colors removed: something to try the jobs on."""
+"""Makes gray sample photographs, to try the jobs on, from color photographs that come with scikit-image."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ import numpy as np
 from colorize_core import color, storage
 from colorize_core.images import png
 
-# scikit-image's, all in its wheel, free to use (skimage/data/README.txt). The camera man never had colors.
+# Images in scikit-image's wheel, free to use (skimage/data/README.txt). "camera" is gray in the original.
 _NAMES = ("astronaut", "chelsea", "coffee", "rocket", "camera")
 
 
 def write_gray_samples(folder: str) -> dict[str, bytes]:
-    """Writes gray photographs ``<name>.png`` into a folder; gives the true colors by file name, as PNG files.
+    """Writes gray photographs ``<name>.png`` into a folder.
 
-    A file that is there already is left alone, so that a second run finds it unchanged. Raises OSError.
+    A file that exists is left unchanged, so that a second run of a job finds nothing new.
+
+    Returns:
+        The color originals as PNG files, by file name.
+
+    Raises:
+        OSError: a file cannot be written.
     """
     from skimage import data
 

@@ -1,4 +1,4 @@
-"""Which split a row belongs to, decided by its id alone, so that adding rows moves none."""
+"""Assigns rows to splits by a hash of their ids, so that adding rows never moves others to another split."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How rows are dealt out where the data set has no split of its own.
+    """How rows are assigned to the splits ``train``, ``val`` and ``test``.
 
     Attributes:
-        val: fraction in [0, 1] that validates.
-        test: fraction that is measured on; unused where the data set says which rows are for that.
-        seed: another one deals them out anew.
-        wanted: the splits to read; rows of others are left out, unread where that is possible.
+        val: fraction in [0, 1] for validation: of all rows, or of the published training rows.
+        test: fraction in [0, 1] for testing; unused if the data set has a published test split.
+        seed: another seed assigns the rows to other splits.
+        wanted: the splits to read. Rows of other splits are left out, and not read if possible.
+
+    Example:
+        >>> SplitRule(val=0.1, test=0.1).of("album/0001.jpg")
+        'train'
     """
 
     val: float = 0.05
@@ -26,21 +30,21 @@ class SplitRule:
     wanted: Collection[str] = SPLITS
 
     def of(self, identity: str) -> str:
-        """'train', 'val' or 'test' by a stable hash of the id."""
+        """Returns 'train', 'val' or 'test' for an id, by a stable hash."""
         place = place_of(identity, self.seed)
         if place < self.test:
             return "test"
         return "val" if place < self.test + self.val else "train"
 
     def of_official(self, identity: str, official: str) -> str:
-        """The split that the data set says, with some of its training rows held back for ``val``."""
+        """Returns the published split of a row, or 'val' for the fraction ``val`` of the training rows."""
         if official != "train":
             return official
         return "val" if place_of(identity, self.seed) < self.val else "train"
 
 
 def place_of(identity: str, seed: int = 0) -> float:
-    """A stable number, uniform in [0, 1), for each id; for each seed another one."""
+    """Returns a number in [0, 1) that depends only on id and seed; uniform over the ids."""
     salt = f"{seed}".encode() if seed else b""
     digest = hashlib.blake2b(identity.encode("utf-8", "surrogateescape"), digest_size=8, salt=salt).digest()
     return int.from_bytes(digest, "big") / 2**64

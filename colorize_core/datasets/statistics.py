@@ -1,4 +1,4 @@
-"""Figures over many images that add up: each task counts its own, the job adds them."""
+"""Statistics of many images that can be added: each task computes them for its images, the job adds them up."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MODULUS = 1 << 256
 
 
 def sample(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Every second pixel of every second row of images [n, h, w, 3]: enough for figures, in a quarter of the time."""
+    """Returns every second pixel of every second row of images [n, h, w, 3]: a quarter of the work for statistics."""
     return np.ascontiguousarray(rgb[:, ::2, ::2])
 
 
 def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Lab float32 [n, h, w, 3] of sRGB uint8 [n, h, w, 3] by OpenCV: within 0.5 of the exact one, ten times as fast."""
+    """Converts sRGB uint8 [n, h, w, 3] to Lab float32 by OpenCV: within 0.5 of the exact values, ten times as fast."""
     flat = _as_image(rgb).astype(np.float32)
     flat *= np.float32(1 / 255)
     lab: NDArray[np.float32] = cv2.cvtColor(flat, cv2.COLOR_RGB2LAB).reshape(rgb.shape)
@@ -29,14 +29,22 @@ def to_lab(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def mean_chroma(lab: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean of sqrt(a^2 + b^2) over each image, float32 [n], of Lab [n, h, w, 3]."""
+    """Returns the mean of sqrt(a^2 + b^2) over each image, float32 [n], of Lab [n, h, w, 3]."""
     chroma: NDArray[np.float32] = np.hypot(lab[..., 1], lab[..., 2]).mean(axis=(1, 2))
     return chroma
 
 
 @dataclass(frozen=True)
 class ChannelSums:
-    """Pixels, and sum and sum of squares per channel: R, G, B and luminance gray in [0, 1], L, a and b."""
+    """Sums over the pixels of images, for mean and standard deviation per channel.
+
+    The channels are R, G, B and luminance gray in [0, 1], L in [0, 100], and a and b.
+
+    Attributes:
+        pixels: number of pixels.
+        sums: sum per channel.
+        squares: sum of squares per channel.
+    """
 
     pixels: int
     sums: tuple[float, ...]
@@ -44,13 +52,13 @@ class ChannelSums:
 
     @classmethod
     def of(cls, rgb: NDArray[np.uint8], lab: NDArray[np.float32]) -> ChannelSums:
-        """Of images uint8 [n, h, w, 3] and their Lab."""
+        """Computes the sums of images uint8 [n, h, w, 3] and their Lab float32 [n, h, w, 3]."""
         pixels = rgb.size // 3
         colors = _as_image(rgb)
-        # One pass each, in OpenCV's vector code: NumPy takes ten times as long to add up interleaved channels.
+        # One pass each in OpenCV's vector code. NumPy takes ten times as long to sum interleaved channels.
         means, deviations = (
-            np.concatenate([np.ravel(figure) for figure in figures])
-            for figures in zip(
+            np.concatenate([np.ravel(value) for value in values])
+            for values in zip(
                 cv2.meanStdDev(colors),
                 cv2.meanStdDev(cv2.cvtColor(colors, cv2.COLOR_RGB2GRAY)),
                 cv2.meanStdDev(_as_image(lab)),
@@ -64,7 +72,7 @@ class ChannelSums:
 
     @classmethod
     def zero(cls) -> ChannelSums:
-        """Of no image."""
+        """Returns the sums of no image."""
         return cls(0, (0.0,) * len(CHANNELS), (0.0,) * len(CHANNELS))
 
     def __add__(self, other: ChannelSums) -> ChannelSums:
@@ -75,26 +83,30 @@ class ChannelSums:
         )
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """Mean and standard deviation per channel; empty where there was no pixel."""
+        """Returns mean and standard deviation per channel; an empty dict if there is no pixel."""
         if not self.pixels:
             return {}
-        made = {}
+        channels = {}
         for name, total, square in zip(CHANNELS, self.sums, self.squares, strict=True):
             mean = total / self.pixels
-            made[name] = {"mean": round(mean, 5), "std": round(max(0.0, square / self.pixels - mean**2) ** 0.5, 5)}
-        return made
+            channels[name] = {"mean": round(mean, 5), "std": round(max(0.0, square / self.pixels - mean**2) ** 0.5, 5)}
+        return channels
 
 
 def _as_image(images: NDArray[Any]) -> NDArray[Any]:
-    """Images [n, h, w, c] under each other, as the one image that OpenCV's functions take."""
+    """Returns images [n, h, w, c] as one image [n * h, w, c], which OpenCV's functions take."""
     count, height, width, channels = images.shape
     return images.reshape(count * height, width, channels)
 
 
 def fingerprint(identities: Sequence[str], checksums: Sequence[int]) -> int:
-    """A number that stands for a set of images: the sum of SHA-256 over each id and CRC-32 of pixels, modulo 2^256.
+    """Returns the fingerprint of a set of images: the sum modulo 2^256 of SHA-256 over each id and checksum.
 
-    The fingerprint of two sets together is the sum of theirs, in whatever order and parts they come.
+    It does not depend on the order. The fingerprint of two sets together is the sum of their fingerprints.
+
+    Args:
+        identities: ids of the images.
+        checksums: CRC-32 of the pixels of each image.
     """
     total = 0
     for identity, checksum in zip(identities, checksums, strict=True):
@@ -104,5 +116,5 @@ def fingerprint(identities: Sequence[str], checksums: Sequence[int]) -> int:
 
 
 def add_fingerprints(parts: Sequence[int]) -> int:
-    """The fingerprint of all parts together."""
+    """Returns the fingerprint of the union of disjoint sets from their fingerprints."""
     return sum(parts) % _MODULUS

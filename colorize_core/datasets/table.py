@@ -1,4 +1,4 @@
-"""Parquet files with a column of images: bytes of image files, plain or as ``{bytes, path}``."""
+"""Reads Parquet files with a column of image files, as bytes or as a struct ``{bytes, path}``."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import storage
-from colorize_core.datasets import careful
-from colorize_core.datasets.rows import BLACK, NO_LABEL, Plan, Rows
+from colorize_core.datasets import isolated_decode
+from colorize_core.datasets.rows import BLACK, NO_LABEL, ReadPlan, RowBatch
 from colorize_core.datasets.splits import SPLITS, SplitRule
-from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line, printable
+from colorize_core.errors import ImageError, InputError, one_line, printable
 from colorize_core.storage import parquet
 
-_IMAGE_COLUMNS = ("image", "img", "jpeg", "jpg", "png", "picture", "photo", "bytes", "content")
 _SPLIT_NAMES = {**{name: name for name in SPLITS}, "validation": "val", "valid": "val", "training": "train"}
 _ROWS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
 class _Columns:
-    """Names of the columns to read."""
+    """Names of the columns to read; ``split`` is None if the files have no such column."""
 
     image: str
     labels: tuple[str, ...]
@@ -36,16 +35,17 @@ class _Columns:
         return iter([self.image, *self.labels, *([self.split] if self.split else [])])
 
 
-def plan_parquet(source: str, rule: SplitRule) -> Plan:
-    """A Parquet file, or a folder of them with one schema.
+def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
+    """Lists the row groups of a Parquet file, or of a folder of Parquet files with one schema.
 
-    The image column is ``image`` or one with a like name, else the only binary one. Integer columns named label, or
-    that end in _label, are kept. A ``split`` column decides where a row belongs, else the file's name or folder
-    (``test-00000.parquet``, ``test/0.parquet``), else a hash of its id: its file and its place there, as in
-    ``part-0.parquet/00000017``. Where the data set says which rows validate, none that it trains on are held back.
+    The image column is found by ``parquet.image_column``. Integer columns ``label`` and ``*_label`` become labels. The
+    id of a row is its file and its index there, as in ``part-0.parquet/00000017``. The split of a row is, in this order
+    of preference: its value in the column ``split``; the split in the name of the file or folder
+    (``test-00000.parquet``, ``test/0.parquet``); a hash of the id. If the data set has a validation split, no training
+    rows are held back for another one.
 
     Raises:
-        InputError: nothing is there, a file is damaged or has other columns than the first, or no column holds images.
+        InputError: there is no file, no image column, a damaged file, or a file with other columns than the first.
     """
     where = storage.absolute(source)
     if storage.is_folder(where):
@@ -54,16 +54,16 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
         entries = list(storage.match(where)) if storage.exists(where) else []
     if not entries:
         raise InputError(f"no .parquet file at {source}: check the path")
-    groups: list[partial[Iterator[Rows]]] = []
+    groups: list[partial[Iterator[RowBatch]]] = []
     columns = None
     own_val = any(_split_in_name(entry.name) == "val" for entry in entries)
     for entry in entries:
-        file = open_parquet(entry.path)
+        file = parquet.open_path(entry.path)
         found = _columns(file.schema_arrow, entry.path)
         columns = columns or found
         if found != columns:
             raise InputError(
-                f"{entry.path} has the columns {', '.join(found)} to read, {entries[0].path} has {', '.join(columns)}: "
+                f"{entry.path} has the columns {', '.join(found)}, but {entries[0].path} has {', '.join(columns)}: "
                 "need files of one schema"
             )
         own_val = own_val or (columns.split is not None and _has_val(file, columns.split, entry.path))
@@ -78,9 +78,9 @@ def plan_parquet(source: str, rule: SplitRule) -> Plan:
             raise InputError(f"{entry.path} is damaged ({rows} rows, but {first} in its groups): fetch it again")
     if not groups:
         raise InputError(f"no row in the .parquet files at {source}: check the path")
-    if own_val:  # then nothing of ``train`` is held back
+    if own_val:  # then no training rows are held back
         rule = replace(rule, val=0.0)
-    return Plan([partial(read, rule=rule) for read in groups])
+    return ReadPlan([partial(read, rule=rule) for read in groups])
 
 
 def _has_val(file: pq.ParquetFile, column: str, path: str) -> bool:
@@ -90,52 +90,21 @@ def _has_val(file: pq.ParquetFile, column: str, path: str) -> bool:
             for b in file.iter_batches(columns=[column])
             for v in b[0].unique().to_pylist()
         )
-    except Exception as error:  # as in open_parquet
+    except Exception as error:  # damage raises many kinds of errors
         raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
-
-
-def open_parquet(path: str) -> pq.ParquetFile:
-    """The file, of which nothing but its end was read. Raises InputError, also where a column has pickles."""
-    try:
-        return parquet.open_parquet(storage.open_file(path), path)
-    except InputError:
-        raise
-    except PermissionError as error:
-        words = one_line(error).removeprefix(f"{path}: ")
-        raise InputError(f"{printable(path)} cannot be read ({words}): {NEED_READABLE}") from error
-    except Exception as error:  # damage gives ArrowException, OSError, UnicodeDecodeError and more
-        raise InputError(f"{printable(path)} cannot be read as Parquet ({one_line(error)}): fetch it again") from error
 
 
 def _columns(schema: pa.Schema, path: str) -> _Columns:
     numbers = sorted(field.name for field in schema if pa.types.is_integer(field.type))
     return _Columns(
-        image=image_column(schema, path),
+        image=parquet.image_column(schema, path),
         labels=tuple(name for name in numbers if name == "label" or name.endswith("_label")),
         split="split" if "split" in schema.names else None,
     )
 
 
-def image_column(schema: pa.Schema, path: str) -> str:
-    """``image`` or one with a like name, else the only binary column. Raises InputError where that is none."""
-    images = [field.name for field in schema if _holds_bytes(field.type)]
-    named = [name for name in _IMAGE_COLUMNS if name in images]
-    if named or len(images) == 1:
-        return (named or images)[0]
-    raise InputError(
-        f"{path} has {len(images)} columns of bytes and none named {', '.join(_IMAGE_COLUMNS)}: rename the one with "
-        "the images"
-    )
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0 and _holds_bytes(kind.field("bytes").type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _read_group(path: str, name: str, group: int, first: int, columns: _Columns, rule: SplitRule) -> Iterator[Rows]:
-    file = open_parquet(path)
+def _read_group(path: str, name: str, group: int, first: int, columns: _Columns, rule: SplitRule) -> Iterator[RowBatch]:
+    file = parquet.open_path(path)
     in_name = _split_in_name(name)
     at = first
     try:
@@ -145,8 +114,8 @@ def _read_group(path: str, name: str, group: int, first: int, columns: _Columns,
             at += len(rows)
             official = [_split_of(row[columns.split], path) if columns.split else in_name for row in rows]
             split = [
-                rule.of_official(identity, said) if said else rule.of(identity)
-                for identity, said in zip(ids, official, strict=True)
+                rule.of_official(identity, published) if published else rule.of(identity)
+                for identity, published in zip(ids, official, strict=True)
             ]
             wanted = [i for i, each in enumerate(split) if each in rule.wanted]
             yield _decode([rows[i] for i in wanted], [ids[i] for i in wanted], [split[i] for i in wanted], columns)
@@ -154,12 +123,12 @@ def _read_group(path: str, name: str, group: int, first: int, columns: _Columns,
             raise ValueError(f"row group {group} has fewer rows than it says")
     except InputError:
         raise
-    except Exception as error:  # as in open_parquet
+    except Exception as error:  # damage raises many kinds of errors
         raise InputError(f"{path} is damaged ({one_line(error)}): fetch it again") from error
 
 
 def _split_in_name(name: str) -> str | None:
-    """The split that a folder, or the first word of the file name, says."""
+    """Returns the split that a folder or the first word of the file name names; None if there is none."""
     *parts, base = name.lower().split("/")
     words = [*parts, re.split(r"[-_.]", base)[0]]
     return next((_SPLIT_NAMES[word] for word in words if word in _SPLIT_NAMES), None)
@@ -172,19 +141,19 @@ def _split_of(value: Any, path: str) -> str:
     return split
 
 
-def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], columns: _Columns) -> Rows:
+def _decode(rows: list[dict[str, Any]], ids: list[str], split: list[str], columns: _Columns) -> RowBatch:
     images, errors = [], []
     for row in rows:
         value = row[columns.image]
         content = value.get("bytes") if isinstance(value, dict) else value
         try:
-            images.append(careful.read_rgb(content or b""))
+            images.append(isolated_decode.read_rgb(content or b""))
             errors.append(("", ""))
         except ImageError as error:
             images.append(BLACK)
             errors.append((error.reason, error.message))
     pairs = list(zip(rows, errors, strict=True))
-    return Rows(
+    return RowBatch(
         id=ids,
         split=split,
         rgb=images,

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import datasets
-from colorize_core.datasets import careful
+from colorize_core.datasets import isolated_decode
 from colorize_core.datasets.rows import Chunk
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.networks import has_gpu
@@ -137,7 +137,7 @@ def _measurer(kept: Sequence[_Kept], stages: Sequence[Stage], threads: int) -> C
     def work(chunk: Chunk, deaths: int) -> list[Batch]:
         cluster.check_tries("a chunk of DATA", deaths)
         pending: list[Future[list[Batch]]] = []
-        with careful.after(deaths):
+        with isolated_decode.after_deaths(deaths):
             for rows in chunk():
                 if len(rows):
                     room.acquire()
@@ -162,7 +162,7 @@ def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[
     rules = {split: SplitRule(wanted=[split]) for split in splits}
     if name != "ray":
         chunks = {split: datasets.plan(data, rule).chunks for split, rule in rules.items()}
-        if runner.is_local(name, small=sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
+        if runner.runs_locally(name, small=sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
             with cluster.explained(failed), local.Pool(threads=local.cpus()) as pool:
                 yield {split: LocalRows(pool, part) for split, part in chunks.items()}
             return

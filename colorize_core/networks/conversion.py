@@ -20,7 +20,7 @@ from colorize_core.color import ColorSpace, Floats
 from colorize_core.errors import ColorizeError, one_line
 from colorize_core.preprocessing.network_size import network_size
 from colorize_core.recipes import Recipe
-from colorize_core.runtime.quiet import tensorflow_silenced
+from colorize_core.runtime.silence import tensorflow_silenced
 
 if TYPE_CHECKING:
     import keras

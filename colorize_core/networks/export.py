@@ -22,7 +22,7 @@ from colorize_core.errors import ColorizeError, OutputError, one_line
 from colorize_core.networks.conversion import INPUT_RANGE, to_onnx, to_saved_model
 from colorize_core.preprocessing import pairs
 from colorize_core.runtime import cluster
-from colorize_core.runtime.quiet import tensorflow_silenced
+from colorize_core.runtime.silence import tensorflow_silenced
 from colorize_core.version import __version__
 
 ExportFormat = Literal["onnx", "savedmodel"]

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from colorize_core.color import Floats
 from colorize_core.networks.interface import Trained
-from colorize_core.runtime.quiet import tensorflow_silenced
+from colorize_core.runtime.silence import tensorflow_silenced
 
 
 class KerasNetwork:

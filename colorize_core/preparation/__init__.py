@@ -1,1 +1,1 @@
-"""From a data set as published to training-ready shards."""
+"""Converts published data sets to training-ready shards."""

@@ -1,4 +1,4 @@
-"""The chain on one screen: plan -> chunks -> shards -> ``dataset.json``, on Ray Data."""
+"""Runs the preparation job on Ray Data: lists chunks, writes a shard per chunk and split, then ``dataset.json``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from colorize_core import datasets, storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Chunk, Plan, Reject
+from colorize_core.datasets.rows import Chunk, ReadPlan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, OutputError, printable
 from colorize_core.preparation import overview, shards
@@ -24,18 +24,29 @@ from colorize_core.preparation.shards import RECORDS, Record, Transform
 from colorize_core.runtime import cluster
 from colorize_core.version import __version__
 
-_PLAN = "plan"  # in RECORDS, until the data set is complete
-_REJECTS_SHOWN = 1000  # in dataset.json; rejected.csv has all
+_PLAN = "plan"  # file in RECORDS that names the data set being prepared
+_REJECTS_SHOWN = 1000  # rejected images that dataset.json lists; rejected.csv lists all
 REJECTED = "rejected.csv"
 SAMPLES = "samples.png"
 OnRecord = Callable[[Record, int], None]
+"""Called with the record of a finished chunk and the number of all chunks."""
 
 
 @dataclass(frozen=True)
 class PrepareConfig:
-    """One call of ``colorize prepare``.
+    """Settings of one preparation.
 
-    ``gray`` and ``color_space`` say which pairs ``load_pairs`` makes of the pixels where nobody asks for others.
+    Attributes:
+        dataset: name of the data set: celeba, cifar10, cifar100, folder, paired or parquet.
+        source: path or URL of the data set; 'official' downloads CIFAR from its publisher.
+        output: folder or URL to write into; new, empty, or left by an interrupted run with the same settings.
+        transform: size and crop of the stored images.
+        rule: fractions of the validation and test splits.
+        gray: default formula of the gray input that ``load_pairs`` computes. The shards hold colors.
+        color_space: default color space of the target that ``load_pairs`` computes.
+
+    Example:
+        >>> PrepareConfig("folder", "photographs", "prepared", Transform(size=128), SplitRule(val=0.1, test=0.1))
     """
 
     dataset: str
@@ -48,18 +59,28 @@ class PrepareConfig:
 
 
 def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: None) -> dict[str, Any]:
-    """Makes training-ready shards of a data set; gives what ``dataset.json`` says.
+    """Writes training-ready shards of a data set.
 
-    A run that was ended in the middle goes on with the chunks that have no record yet. Runs on the cluster that
-    ``cluster.connected`` finds.
+    The job runs on the Ray cluster that ``RAY_ADDRESS`` names, else on this machine. A call with the same settings
+    resumes an interrupted run, and does nothing after a complete one.
 
     Args:
-        config: what to prepare, from where, to where.
-        on_record: called with each finished chunk and the number of all.
+        config: what to prepare, and where to.
+        on_record: called with the record of each finished chunk and the number of all chunks.
+
+    Returns:
+        The content of ``dataset.json``: settings, number of images by split, rejected images, statistics.
 
     Raises:
-        UserError: the data or the place is wrong; nothing was written.
-        ColorizeError: a chunk failed; the same call goes on with what is left.
+        InputError: the data set is unknown, or has no usable image.
+        OutputError: the output cannot be written, holds something else, or lies inside the source.
+        ColorizeError: a chunk failed. The same call resumes with the chunks that are left.
+
+    Example:
+        >>> transform, rule = Transform(size=128), SplitRule(val=0.1, test=0.1)
+        >>> facts = prepare(PrepareConfig("folder", "photographs", "prepared", transform, rule))
+        >>> facts["images"]
+        {'train': 812, 'val': 98, 'test': 90}
     """
     cluster.check_lasting(config.output)
     plan = datasets.plan(f"{config.dataset}:{config.source}", config.rule)
@@ -67,9 +88,9 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
     if config.source and storage.is_inside(output, config.source):
         raise OutputError(f"OUTPUT {config.output} lies inside SOURCE {config.source}: choose a place beside it")
     identity = _identity(config, plan)
-    done = _check_output(config, output, identity)
-    if done is not None:
-        return done
+    finished = _check_output(config, output, identity)
+    if finished is not None:
+        return finished
     storage.check_writable(output)
     storage.write(storage.join(output, RECORDS, _PLAN), identity.encode())
     records = {record.chunk: record for record in shards.read_records(output)}
@@ -77,21 +98,21 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
     for record in records.values():
         on_record(record, len(plan.chunks))
     if todo:
-        lost = "a chunk failed; the same command goes on with what is left"
-        with cluster.connected(), cluster.explained(lost), closing(_run(todo, config.transform, output)) as made:
-            for record in made:
+        failure = "a chunk failed; run the same command to resume"
+        with cluster.connected(), cluster.explained(failure), closing(_run(todo, config.transform, output)) as results:
+            for record in results:
                 records[record.chunk] = record
                 on_record(record, len(plan.chunks))
     return _finish(config, identity, [records[number] for number in sorted(records)], plan.rejects)
 
 
 def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str, Any] | None:
-    """The facts, where OUTPUT holds this very data set already. Raises OutputError where it holds something else."""
+    """Returns the facts if OUTPUT holds this data set already. Raises OutputError if it holds something else."""
     begun = storage.join(output, RECORDS, _PLAN)
     if prepared.is_prepared(output):
         facts = prepared.read_facts(output)
         if facts.get("identity") == identity:
-            storage.remove_if_there(storage.join(output, RECORDS))  # of a run that was ended at its last step
+            storage.remove_if_there(storage.join(output, RECORDS))  # left if a run was killed at its last step
             return facts
     elif storage.exists(begun):
         if storage.read(begun).decode(errors="replace") == identity:
@@ -99,13 +120,13 @@ def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str
     elif storage.is_empty(output):
         return None
     raise OutputError(
-        f"OUTPUT {config.output} holds something else, or the same with other settings or of a SOURCE that has changed "
-        "since: choose a new folder, or remove this one"
+        f"OUTPUT {config.output} holds something else, or a data set of other settings or of an earlier state of "
+        "SOURCE: choose a new folder, or remove this one"
     )
 
 
-def _identity(config: PrepareConfig, plan: Plan) -> str:
-    """SHA-256 of the settings and of all that the chunks will read: another one, another data set."""
+def _identity(config: PrepareConfig, plan: ReadPlan) -> str:
+    """Returns SHA-256 over the settings and over names, sizes and stamps of all files to read."""
     digest = hashlib.sha256(
         json.dumps([config.dataset, asdict(config.transform), _pair(config)], sort_keys=True).encode()
     )
@@ -138,7 +159,7 @@ def _run(todo: Sequence[tuple[int, Chunk]], transform: Transform, output: str) -
                     raise cloudpickle.loads(failure)
                 yield Record.from_json(record)
     finally:
-        batches.close()  # ends the tasks, which could not be ended after Ray
+        batches.close()  # stops the tasks while Ray still runs
 
 
 def _prepare(batch: dict[str, Any], transform: Transform, output: str) -> dict[str, Any]:
@@ -149,13 +170,13 @@ def _prepare(batch: dict[str, Any], transform: Transform, output: str) -> dict[s
     try:
         cluster.check_tries(f"chunk {batch['number'][0]} of SOURCE")
         record = shards.prepare_chunk(chunk, int(batch["number"][0]), transform, output).to_json()
-    except Exception as error:  # as data: Ray would lose its kind and its words
+    except Exception as error:  # returned as data: Ray would drop its type and message
         failure = cloudpickle.dumps(error)
     return {"record": [record], "failure": np.array([failure], object)}
 
 
 def _finish(config: PrepareConfig, identity: str, records: list[Record], missing: Sequence[Reject]) -> dict[str, Any]:
-    """Writes what a person looks at, ``dataset.json`` last, and removes the records."""
+    """Writes ``rejected.csv``, ``samples.png`` and, last, ``dataset.json``; removes the records."""
     output = storage.absolute(config.output)
     rejects = sorted([*missing, *(reject for record in records for reject in record.rejects)])
     facts: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What a person sees of a preparation: a bar on a terminal, plain lines elsewhere, and a table at the end."""
+"""Shows a preparation to the user: its progress, and a table at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from colorize_core.runtime.progress_bar import ProgressBar
 
 
 class PrepareProgress(ProgressBar):
-    """Shows a preparation while it goes on."""
+    """Progress of a preparation: a bar on a terminal, a line every ten seconds elsewhere."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -32,7 +32,7 @@ class PrepareProgress(ProgressBar):
         self._task = self.bar.add_task("", total=None, images=0)
 
     def record(self, record: Record, chunks: int) -> None:
-        """Counts one chunk."""
+        """Counts a finished chunk and updates the display."""
         self._done += 1
         self._images.update(record.images)
         images = f"{self._images.total():,}"
@@ -42,7 +42,7 @@ class PrepareProgress(ProgressBar):
 
 
 def show_facts(facts: dict[str, Any], output: str) -> None:
-    """The table at the end."""
+    """Prints the result of a preparation as a table, and what to do next."""
     table = Table(
         title=f"{facts['dataset']} at {facts['transform']['size']} pixels", title_justify="left", show_header=False
     )
@@ -57,6 +57,6 @@ def show_facts(facts: dict[str, Any], output: str) -> None:
     console = Console(highlight=False)
     console.print(table)
     if facts["rejected"]:
-        console.print(f"rejected, why: {storage.join(output, REJECTED)}", soft_wrap=True, markup=False)
-    console.print(f"look at: {storage.join(output, SAMPLES)}", soft_wrap=True, markup=False)
-    console.print(f"train on it: colorize train RECIPE {output} BUNDLE", soft_wrap=True, markup=False)
+        console.print(f"rejected images and reasons: {storage.join(output, REJECTED)}", soft_wrap=True, markup=False)
+    console.print(f"sample images: {storage.join(output, SAMPLES)}", soft_wrap=True, markup=False)
+    console.print(f"to train on it, run: colorize train RECIPE {output} BUNDLE", soft_wrap=True, markup=False)

@@ -1,4 +1,4 @@
-"""One chunk of a data set to its shards: transformed, counted, written; its record comes last and proves it."""
+"""Converts one chunk of a data set to shards. Its record, written last, proves that the chunk is complete."""
 
 from __future__ import annotations
 
@@ -12,29 +12,31 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from colorize_core import storage
 from colorize_core.datasets import prepared, statistics
-from colorize_core.datasets.rows import Chunk, Reject, Rows
+from colorize_core.datasets.rows import Chunk, Reject, RowBatch
 from colorize_core.datasets.statistics import ChannelSums
 from colorize_core.images.resizing import Crop, to_square
+from colorize_core.storage.parquet import ParquetBuffer
 
 RECORDS = "_chunks"
 NEAR_GRAY = "near_gray"
-_SHARD_BYTES = 16 << 20  # a chunk of more fills several shards
-_GROUP_BYTES = 4 << 20  # of squares that wait for the next row group
+_SHARD_BYTES = 16 << 20  # a larger chunk fills several shards
 
 
 @dataclass(frozen=True)
 class Transform:
-    """From an image as published to a stored square.
+    """How an image is converted to a stored square image.
 
     Attributes:
-        size: pixels on a side.
-        crop: what becomes of an image that is no square.
-        min_chroma: an image whose mean chroma, in units of ab, is lower is left out.
+        size: pixels per side.
+        crop: how an image becomes square: 'center' cuts, 'pad' adds black borders, 'none' squeezes.
+        min_chroma: smallest mean chroma of an image, in units of ab; images below are rejected as nearly gray.
+
+    Example:
+        >>> Transform(size=128, crop="pad")
+        Transform(size=128, crop='pad', min_chroma=0.0)
     """
 
     size: int
@@ -44,14 +46,15 @@ class Transform:
 
 @dataclass(frozen=True)
 class Record:
-    """What one chunk gave.
+    """The result of one chunk.
 
     Attributes:
-        images: stored, by split.
-        rejects: not stored, why.
-        sums: over the stored images of split ``train``.
-        fingerprint: of all stored images.
-        size: of the shards, in bytes.
+        chunk: number of the chunk.
+        images: number of stored images by split.
+        rejects: images that were not stored.
+        sums: sums over the stored images of split ``train``.
+        fingerprint: fingerprint of all stored images.
+        size: bytes of the shards.
     """
 
     chunk: int
@@ -62,25 +65,31 @@ class Record:
     size: int
 
     def to_json(self) -> str:
-        """As stored."""
+        """Converts the record to JSON."""
         return json.dumps(asdict(self) | {"rejects": [tuple(reject) for reject in self.rejects]})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Record:
-        """What ``to_json`` made."""
+        """Creates a record from the result of ``to_json``."""
         values = json.loads(text)
         sums = ChannelSums(values["sums"]["pixels"], *(tuple(values["sums"][name]) for name in ("sums", "squares")))
         return cls(**values | {"rejects": [Reject(*reject) for reject in values["rejects"]], "sums": sums})
 
 
 def prepare_chunk(chunk: Chunk, number: int, transform: Transform, output: str) -> Record:
-    """Reads a chunk, writes a shard for each of its splits, then its record. Done again, it writes the same bytes.
+    """Reads a chunk, writes a shard for each of its splits, then its record. A repetition writes the same bytes.
+
+    Args:
+        chunk: the chunk to read.
+        number: number of the chunk, which is part of the file names.
+        transform: how to convert the images.
+        output: folder of the prepared data set.
 
     Raises:
         InputError: the chunk as a whole cannot be read.
         OSError: the shards cannot be written.
     """
-    cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
+    cv2.setNumThreads(1)  # a task reserves one CPU
     tally, size, written = _Tally(), 0, 0
     for rows in chunk():
         tally.add(rows, transform)
@@ -106,7 +115,7 @@ def _digest(content: bytes) -> bytes:
 
 
 def read_records(output: str) -> Iterator[Record]:
-    """Of the chunks that are done, in their order. One that is damaged counts as none: its chunk is done again."""
+    """Yields the records of finished chunks in order. A damaged record is left out, so that its chunk runs again."""
     for entry in storage.children(storage.join(output, RECORDS)):
         if entry.name[0].isdigit():
             digest, _, content = storage.read(entry.path).partition(b"\n")
@@ -114,56 +123,22 @@ def read_records(output: str) -> Iterator[Record]:
                 yield Record.from_json(content)
 
 
-class _Shard:
-    """A Parquet file in memory that grows by row groups: squares are held once, not as a table and as a file."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._buffer = pa.BufferOutputStream(pa.system_memory_pool())  # Arrow's own keeps what it once had
-        self._writer: pq.ParquetWriter | None = None
-        self._waiting: list[pa.Table] = []
-
-    def add(self, table: pa.Table) -> None:
-        """Takes rows, of the columns that the first had."""
-        self.size += table.nbytes
-        self._waiting.append(table)
-        if sum(table.nbytes for table in self._waiting) >= _GROUP_BYTES:
-            self._write()
-
-    def close(self) -> memoryview:
-        """The whole file."""
-        writer = self._write()
-        writer.close()
-        return memoryview(self._buffer.getvalue())
-
-    def _write(self) -> pq.ParquetWriter:
-        if self._writer is None:
-            # Pixels hardly compress: zstd takes 1 to 8 % off, for a fifth of the time that a chunk takes. A dictionary
-            # would hold every image a second time before it gives up.
-            options = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-            self._writer = pq.ParquetWriter(self._buffer, self._waiting[0].schema, **options)
-        if self._waiting:
-            self._writer.write_table(pa.concat_tables(self._waiting))
-            self._waiting = []
-        return self._writer
-
-
 @dataclass
 class _Tally:
-    """What is known of a chunk so far."""
+    """Counts and shards of a chunk while it is read."""
 
     images: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
-    shards: dict[str, _Shard] = field(default_factory=dict)
+    shards: dict[str, ParquetBuffer] = field(default_factory=dict)
     sums: ChannelSums = field(default_factory=ChannelSums.zero)
     fingerprints: list[int] = field(default_factory=list)
 
     def size(self) -> int:
-        """Bytes of the shards that are begun."""
+        """Returns the bytes that the open shards hold."""
         return sum(shard.size for shard in self.shards.values())
 
     def write(self, output: str, name: str) -> int:
-        """Writes what is held, a shard for each split, and lets go of it; gives the bytes written."""
+        """Writes a shard file for each split, starts new shards, and returns the number of bytes written."""
         size = 0
         for split, shard in sorted(self.shards.items()):
             content = shard.close()
@@ -172,14 +147,14 @@ class _Tally:
         self.shards = {}
         return size
 
-    def add(self, rows: Rows, transform: Transform) -> None:
-        """Transforms a batch of rows, counts it, and keeps its squares."""
+    def add(self, rows: RowBatch, transform: Transform) -> None:
+        """Converts a batch of rows, counts it, and adds its square images to the shards."""
         self.rejects += [Reject(*row) for row in zip(rows.id, rows.reason, rows.message, strict=True) if row[1]]
         squares = _squares(rows.where([not reason for reason in rows.reason]), transform)
         if not len(squares):
             return
-        seen = statistics.sample(np.asarray(squares.rgb))
-        lab = statistics.to_lab(seen)
+        pixels = statistics.sample(np.asarray(squares.rgb))
+        lab = statistics.to_lab(pixels)
         if transform.min_chroma:
             chroma = statistics.mean_chroma(lab)
             keep = chroma >= transform.min_chroma
@@ -187,30 +162,35 @@ class _Tally:
                 Reject(squares.id[i], NEAR_GRAY, f"mean chroma {chroma[i]:.2f} is below {transform.min_chroma:g}")
                 for i in np.flatnonzero(~keep).tolist()
             ]
-            squares, seen, lab = squares.where(keep), seen[keep], lab[keep]
-        learned = np.array([split == "train" for split in squares.split], bool)
-        if learned.any():
-            self.sums += ChannelSums.of(seen[learned], lab[learned])
+            squares, pixels, lab = squares.where(keep), pixels[keep], lab[keep]
+        train = np.array([split == "train" for split in squares.split], bool)
+        if train.any():
+            self.sums += ChannelSums.of(pixels[train], lab[train])
         self.fingerprints.append(
             statistics.fingerprint(squares.id, [zlib.crc32(image.tobytes()) for image in squares.rgb])
         )
         for split in sorted(set(squares.split)):
             part = squares.where([each == split for each in squares.split])
-            self.shards.setdefault(split, _Shard()).add(prepared.shard(part))
+            self.shards.setdefault(split, ParquetBuffer()).add(prepared.shard(part))
             self.images[split] += len(part)
 
 
-def _squares(rows: Rows, transform: Transform) -> Rows:
+def _squares(rows: RowBatch, transform: Transform) -> RowBatch:
     size, crop = transform.size, transform.crop
     if isinstance(rows.rgb, np.ndarray) and rows.rgb.shape[1:3] == (size, size):
         return rows
     rgb = np.array([to_square(image, size, crop) for image in rows.rgb], np.uint8)
     gray = None if rows.gray is None else [to_square(image, size, crop) for image in rows.gray]
-    return Rows(rows.id, rows.split, rgb, rows.reason, rows.message, rows.labels, gray)
+    return RowBatch(rows.id, rows.split, rgb, rows.reason, rows.message, rows.labels, gray)
 
 
 def facts(records: list[Record], missing: list[Reject]) -> dict[str, Any]:
-    """What the records say together."""
+    """Returns the part of ``dataset.json`` that sums up the records.
+
+    Args:
+        records: records of all chunks.
+        missing: images that were rejected before any chunk was read.
+    """
     images: Counter[str] = Counter()
     for record in records:
         images.update(record.images)

@@ -1,1 +1,1 @@
-"""Where the work runs: a Ray cluster, or processes of this machine; and what a process does about its libraries."""
+"""Runs work on a Ray cluster or in child processes of this machine, and sets up the libraries of a process."""

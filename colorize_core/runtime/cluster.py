@@ -1,4 +1,4 @@
-"""The Ray cluster that a job runs on: the one it was submitted to, else this machine."""
+"""Connects a job to the Ray cluster that RAY_ADDRESS names, else to a new one on this machine; handles Ray's errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from colorize_core import errors, storage
 from colorize_core.errors import ColorizeError, OutputError, UserError, one_line, printable
-from colorize_core.runtime.quiet import native_stderr_silenced
+from colorize_core.runtime import ray_internals
+from colorize_core.runtime.silence import native_stderr_silenced
 
 if TYPE_CHECKING:
     import ray.data
@@ -30,13 +31,13 @@ _TRIES = 3
 
 @dataclass(frozen=True)
 class Resources:
-    """What the cluster has.
+    """CPUs, GPUs and machines of the connected Ray cluster.
 
     Attributes:
-        cpus: of all machines.
-        gpus: likewise.
-        free_gpus: of these, those that no other job holds.
-        machines: the head among them.
+        cpus: number of CPUs of all machines.
+        gpus: number of GPUs of all machines.
+        free_gpus: number of GPUs that no other job has reserved.
+        machines: number of machines, including the head node.
     """
 
     cpus: float
@@ -47,28 +48,35 @@ class Resources:
 
 @contextmanager
 def connected() -> Iterator[Resources]:
-    """Connects to the cluster of ``RAY_ADDRESS`` (set inside ``ray job submit``), else starts Ray on this machine.
+    """Connects to the cluster that ``RAY_ADDRESS`` names (Ray sets it for submitted jobs), else starts Ray here.
 
-    Ray that is already running in this process is used and left running.
+    If this process is connected already, that connection is used and stays open.
+
+    Yields:
+        The resources of the cluster.
+
+    Raises:
+        UserError: the command line holds text that is not UTF-8.
+        ColorizeError: the cluster cannot be reached, or Ray cannot be started.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Its C++ part prints matters of its own inside (ray#53727) on the screen of the user, as errors.
+    # Ray's C++ part prints internal matters as errors on the user's screen (ray#53727).
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     address = os.environ.get("RAY_ADDRESS")
     if not address:
-        # Ray's switch for systems with a firewall of their own: it listens on loopback, on Linux else everywhere.
+        # 0 makes Ray listen on loopback only. On Linux it would listen on all interfaces.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
-    mine = not ray.is_initialized()
-    if mine:
+    owned = not ray.is_initialized()
+    if owned:
         options = {} if address else {"include_dashboard": False}
         check_arguments()
         _check_listening(address or "")
         try:
             with native_stderr_silenced(), _signals_held():
-                # A stale "current cluster" file would make anything but "local" fail where no cluster was asked for.
+                # Without "local", Ray would try to connect to the last cluster, which may be gone.
                 ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
@@ -77,11 +85,11 @@ def connected() -> Iterator[Resources]:
     try:
         yield resources()
     except BaseException as error:
-        if mine:
-            _let_go(error)
+        if owned:
+            _clear_frames(error)
         raise
     finally:
-        if mine:
+        if owned:
             ray.shutdown()
 
 
@@ -92,17 +100,17 @@ def is_named() -> bool:
 
 
 def resources() -> Resources:
-    """Of the cluster that this process is connected to, at this moment."""
+    """Returns the current resources of the cluster that this process is connected to."""
     import ray
 
-    found, free = ray.cluster_resources(), ray.available_resources()
-    return Resources(found.get("CPU", 0.0), found.get("GPU", 0.0), free.get("GPU", 0.0), len(nodes()))
+    total, free = ray.cluster_resources(), ray.available_resources()
+    return Resources(total.get("CPU", 0.0), total.get("GPU", 0.0), free.get("GPU", 0.0), len(nodes()))
 
 
-def _let_go(error: BaseException) -> None:
-    """Clears the frames that an error came through: an iterator of Ray Data in them would end itself after Ray.
+def _clear_frames(error: BaseException) -> None:
+    """Deletes the variables in an error's frames while Ray still runs.
 
-    That would start Ray anew, and print a traceback.
+    An iterator of Ray Data among them would shut down after Ray, which would start Ray again and print a traceback.
     """
     raised: BaseException | None = error
     while raised:
@@ -112,23 +120,23 @@ def _let_go(error: BaseException) -> None:
 
 
 def check_arguments() -> None:
-    """Refuses a command line that Ray, which notes it, would end over.
+    """Checks this process's command line, which Ray records and cannot store unless it is UTF-8.
 
     Raises:
-        UserError: something in it is no UTF-8.
+        UserError: an argument is not UTF-8.
     """
     for each in sys.argv:
         try:
             each.encode()
         except UnicodeEncodeError as error:
             raise UserError(
-                f"Ray takes only UTF-8 on the command line, unlike {printable(each)}: give a symbolic link to it "
-                "(ln -s), or the files in a list (.txt)"
+                f"Ray takes only UTF-8 on the command line, and {printable(each)} is not: give a symbolic link to it "
+                "(ln -s), or list the files in a .txt file"
             ) from error
 
 
 def _check_listening(address: str) -> None:
-    """Refuses an address where nothing listens at once: Ray itself would try for minutes."""
+    """Raises ColorizeError if nothing listens at an address: Ray itself would try for minutes."""
     storage.refuse_secrets(address)
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if not host or not port.isdecimal():
@@ -137,48 +145,46 @@ def _check_listening(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
     except OSError as error:
         raise ColorizeError(
-            f"nothing answers at RAY_ADDRESS={address} ({one_line(error)}): start the cluster, or unset RAY_ADDRESS"
+            f"nothing answers at RAY_ADDRESS={address} ({one_line(error)}): start the cluster or unset RAY_ADDRESS"
         ) from error
 
 
 def nodes() -> list[dict[str, float]]:
-    """Resources by name of each machine that is there now."""
+    """Returns the resources of each live machine: a map of resource name to amount."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def attempt() -> int:
-    """How many processes that ran the current task died before; 0 outside of tasks."""
-    from ray._private.worker import global_worker  # no public name says it
-
-    return int(global_worker.core_worker.get_current_task_attempt_number()) if global_worker.connected else 0
+    """Returns how many processes that ran the current task died before; 0 outside of tasks."""
+    return ray_internals.task_attempt_number()
 
 
 def check_tries(what: str, deaths: int | None = None) -> None:
-    """Ends a task that kills each process which tries it: runners themselves would go on for ever.
+    """Stops a task that kills each process that runs it: the runners would retry it for ever.
 
     Args:
-        what: the task, in words.
-        deaths: how many processes died over it before; None to ask Ray.
+        what: the task, for the message.
+        deaths: how many processes died over the task before; None to ask Ray.
 
     Raises:
-        ColorizeError: the task was begun three times before.
+        ColorizeError: three processes died over the task.
     """
     if (attempt() if deaths is None else deaths) >= _TRIES:
-        raise ColorizeError(f"{_TRIES} processes died over {what}: for want of memory, or by a fault of a decoder")
+        raise ColorizeError(f"{_TRIES} processes died over {what}: out of memory, or a decoder crashed")
 
 
 def give_all_cpus(dataset: ray.data.Dataset) -> None:
-    """For a chain of a single stage. Ray Data keeps half of the resources back for stages that follow.
+    """Lets a data set with a single stage use all CPUs: Ray Data reserves half of them for later stages.
 
-    Measured on 2 cores with tasks of 0.1 s: half of the time was lost.
+    The reservation doubled the time of tasks of 0.1 s on 2 cores.
     """
     dataset.context.op_resource_reservation_enabled = False
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """What failed in a task or worker, out of the wrappers that Ray puts around it."""
+    """Returns the original error of a task or worker, without the errors that Ray wraps around it."""
     failures = getattr(error, "worker_failures", None)
     cause = next(iter(failures.values())) if failures else getattr(error, "cause", None) or error.__cause__
     return root_cause(cause) if isinstance(cause, BaseException) else error
@@ -186,12 +192,12 @@ def root_cause(error: BaseException) -> BaseException:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Keeps the process' own answers to SIGTERM and SIGINT, which Ray replaces by an exit on the spot."""
+    """Restores the process's handlers of SIGTERM and SIGINT after the block; Ray replaces them by an immediate exit."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
-    except SystemExit as ended:  # Ray's answer, meanwhile
-        raise KeyboardInterrupt from ended
+    except SystemExit as error:  # raised by Ray's handler
+        raise KeyboardInterrupt from error
     finally:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
@@ -200,9 +206,9 @@ def own_signals() -> Iterator[None]:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Holds SIGTERM and SIGINT back: they become a KeyboardInterrupt at the end, a second one becomes one at once.
+    """Delays SIGTERM and SIGINT: raises KeyboardInterrupt when the block ends, or at once on a second signal.
 
-    Ray, while it starts, calls Python from compiled code that loses what is raised there: one signal in twenty.
+    While Ray starts, its compiled code calls Python and loses exceptions raised there: one signal in twenty.
     """
     held = threading.Event()
 
@@ -224,56 +230,59 @@ def _signals_held() -> Iterator[None]:
 
 @contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turns what Ray raises into one line: a UserError of ours as it is, all else a ColorizeError of ``what``."""
+    """Converts errors from Ray: a UserError keeps its kind, any other error becomes a ColorizeError of one line.
+
+    Args:
+        what: what failed, put before the message of an error that is not a ColorizeError.
+    """
     try:
         yield
     except Exception as error:
-        if isinstance(error, ColorizeError) and not hasattr(
-            error, "cause"
-        ):  # Ray's copies of ours are traced, and have
+        if isinstance(error, ColorizeError) and not hasattr(error, "cause"):  # an error from Ray has a cause
             raise
         cause = root_cause(error)
-        kind, words = _in_traceback(error) or (type(cause), str(cause))
-        line = " ".join(words.split()) or kind.__name__
+        kind, message = _in_traceback(error) or (type(cause), str(cause))
+        line = " ".join(message.split()) or kind.__name__
         if issubclass(kind, UserError):
             raise kind(line) from error
         raise ColorizeError(line if issubclass(kind, ColorizeError) else f"{what}: {line}") from error
 
 
 def _in_traceback(error: BaseException) -> tuple[type[BaseException], str] | None:
-    """What a function that Ray Data called raised: of that only the printed traceback comes back."""
+    """Returns type and message of an error in a function that Ray Data called; None for another error.
+
+    Ray Data returns only the printed traceback, in the message of its own error.
+    """
     before, _, after = str(error).rpartition("UserCodeException: ")
     found = re.findall(r"^([\w.]+): (.+)$", before, re.MULTILINE) if after else []
     if not found:
         return None
-    name, words = found[-1]
-    return getattr(errors, name.rpartition(".")[2], Exception), words
+    name, message = found[-1]
+    return getattr(errors, name.rpartition(".")[2], Exception), message
 
 
 def check_lasting(path: str) -> None:
-    """Refuses a relative OUTPUT in a submitted job: it would lie in a copy of the caller's folder that Ray removes.
+    """Checks the OUTPUT of a submitted job, which runs in a temporary copy of the caller's folder.
 
     Raises:
-        OutputError: so it is.
+        OutputError: OUTPUT is a relative path, so Ray would remove it with the copy.
     """
     if "RAY_JOB_CONFIG_JSON" in os.environ and storage.is_local(path) and not os.path.isabs(os.path.expanduser(path)):
         raise OutputError(
-            f"OUTPUT {path} is relative, and a submitted job runs in a copy of your folder that is removed with it: "
-            "give an absolute path or a URL"
+            f"OUTPUT {path} is relative, and a submitted job runs in a temporary copy of your folder: give an absolute "
+            "path or a URL"
         )
 
 
 def _silence_libraries() -> None:
-    """What Ray's libraries show of themselves off the screen: the jobs show their progress themselves."""
+    """Hides progress bars, warnings and logs of Ray's libraries: the jobs show their own progress."""
     import ray.data
 
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    # Of a limit that is higher than the number of blocks, which nobody has to know.
+    # Ray warns if a limit is higher than the number of blocks, which does not matter here.
     warnings.filterwarnings("ignore", "The maximum number of concurrent tasks", UserWarning)
     for name in ("ray.data", "ray.train", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors reach us as exceptions
-    # A process or a machine that is lost is a page of Ray's inside on the screen, for which it has no setting. Its work
-    # is done again, or the job says that it was not; Ray's own log has the page.
-    setattr(ray._private.worker, "print_to_stdstream", lambda *_, **__: None)  # noqa: B010 - no public name
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors also arrive as exceptions
+    ray_internals.hide_worker_messages()

@@ -1,6 +1,6 @@
-"""Where processes run, and how many there are, from what the cluster has when a job begins.
+"""Chooses how many processes run and what they reserve, from the cluster's resources when a job begins.
 
-Those that hold a network; and those that read what a training keeps in memory, beside its workers.
+There are two kinds: actors that hold a network, and tasks that prepare the rows of a training beside its workers.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from colorize_core.runtime import cluster
 if TYPE_CHECKING:
     from ray.data import ActorPoolStrategy
 
-CPU_LEFT = 0.05  # by whoever holds a CPU as long as a training lasts, to ``beside_workers``
-_CPUS_A_NETWORK = 4  # the other stages keep them busy
-_MOST_LATER = 16
-_NETWORK_BYTES = 1 << 30
+CPU_LEFT = 0.05  # part of a CPU that each process of a training leaves free for ``beside_workers``
+_CPUS_A_NETWORK = 4  # CPUs per network; the other stages use what it leaves
+_MOST_LATER = 16  # actors at most, on machines that start on demand
+_NETWORK_BYTES = 1 << 30  # memory that Ray reserves for an actor
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Networks:
     """Actors of Ray Data that each hold a network.
 
     Attributes:
-        number: of actors that begin.
-        most: there may be when machines come; None for as many as find a place.
-        threads: of the processor, for each; None for a GPU.
-        reserved: what Ray is to reserve for each, as arguments of ``map_batches``.
-        ahead: how many tasks each holds at most; None for Ray's own number.
+        number: actors at the start.
+        most: actors at most, when machines are added; None for no limit.
+        threads: CPU threads per actor; None for a GPU.
+        reserved: resources that Ray reserves per actor, as arguments of ``map_batches``.
+        ahead: tasks per actor at most, running and waiting; None for Ray's default.
     """
 
     number: int
@@ -39,57 +39,60 @@ class Networks:
     ahead: int | None = None
 
     def strategy(self) -> ActorPoolStrategy:
-        """For ``map_batches``."""
+        """Returns the ``compute`` argument of ``map_batches``."""
         from ray.data import ActorPoolStrategy
 
         return ActorPoolStrategy(min_size=self.number, max_size=self.most, max_tasks_in_flight_per_actor=self.ahead)
 
 
 def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
-    """One on each GPU that no other job holds; without such a one, one for each four CPUs.
+    """Returns one actor per free GPU; without a GPU, one per four CPUs.
 
-    On CPUs a network takes what the other stages leave. An actor that reserved a CPU would idle on it while large scans
-    are encoded, and on a machine with one CPU no other stage could run. Among several machines that would put all of
-    them on the head, which may have no CPUs to work with: there each reserves one.
+    On the CPUs of one machine, an actor reserves nothing and uses what the other stages leave: a reserved CPU would
+    idle while large scans are encoded, and on a machine with one CPU no other stage could run. In a cluster of several
+    machines, Ray would put all actors that reserve nothing on the head node, which may have no CPUs for work. There,
+    each actor reserves one CPU.
 
     Args:
-        has: the cluster.
-        kinds: of networks that a job has one after the other, which share a GPU.
+        has: resources of the cluster.
+        kinds: number of different networks that a job runs one after the other; they share a GPU.
     """
     cpus = int(has.cpus)
     gpus = int(has.free_gpus) or (0 if cpus else int(has.gpus))
     if gpus:
         return Networks(gpus, gpus, None, {"num_gpus": 1 / kinds, "num_cpus": 0})
-    comes_later = not cpus  # machines on demand, of which Ray does not say how many there may be
+    comes_later = not cpus  # machines start on demand, and Ray does not tell how many
     number = max(1, cpus // _CPUS_A_NETWORK)
     most = _MOST_LATER if comes_later else number
     threads = max(1, (cpus or _CPUS_A_NETWORK) // number)
     if comes_later or (has.machines > 1 and cpus > 1):
-        # Also unlike what the stage before asks for: Ray would join the two, and one process read for all.
+        # The reservation must differ from that of the stage before. Ray would fuse the two, and a single process would
+        # read all files.
         return Networks(number, most, threads, {"num_cpus": 1, "memory": _NETWORK_BYTES})
     return Networks(number, most, threads, {"num_cpus": 0})
 
 
 def chains(has: cluster.Resources, tasks: int) -> Networks:
-    """Actors that take tasks through all stages with a light network: one on each CPU.
+    """Returns one actor per CPU, for a light network: each actor takes its tasks through all stages.
 
-    Each holds one task that waits: more would wait for a huge scan while other actors have nothing to do.
+    One task waits at each actor. More would wait behind a huge scan while other actors are idle.
 
     Args:
-        has: the cluster.
-        tasks: how many there are: no more actors than these.
+        has: resources of the cluster.
+        tasks: number of tasks, which is also the largest number of actors.
     """
     cpus = int(has.cpus)
-    alone = has.machines == 1 and cpus  # no other machine will come
+    alone = has.machines == 1 and cpus  # no machine will be added
     number = max(1, min(cpus, tasks))
     return Networks(number, number if alone else None, 1, {"num_cpus": 1}, ahead=2)
 
 
 def beside_workers(has: cluster.Resources) -> dict[str, Any]:
-    """For stages of which the workers of a training read the rows all the time, as arguments of ``map_batches``.
+    """Returns the arguments of ``map_batches`` for stages whose rows the workers of a training read all the time.
 
-    Rows that are lost with a machine are made again by the tasks that made them. Those would wait for ever for a CPU
-    that all workers hold, while these wait for the rows. As many run at a time as if each took a CPU.
+    If a machine is lost, Ray repeats the tasks that made its rows. A task that needs a whole CPU would wait for ever,
+    since the workers hold all CPUs and wait for the rows. These tasks reserve 0.05 CPU, and at most one per CPU runs at
+    a time.
     """
     from ray.data import TaskPoolStrategy
 
@@ -97,5 +100,5 @@ def beside_workers(has: cluster.Resources) -> dict[str, Any]:
 
 
 def hide_gpus() -> None:
-    """In a process without a GPU of its own: Ray leaves all in sight of an actor that asked for none."""
+    """Hides all GPUs from this process: Ray leaves them visible to an actor that reserved none."""
     os.environ["CUDA_VISIBLE_DEVICES"] = ""

@@ -1,4 +1,4 @@
-"""What a job shows while it goes on: a progress bar on a terminal, a plain line now and then elsewhere."""
+"""Shows the progress of a job: a bar on a terminal; elsewhere the job prints a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class ProgressBar:
-    """A context manager, so that the bar is taken down whatever happens.
+    """A progress bar on a terminal. Use it as a context manager, which removes the bar at the end.
 
     Args:
-        columns: of the bar.
+        columns: the columns of the bar, as Rich defines them.
     """
 
     def __init__(self, *columns: ProgressColumn) -> None:
@@ -35,7 +35,7 @@ class ProgressBar:
         self.bar.stop()
 
     def is_line_due(self) -> bool:
-        """Whether it is time for a plain line, where there is no bar; true once, then not for a while."""
+        """Returns True if there is no bar and the last plain line is at least ten seconds old; resets that time."""
         now = time.monotonic()
         due = self.bar.disable and now - self._line >= _SECONDS_BETWEEN_LINES
         if due:

@@ -1,4 +1,4 @@
-"""The choice between Ray and this machine alone, the same for every job that has both."""
+"""Chooses between Ray and child processes of this machine, for each job that can use both."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ RunnerName = Literal["auto", "ray", "local"]
 RUNNERS: tuple[RunnerName, ...] = get_args(RunnerName)
 
 
-def is_local(name: RunnerName, *, small: bool) -> bool:
+def runs_locally(name: RunnerName, *, small: bool) -> bool:
     """Returns True if a job runs on this machine without Ray.
 
-    ``auto`` does where the work is small, RAY_ADDRESS names no cluster, and this process is connected to none.
+    ``auto`` means this machine if the work is small and no cluster is in use: RAY_ADDRESS is not set, and this process
+    is not connected to Ray.
+
+    Args:
+        name: the user's choice.
+        small: True if the job has little work.
     """
     return name == "local" or (name == "auto" and small and not cluster.is_named())

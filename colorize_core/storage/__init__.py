@@ -1,7 +1,8 @@
-"""The one room that knows fsspec: every path is a local path or any fsspec URL (``s3://``, ``gs://``, ``memory://``).
+"""Reads, writes and lists files: a path is a local path or an fsspec URL (``s3://``, ``gs://``, ``memory://``).
 
-A store that is busy or out of reach for a moment is asked again. Where it fails for good, every function here raises
-OSError, one line that begins with the path; on no account does a failure look like a file that is not there.
+Only this package uses fsspec. An operation is retried while a store is busy or unreachable. If it still fails, the
+function raises OSError with a message of one line that begins with the path. A failure is never reported as a missing
+file.
 """
 
 from __future__ import annotations
@@ -39,7 +40,6 @@ __all__ = [
     "is_inside",
     "is_local",
     "join",
-    "look",
     "match",
     "open_file",
     "read",
@@ -48,22 +48,23 @@ __all__ = [
     "remove",
     "remove_if_there",
     "replacing",
+    "stat",
     "walk",
     "write",
 ]
 
 _PROBE = ".probe"
 _BLOCK = 4 << 20  # bytes that an open file reads ahead
-_BEYOND_THE_END = 416  # HTTP status
+_RANGE_NOT_SATISFIABLE = 416  # HTTP status of a read that starts at or after the end of the file
 
 
 def join(path: str, *parts: str) -> str:
-    """``path`` and the parts below it."""
+    """Joins a path and the parts below it with ``/``."""
     return posixpath.join(path, *parts)
 
 
 def exists(path: str) -> bool:
-    """Whether a file or folder is there. Raises OSError where that cannot be known."""
+    """Returns True if a file or folder exists. Raises OSError if the store does not answer."""
     filesystem, inner = stores.locate(path)
     return (
         bool(filesystem.exists(inner)) if isinstance(filesystem, LocalFileSystem) else remote.info_of(path) is not None
@@ -71,18 +72,18 @@ def exists(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Whether the path is a folder (in an object store: a prefix of some key). Raises OSError where nobody knows."""
+    """Returns True if the path is a folder; in an object store, if it is a prefix of some key. Raises OSError."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         return bool(filesystem.isdir(inner))
     info = remote.info_of(path)
     if info is None or info["type"] == "directory":
         return info is not None
-    return retry.patiently(path, lambda: bool(filesystem.isdir(inner)))  # by HTTP each folder is a file, too
+    return retry.call(path, lambda: bool(filesystem.isdir(inner)))  # over HTTP, info() calls a folder a file
 
 
-def look(path: str) -> Entry | None:
-    """What is known of one file; None where there is none. Raises OSError where nobody knows."""
+def stat(path: str) -> Entry | None:
+    """Returns size and stamp of one file; None if it does not exist. Raises OSError if the store does not answer."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         return next(local.entries([inner], os.path.dirname(inner)), None) if os.path.exists(inner) else None
@@ -91,7 +92,7 @@ def look(path: str) -> Entry | None:
 
 
 def read(path: str) -> bytes:
-    """The whole content. Raises OSError."""
+    """Returns the content of a file. Raises OSError."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         return local.read(inner)
@@ -99,7 +100,7 @@ def read(path: str) -> bytes:
 
 
 def read_range(path: str, offset: int, size: int) -> bytes:
-    """``size`` bytes from ``offset`` on; fewer where the file ends before. Raises OSError."""
+    """Returns ``size`` bytes from ``offset`` on; fewer if the file ends earlier. Raises OSError."""
     if is_local(path):
         with open_file(path) as file:
             file.seek(offset)
@@ -109,99 +110,98 @@ def read_range(path: str, offset: int, size: int) -> bytes:
         try:
             content = bytes(filesystem.cat_file(inner, start=offset, end=offset + size))
         except Exception as error:
-            if retry.status(error) == _BEYOND_THE_END:
+            if retry.status(error) == _RANGE_NOT_SATISFIABLE:
                 return b""
             raise
-        return content if len(content) <= size else content[offset : offset + size]  # some HTTP servers send all
+        # Some HTTP servers ignore the range and send the whole file.
+        return content if len(content) <= size else content[offset : offset + size]
 
     return remote.ask(path, fetch) if size else b""
 
 
 def open_file(path: str) -> IO[bytes]:
-    """The file for reading and seeking; what is not read is not fetched. Raises OSError, later reads too."""
+    """Opens a file for reading and seeking; only the parts that are read are fetched.
+
+    Raises:
+        OSError: the file cannot be opened. Reading from it raises OSError, too.
+    """
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         local.check_regular(inner)
         file: IO[bytes] = filesystem.open(inner, "rb")
         return file
     return io.BufferedReader(
-        remote.RemoteFile(path, retry.patiently(path, partial(filesystem.open, inner, block_size=_BLOCK)))
+        remote.RemoteFile(path, retry.call(path, partial(filesystem.open, inner, block_size=_BLOCK)))
     )
 
 
 def write(path: str, content: bytes | memoryview | SpilledFile, temp_dir: str = "") -> None:
-    """Writes so that a reader sees the old file or the new one, never half of it. Raises OSError.
+    """Writes a file atomically: a reader sees the old content or the new one, never a part.
 
     Args:
-        path: of the file.
-        content: all of it.
-        workshop: where a local file lies until it is whole, if that is on the same disk; beside ``path`` otherwise.
+        path: where to write.
+        content: the whole content.
+        temp_dir: folder for the temporary file of a local write, used if it is on the same disk as ``path``. Otherwise
+            the temporary file lies beside ``path``.
+
+    Raises:
+        OSError: the file cannot be written.
     """
     filesystem, inner = stores.locate(path)
     if not isinstance(filesystem, LocalFileSystem):
-        # An object appears only when it is complete.
+        # Object stores are atomic: an object appears only when it is complete.
         if isinstance(content, SpilledFile):
-            put = partial(filesystem.put_file, f"/dev/fd/{content.open()}", inner)  # it has no other name
+            put = partial(filesystem.put_file, f"/dev/fd/{content.open()}", inner)  # the file has no name on disk
         else:
             put = partial(filesystem.pipe_file, inner, bytes(content))
-        retry.patiently(path, put)
+        retry.call(path, put)
         return
     with replacing(inner, temp_dir) as file:
         file.writelines(content if isinstance(content, SpilledFile) else [content])
 
 
 def create(path: str, content: bytes) -> bool:
-    """Makes a small file that must not be there yet; gives whether it did. Of several who try at once, one does.
+    """Creates a small file unless it exists, and returns True if it did. Of several processes at once, one succeeds.
 
-    Some stores do not know how to refuse: there all do. Raises OSError.
+    Some stores cannot refuse to overwrite a file: there, every process succeeds. Raises OSError.
     """
     filesystem, inner = stores.locate(path)
     try:
         if not isinstance(filesystem, LocalFileSystem):
-            retry.patiently(path, partial(filesystem.pipe_file, inner, content, mode="create"), FileExistsError)
+            retry.call(path, partial(filesystem.pipe_file, inner, content, mode="create"), FileExistsError)
             return True
         local.create(inner, content)
     except FileExistsError:
-        # Perhaps an answer was lost, and the second attempt met the file of the first.
+        # The answer to the first attempt may be lost: then the second one finds the file of the first.
         return not isinstance(filesystem, LocalFileSystem) and read(path) == content
     return True
 
 
 def check_writable(folder: str) -> None:
-    """Proves that files can be written into a folder, there already or not; leaves nothing behind.
+    """Checks that files can be written into a folder, by writing and removing one. The folder need not exist.
 
     Raises:
-        OutputError: it cannot.
+        OutputError: no file can be written there.
     """
     probe = join(folder, f".{uuid.uuid4().hex}{_PROBE}")
-    missing = _missing_folders(folder)
+    missing = local.missing_folders(stores.locate(folder)[1]) if is_local(folder) else []
     try:
         write(probe, b"")
         remove(probe)
         for path in missing:
             os.rmdir(path)
-    except Exception as error:  # every store has its own exceptions for "no"
+    except Exception as error:  # each store has its own exceptions
         raise OutputError(f"OUTPUT {folder} cannot be written ({one_line(error)}): choose another place") from error
 
 
-def _missing_folders(folder: str) -> list[str]:
-    """The folders that a file in ``folder`` would bring about, innermost first; none in an object store."""
-    filesystem, inner = stores.locate(folder)
-    missing: list[str] = []
-    while isinstance(filesystem, LocalFileSystem) and inner and not os.path.lexists(inner):
-        missing.append(inner)
-        inner = os.path.dirname(inner)
-    return missing
-
-
 def is_inside(path: str, folder: str) -> bool:
-    """Whether a path is a folder itself or lies somewhere below it, links resolved."""
+    """Returns True if a path is ``folder`` itself or lies below it, after links are resolved."""
     inner, outer = (os.path.realpath(p) if is_local(p) else p for p in (absolute(path), absolute(folder)))
     return inner == outer or inner.startswith(outer.rstrip("/") + "/")
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a folder with all in it. Raises OSError."""
+    """Removes a file, or a folder with all its content. Raises OSError, also if nothing is there."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         filesystem.rm(inner, recursive=True)
@@ -209,31 +209,32 @@ def remove(path: str) -> None:
     info = remote.info_of(path)
     if info is None:
         raise FileNotFoundError(f"{path}: not found")
-    retry.patiently(path, partial(remote.drop, filesystem, inner, info["type"] == "directory"))
+    retry.call(path, partial(remote.drop, filesystem, inner, info["type"] == "directory"))
 
 
 def remove_if_there(path: str) -> None:
-    """As ``remove``, but says nothing where nothing is. Raises OSError."""
+    """Removes a file or folder if it exists. Raises OSError."""
     if exists(path):
         remove(path)
 
 
 def walk(folder: str, on_error: Callable[[OSError], None]) -> Iterator[Entry]:
-    """Every file below a folder, as it comes; links to files are followed, links to folders are not.
+    """Yields every file below a folder. Links to files are followed, links to folders are not.
 
     Args:
-        folder: where to look.
-        on_error: called for each local folder that cannot be listed, named in ``filename``. Stores raise their errors.
+        folder: the folder to list.
+        on_error: called with an error for each local folder that cannot be listed; its ``filename`` is the folder. For
+            a store, the error is raised instead.
     """
     filesystem, root = stores.locate(folder)
     root = root.rstrip("/")
-    if isinstance(filesystem, LocalFileSystem):  # fsspec's own leaves out, in silence, what it cannot list
+    if isinstance(filesystem, LocalFileSystem):  # fsspec's own walk silently skips folders that it cannot list
         return local.walk(root, on_error)
     return remote.entries(filesystem, remote.tree(folder, filesystem, root), root)
 
 
 def find(folder: str) -> list[Entry]:
-    """Every file below a folder, sorted by path. Raises OSError."""
+    """Returns every file below a folder, sorted by path. Raises OSError."""
     return sorted(walk(folder, _stop), key=lambda entry: entry.path)
 
 
@@ -242,7 +243,7 @@ def _stop(error: OSError) -> None:
 
 
 def children(folder: str) -> Iterator[Entry]:
-    """Every file directly in a folder, sorted by name; none where the folder does not exist. Raises OSError."""
+    """Yields every file directly in a folder, sorted by name; none if the folder does not exist. Raises OSError."""
     if not is_folder(folder):  # an object store has no empty folders
         return
     filesystem, root = stores.locate(folder)
@@ -254,7 +255,7 @@ def children(folder: str) -> Iterator[Entry]:
 
 
 def folders(folder: str) -> list[str]:
-    """Names of the folders directly in a folder, sorted. Raises OSError."""
+    """Returns the names of the folders directly in a folder, sorted. Raises OSError."""
     filesystem, root = stores.locate(folder)
     root = root.rstrip("/")
     infos = filesystem.ls(root, detail=True) if is_local(folder) else remote.list_folder(folder, filesystem, root)
@@ -262,22 +263,22 @@ def folders(folder: str) -> list[str]:
 
 
 def is_empty(folder: str) -> bool:
-    """Whether nothing is in a folder, or there is no such folder. Raises OSError."""
+    """Returns True if a folder is empty or does not exist. Raises OSError."""
     if not is_folder(folder):
         return True
     filesystem, root = stores.locate(folder)
     infos = filesystem.ls(root, detail=True) if is_local(folder) else remote.list_folder(folder, filesystem, root)
-    return all(info["name"].endswith(_PROBE) for info in infos)  # one is left where a process was killed over it
+    return all(info["name"].endswith(_PROBE) for info in infos)  # a killed check_writable leaves its probe
 
 
 def match(pattern: str, on_error: Callable[[OSError], None] = _stop) -> Iterator[Entry]:
-    """Every file that a glob pattern matches, sorted; names start below the last folder without a wildcard.
+    """Yields every file that a glob pattern matches, sorted. Names start below the last folder without a wildcard.
 
-    A file of that very name, as in ``scan[1].jpg``, is the only match. Raises OSError.
+    If a file has the pattern as its name, such as ``scan[1].jpg``, it is the only match. Raises OSError.
 
     Args:
-        pattern: what to look for.
-        on_error: called for each local folder that cannot be listed, named in ``filename``. Stores raise their errors.
+        pattern: a path with ``*``, ``?``, ``[`` or ``**``.
+        on_error: as for ``walk``.
     """
     filesystem, inner = stores.locate(pattern)
     inner = os.path.abspath(inner) if isinstance(filesystem, LocalFileSystem) else inner

@@ -1,4 +1,4 @@
-"""Photographs inside tar and zip files, read in place: nothing is ever unpacked to disk."""
+"""Lists and reads the members of tar and zip files in place: nothing is unpacked to disk."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line
 
 ZIP_SUFFIXES, TAR_SUFFIXES = (".zip",), (".tar",)
 PACKED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
-PACKED = "compressed as a whole, its files cannot be read one by one: unpack it to a .tar"
-MAX_BYTES = 1 << 30  # of one member, unpacked: a zip member can claim a thousand times what it takes
-_BLOCK = 1 << 14  # as much is unpacked at once: what a zip member claims to be and what it becomes may differ
-_IN_PIECES, _NO_TARGET = -1, -2
-_HEADER = 512  # bytes before the content of a member of a tar file
-_NAME = 100  # of them for its name
+PACKED = "compressed as a whole, so its files cannot be read one by one: unpack it to a .tar"
+MAX_BYTES = 1 << 30  # of one member, unpacked: a zip member can unpack to a thousand times its size
+_BLOCK = 1 << 14  # bytes that are unpacked at a time: the size that a zip member declares may be wrong
+_IN_PIECES, _NO_TARGET = -1, -2  # values of Member.place
+_HEADER = 512  # bytes of the header before the content of a tar member
+_NAME = 100  # bytes of the name in that header
 _CHANGED = "its container has changed since it was listed"
 
 
@@ -30,10 +30,14 @@ _CHANGED = "its container has changed since it was listed"
 class Member:
     """A file in a container.
 
-    ``place`` is where its bytes begin in a tar file, below 0 where they are in pieces or missing. In a zip file it is
-    the number of its entry, as several may have one name. ``stamp`` changes when the content does: a CRC, or the time
-    at which the file was changed that went into a tar file. ``stored_as`` is the name under which its bytes stand,
-    where it is a hard link: tar files hold a file of two names once.
+    Attributes:
+        container: path of the tar or zip file.
+        name: name of the member, as stored.
+        size: bytes, unpacked.
+        place: in a tar file, the offset of the content; below 0 if the content is in pieces or missing. In a zip file,
+            the index of the entry, since several entries may have one name.
+        stamp: text that changes when the content changes: size and CRC in a zip file, size and mtime in a tar file.
+        stored_as: for a hard link in a tar file, the name of the member that holds the content; else ''.
     """
 
     container: str
@@ -46,37 +50,42 @@ class Member:
 
 @dataclass(frozen=True)
 class Contents:
-    """The files of a container, sorted by name; and how many symbolic links, pipes and devices are beside them."""
+    """The content of a container.
+
+    Attributes:
+        members: the files, sorted by name.
+        others: number of symbolic links, pipes and devices.
+    """
 
     members: list[Member]
     others: int = 0
 
 
 def is_container_name(name: str) -> bool:
-    """Whether a file of this name is a tar or zip file whose members can be read one by one."""
+    """Returns True for the name of a tar or zip file whose members can be read one by one."""
     return name.lower().endswith((*ZIP_SUFFIXES, *TAR_SUFFIXES))
 
 
 def is_packed_name(name: str) -> bool:
-    """Whether a file of this name is a tar file that is compressed as a whole: its members cannot be looked into."""
+    """Returns True for the name of a tar file that is compressed as a whole, such as ``scans.tar.gz``."""
     return name.lower().endswith(PACKED_TAR_SUFFIXES)
 
 
 def list_members(path: str) -> list[Member]:
-    """Every file in a tar or zip file, sorted by name. Raises InputError as ``look_into`` does."""
-    return look_into(path).members
+    """Returns the files in a tar or zip file, sorted by name. Raises InputError as ``list_contents`` does."""
+    return list_contents(path).members
 
 
-def look_into(path: str) -> Contents:
-    """What is in a tar or zip file, folders left out.
+def list_contents(path: str) -> Contents:
+    """Lists a tar or zip file, without its folders.
 
     Raises:
-        InputError: the file is damaged or cannot be read, or a tar file as a whole is compressed.
+        InputError: the file is damaged, cannot be read, or is a tar file that is compressed as a whole.
     """
     if is_packed_name(path):
         raise InputError(f"{printable(path)} is {PACKED}")
     if path.lower().endswith(ZIP_SUFFIXES):
-        _open_zip.cache_clear()  # the file may be another one by now
+        _open_zip.cache_clear()  # the file may have been replaced
         with _explained(path), storage.open_file(path) as file, zipfile.ZipFile(file) as archive:
             infos = enumerate(archive.infolist())
             members = [
@@ -102,7 +111,7 @@ def _by_name(members: list[Member]) -> list[Member]:
 
 
 def _member(path: str, info: tarfile.TarInfo, before: Mapping[str, Member | None]) -> Member | None:
-    """A file, or a further name of one that came ``before``; None where it is neither."""
+    """Returns the member for a file or for a hard link to a file ``before`` it; None for anything else."""
     stamp = f"{info.size}-{float(info.mtime)!r}"
     if info.isreg():
         return Member(path, info.name, info.size, _IN_PIECES if info.issparse() else info.offset_data, stamp)
@@ -116,15 +125,15 @@ def _member(path: str, info: tarfile.TarInfo, before: Mapping[str, Member | None
 
 
 def leads_outside(name: str) -> bool:
-    """Whether a member's name points out of its container: such a name is somebody's trap."""
+    """Returns True if a member's name points outside of its container, as in an attack ("../../etc/passwd")."""
     return posixpath.isabs(name) or ".." in PurePosixPath(name.replace("\\", "/")).parts
 
 
 def read_member(member: Member) -> bytes:
-    """The content of one member.
+    """Returns the content of one member.
 
     Raises:
-        ImageError: it is damaged, encrypted, or would unpack to more than a photograph has.
+        ImageError: the member is damaged, encrypted, or would unpack to more than 1 GiB.
         OSError: the container cannot be read.
     """
     if member.size > MAX_BYTES:
@@ -132,49 +141,48 @@ def read_member(member: Member) -> bytes:
     if member.container.lower().endswith(ZIP_SUFFIXES):
         return _read_zipped(member)
     if member.place == _IN_PIECES:
-        raise ImageError("unsupported", "the tar file holds it in pieces, as --sparse makes them")
+        raise ImageError("unsupported", "it is a sparse file in the tar file: pack it without --sparse")
     if member.place == _NO_TARGET:
-        words = "which does not come before it in the tar file"
-        raise ImageError("damaged", f"a hard link to {printable(member.stored_as or member.name)}, {words}")
+        target = printable(member.stored_as or member.name)
+        raise ImageError("damaged", f"it is a hard link to {target}, which does not precede it in the tar file")
     content = storage.read_range(member.container, member.place - _HEADER, _HEADER + member.size)
     if len(content) != _HEADER + member.size:
-        # Whoever lists a tar file has come to its end.
-        short = _HEADER + member.size - len(content)
-        raise ImageError("unreadable", f"{_CHANGED}: it ends {short} bytes too early")
+        # Listing a tar file reads it to its end, so the file has been cut since.
+        raise ImageError("unreadable", f"{_CHANGED}: {len(content)} of {_HEADER + member.size} bytes are left")
     _check_header(content[:_HEADER], member)
     return content[_HEADER:]
 
 
 def _check_header(header: bytes, member: Member) -> None:
-    """The tar file may be another one than when it was listed."""
+    """Checks the member's header again. Raises ImageError if the tar file was replaced since it was listed."""
     try:
         info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise ImageError("unreadable", f"{_CHANGED} ({one_line(error)})") from error
     listed = float(member.stamp.partition("-")[2] or info.mtime)
-    # What does not fit into these fields stands before them, and they are cut or 0.
+    # Values that do not fit into these fields are stored in an extra header; the fields are truncated or 0 then.
     name = member.stored_as or member.name
     other_name = name.isascii() and len(name) <= _NAME and info.name != name
     other_size = info.size and info.size != member.size
-    if other_name or other_size or (info.mtime and abs(info.mtime - listed) > 1):  # it is rounded there
+    if other_name or other_size or (info.mtime and abs(info.mtime - listed) > 1):  # the header rounds mtime
         raise ImageError("unreadable", _CHANGED)
 
 
 def tar_names(path: str) -> list[str]:
-    """The name of each file of a tar file, compressed or not; reads it from front to end.
+    """Returns the name of each file in a tar file, compressed or not. Reads the whole file.
 
     Raises:
-        InputError: it is damaged or cannot be read.
+        InputError: the tar file is damaged or cannot be read.
     """
     with _open_tar(path, "r:*") as tar:
         return [info.name for info in _files(tar)]
 
 
 def read_from_tar(path: str, name: str) -> bytes:
-    """The content of the first file of a name in a tar file, compressed or not; reads all that is in front of it.
+    """Returns the content of the first file with a name in a tar file, compressed or not. Reads all before the file.
 
     Raises:
-        InputError: it is damaged or cannot be read, has no such file, or the file has more than ``MAX_BYTES``.
+        InputError: the tar file is damaged, cannot be read or has no such file, or the file exceeds ``MAX_BYTES``.
     """
     with _open_tar(path, "r:*") as tar:
         for info in _files(tar):
@@ -197,7 +205,7 @@ def _read_zipped(member: Member) -> bytes:
         if info is None or info.filename != member.name or member.stamp not in ("", f"{info.file_size}-{info.CRC:08x}"):
             raise ImageError("unreadable", _CHANGED)
         with archive.open(info) as file:
-            # Its CRC is checked as the last byte is read; a member that goes on past its declared size fails there.
+            # zipfile checks the CRC at the last byte; a member that is longer than its declared size fails there.
             return b"".join(iter(partial(file.read, _BLOCK), b""))
     except (OSError, ImageError):
         raise
@@ -207,24 +215,24 @@ def _read_zipped(member: Member) -> bytes:
 
 @lru_cache(maxsize=4)
 def _open_zip(path: str, stamp: str) -> zipfile.ZipFile:
-    """Kept open: a process reads many members, and the directory of a large file takes seconds to read."""
+    """Opens a zip file and keeps it open: reading the directory of a large one takes seconds."""
     return zipfile.ZipFile(storage.open_file(path))
 
 
 def _local_stamp(path: str) -> str:
-    """Changes when a file on this machine does; of a store that would be one more question for each member."""
-    entry = storage.look(path) if storage.is_local(path) else None
+    """Returns the stamp of a local file; '' for a store, where it would cost one more request per member."""
+    entry = storage.stat(path) if storage.is_local(path) else None
     return entry.stamp if entry else ""
 
 
 class _Header(tarfile.TarInfo):
-    """tarfile takes a header that is damaged or not there for the end; what follows would be lost in silence."""
+    """A tar header that raises ReadError if it is damaged or missing: tarfile would silently end the listing there."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Any:
         try:
             return super().fromtarfile(tar)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the end mark; typeshed lacks it
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # raised at the end mark; typeshed lacks it
             raise
         except tarfile.HeaderError as error:
             raise tarfile.ReadError(f"{one_line(error)} at byte {tar.offset}, in place of a file or the end") from error
@@ -246,9 +254,9 @@ def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 def _infos(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     yield from tar
-    while tar.fileobj and (block := tar.fileobj.read(_BLOCK)):  # to the end: only there a .gz file has its checksum
+    while tar.fileobj and (block := tar.fileobj.read(_BLOCK)):  # a .gz file has its checksum at the end
         if block.strip(b"\0"):
-            raise tarfile.ReadError("something follows after its end mark")
+            raise tarfile.ReadError("there is data after the end mark")
 
 
 @contextmanager
@@ -260,7 +268,7 @@ def _explained(path: str) -> Iterator[None]:
     except PermissionError as error:
         words = one_line(error).removeprefix(f"{path}: ")
         raise InputError(f"{printable(path)} cannot be read ({words}): {NEED_READABLE}") from error
-    except Exception as error:  # each kind of archive and of compression has its own exceptions for damage
+    except Exception as error:  # each archive and compression format has its own exceptions
         raise InputError(
             f"{printable(path)} cannot be read or is damaged ({one_line(error)}): fetch it again"
         ) from error

@@ -1,4 +1,4 @@
-"""What lies on this machine's disks."""
+"""Lists, reads and writes files on this machine's disks."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from colorize_core.storage.remote import Entry
 
 
 def walk(root: str, on_error: Callable[[OSError], None]) -> Iterator[Entry]:
-    """Every file below a folder, a folder at a time; links to files are followed, links to folders are not.
+    """Yields every file below a folder, one folder after the other. Links to files are followed, to folders not.
 
     Args:
-        root: without a slash at its end.
-        on_error: called for each folder that cannot be listed, named in ``filename``.
+        root: the folder, without a slash at its end.
+        on_error: called with an error for each folder that cannot be listed; its ``filename`` is the folder.
     """
     start = len(root) + 1
     return (_file(each.path, each.path[start:]) for each in _files(root, on_error, lambda _: True))
 
 
 def glob(pattern: str, root: str, on_error: Callable[[OSError], None]) -> Iterator[str]:
-    """The files that a pattern matches by fsspec's rules, a folder at a time.
+    """Yields the files that a pattern matches by fsspec's rules, one folder after the other.
 
     Args:
-        pattern: ``*``, ``?`` and ``[`` stay within a folder, ``**`` does not.
+        pattern: a path in which ``*``, ``?`` and ``[`` match within a folder, and ``**`` across folders.
         root: the last folder before the first wildcard, without a slash at its end.
-        on_error: called for each folder that cannot be listed and could have a match in it, named in ``filename``.
+        on_error: called as by ``walk``, but only for folders that could hold a match.
     """
     whole = re.compile(glob_translate(pattern))
     parts = pattern[len(root) + 1 :].split("/")
@@ -46,7 +46,7 @@ def glob(pattern: str, root: str, on_error: Callable[[OSError], None]) -> Iterat
         return fits and (is_deep or len(names) <= len(fitting))
 
     def tell(error: OSError) -> None:
-        if not isinstance(error, FileNotFoundError | NotADirectoryError):  # then nothing matches, and that is all
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):  # a missing folder holds no match
             on_error(error)
 
     return (each.path for each in _files(root, tell, leads_on) if whole.match(each.path))
@@ -69,43 +69,43 @@ def _files(root: str, on_error: Callable[[OSError], None], enters: Callable[[str
 
 
 def entries(paths: Iterable[str], root: str) -> Iterator[Entry]:
-    """The files among ``paths``, sorted, named by their place below ``root``."""
+    """Yields the files among ``paths``, sorted, with names relative to ``root``."""
     for path in sorted(paths):
         if not os.path.isdir(path):
             yield _file(path, posixpath.relpath(path, root or "/"))
 
 
 def check_regular(path: str) -> None:
-    """Raises OSError for what is no file: a pipe or device could keep its reader waiting forever."""
+    """Raises OSError for a pipe or device: reading one could wait for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise PermissionError(f"{path}: is no regular file")
+        raise PermissionError(f"{path}: is not a regular file")
 
 
 def read(path: str) -> bytes:
-    """The whole content. Raises OSError, also for a pipe or device."""
+    """Returns the content of a file. Raises OSError, also for a pipe or device."""
     check_regular(path)
     with open(path, "rb") as file:
         return file.read()
 
 
 def _settle(file: IO[bytes]) -> None:
-    """Has the content on the disk before the file gets its name: a machine that goes down leaves it whole or absent."""
+    """Writes buffered content to the disk, so that a power failure after the rename leaves no partial file."""
     file.flush()
     os.fsync(file.fileno())
 
 
 def create(path: str, content: bytes) -> None:
-    """Makes a file that is whole from its first moment on. Raises FileExistsError where there is one, OSError."""
+    """Creates a file that appears with its whole content. Raises FileExistsError if it exists, OSError."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = os.path.join(os.path.dirname(path), f".{uuid.uuid4().hex}.partial")
     try:
         with open(temporary, "xb") as file:
             file.write(content)
             _settle(file)
-        os.link(temporary, path)  # unlike a rename, it replaces nothing
+        os.link(temporary, path)  # unlike a rename, a link never replaces a file
     except FileExistsError:
         raise
-    except OSError:  # not every disk has links
+    except OSError:  # some file systems have no links
         with open(path, "xb") as file:
             file.write(content)
     finally:
@@ -113,16 +113,30 @@ def create(path: str, content: bytes) -> None:
             os.unlink(temporary)
 
 
+def missing_folders(folder: str) -> list[str]:
+    """Lists the folders that writing into ``folder`` would create, innermost first."""
+    missing: list[str] = []
+    while folder and not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
 @contextmanager
 def replacing(path: str, temp_dir: str = "") -> Iterator[IO[bytes]]:
-    """A local file to write, which takes the place of ``path`` when the block ends well, and is gone otherwise."""
+    """Opens a temporary file for writing that replaces ``path`` when the block ends; an error in it removes the file.
+
+    Args:
+        path: local path of the file to write.
+        temp_dir: folder of the temporary file, used if it is on the same disk; else it lies beside ``path``.
+    """
     folder, name = os.path.split(path)
     os.makedirs(folder, exist_ok=True)
     if temp_dir:
         os.makedirs(temp_dir, exist_ok=True)
-    aside = temp_dir if temp_dir and os.stat(temp_dir).st_dev == os.stat(folder).st_dev else folder
-    # Not named after the target: a name of 255 bytes leaves no room for a suffix.
-    temporary = os.path.join(aside, f".{uuid.uuid4().hex}.partial")
+    temp_folder = temp_dir if temp_dir and os.stat(temp_dir).st_dev == os.stat(folder).st_dev else folder
+    # A name of its own: the target's name may have 255 bytes, which leave no room for a suffix.
+    temporary = os.path.join(temp_folder, f".{uuid.uuid4().hex}.partial")
     try:
         with open(temporary, "xb") as file:
             yield file
@@ -137,13 +151,13 @@ def replacing(path: str, temp_dir: str = "") -> Iterator[IO[bytes]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or into a folder that nobody may enter
+    except OSError:  # a link to itself, or into a folder without permission
         return False
 
 
 def _file(path: str, name: str) -> Entry:
     try:
         status = os.stat(path)
-    except OSError:  # a link that leads nowhere, a file that is just gone: whoever reads it is told
+    except OSError:  # a broken link or a file that was just removed: reading it raises the error
         return Entry(path, name, 0, "")
     return Entry(path, name, status.st_size, str(status.st_mtime_ns))

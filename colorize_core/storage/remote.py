@@ -1,4 +1,4 @@
-"""What lies in a store and how it is read: listings that leave nothing out in silence, and files read patiently."""
+"""Lists and reads files in stores. Listings raise an error instead of silently leaving out a folder; reads retry."""
 
 from __future__ import annotations
 
@@ -23,15 +23,18 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _T = TypeVar("_T")
-Info = dict[str, Any]  # fsspec's, of a file or folder
+Info = dict[str, Any]  # what fsspec's ``info`` returns for a file or folder
 
 
 @dataclass(frozen=True)
 class Entry:
     """One stored file.
 
-    ``path`` can be opened by ``read``; ``name`` is the part below the listed folder, with ``/`` between its parts;
-    ``stamp`` changes when the content does (mtime in nanoseconds, or the store's ETag).
+    Attributes:
+        path: path or URL, as ``storage.read`` takes it.
+        name: the part of the path below the listed folder, with ``/`` between its parts.
+        size: bytes.
+        stamp: text that changes when the content changes: mtime in nanoseconds, or the store's ETag. '' if unknown.
     """
 
     path: str
@@ -41,17 +44,17 @@ class Entry:
 
 
 def ask(path: str, question: Callable[[Any, str], _T]) -> _T:
-    """What the file system of a path answers. Raises OSError."""
+    """Asks the file system of a path a question, with retries, and returns the answer. Raises OSError."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         return question(filesystem, inner)
-    return retry.patiently(path, lambda: question(filesystem, inner))
+    return retry.call(path, lambda: question(filesystem, inner))
 
 
 def info_of(path: str) -> Info | None:
-    """What a store knows of a file or folder; None where there is none. Raises OSError."""
+    """Returns fsspec's facts on a file or folder; None if it does not exist. Raises OSError."""
 
-    def look(filesystem: Any, inner: str) -> Info | None:
+    def find(filesystem: Any, inner: str) -> Info | None:
         try:
             info: Info = filesystem.info(inner)
         except FileNotFoundError as error:
@@ -60,83 +63,92 @@ def info_of(path: str) -> Info | None:
             raise
         return info
 
-    return ask(path, look)
+    return ask(path, find)
 
 
 def list_folder(path: str, filesystem: Any, inner: str) -> list[Info]:
-    """What lies directly in a folder of a store, named by ``inner``; nothing where it is gone. Raises OSError."""
+    """Lists files and folders directly in the folder ``inner``; none if it does not exist. Raises OSError."""
     try:
-        infos: list[Info] = retry.patiently(path, partial(filesystem.ls, inner, detail=True))
+        infos: list[Info] = retry.call(path, partial(filesystem.ls, inner, detail=True))
     except FileNotFoundError:
         return []
     return [info for info in infos if info["name"].rstrip("/") != inner.rstrip("/")]
 
 
 def tree(path: str, filesystem: Any, inner: str) -> list[Info]:
-    """All that lies below a folder of a store. Raises OSError."""
+    """Lists all files and folders below the folder ``inner``. Raises OSError."""
     if isinstance(filesystem, AsyncFileSystem) and type(filesystem)._find is not AsyncFileSystem._find:
-        # A store's own: few and long listings, whatever the folders.
-        found: Mapping[str, Info] = retry.patiently(path, partial(filesystem.find, inner, detail=True))
+        # The store lists all keys below a prefix with few requests.
+        found: Mapping[str, Info] = retry.call(path, partial(filesystem.find, inner, detail=True))
         return list(found.values())
-    infos = list_folder(path, filesystem, inner)  # fsspec's own walk leaves out, in silence, what it cannot list
+    infos = list_folder(path, filesystem, inner)  # fsspec's own walk silently skips what it cannot list
     below = (tree(path, filesystem, info["name"]) for info in infos if info["type"] == "directory")
     return infos + [info for infos in below for info in infos]
 
 
 class RemoteFile(io.RawIOBase):
-    """A file in a store, read with as much patience as whole files are."""
+    """An open file in a store, whose reads are retried."""
 
     def __init__(self, path: str, file: Any) -> None:
         self._path, self._file = path, file
-        self._is_stream = getattr(file, "size", None) is None  # cannot be read again
+        self._is_stream = getattr(file, "size", None) is None  # a stream cannot repeat a read
 
     def readable(self) -> bool:
-        """Always."""
+        """Returns True."""
         return True
 
     def seekable(self) -> bool:
-        """Whether it can be read in any order."""
+        """Returns True if the file can be read in any order."""
         return bool(self._file.seekable())
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Where to read next."""
+        """Sets the position of the next read and returns it."""
         self._file.seek(offset, whence)
         return self.tell()
 
     def tell(self) -> int:
-        """Where it is read next."""
+        """Returns the position of the next read."""
         return int(self._file.tell())
 
     def readinto(self, buffer: WriteableBuffer) -> int:
-        """Reads into a buffer; gives the bytes. Raises OSError."""
+        """Reads into a buffer and returns the number of bytes read. Raises OSError."""
         view = memoryview(buffer).cast("B")
         try:
             content = self._file.read(len(view))
         except Exception as error:
             if self._is_stream:
                 raise retry.failure(self._path, error) from error
-            content = retry.patiently(self._path, partial(self._file.read, len(view)))
+            content = retry.call(self._path, partial(self._file.read, len(view)))
         view[: len(content)] = content
         return len(content)
 
     def close(self) -> None:
-        """Lets go of the connection."""
+        """Closes the connection."""
         if not self.closed:
             self._file.close()
         super().close()
 
 
 def drop(filesystem: Any, inner: str, is_folder: bool) -> None:
-    """Removes a file, or a folder with all in it, and makes sure. Raises what the store does."""
-    with suppress(FileNotFoundError):  # it was removed just now, and the answer was lost
+    """Removes a file, or a folder with all its content, and checks that it is gone. Raises the store's errors."""
+    with suppress(FileNotFoundError):  # an earlier attempt removed it, and the answer was lost
         filesystem.rm(inner, recursive=True) if is_folder else filesystem.rm_file(inner)
-    left = filesystem.find(inner) if is_folder else []  # of a folder, s3fs does not say what it could not remove
+    left = filesystem.find(inner) if is_folder else []  # s3fs does not report files that it could not remove
     if left:
         raise BlockingIOError(errno.EAGAIN, f"{len(left)} files in it could not be removed")
 
 
 def glob(path: str, filesystem: Any, inner: str, plain: str) -> list[Info]:
-    """What matches in a store; fsspec's own takes a folder that it cannot list for an empty one. Raises OSError."""
+    """Lists what a glob pattern matches in a store. Raises OSError.
+
+    fsspec's own ``glob`` treats a folder that it cannot list as empty.
+
+    Args:
+        path: the pattern as the user gave it, for messages.
+        filesystem: the store.
+        inner: the pattern in the store.
+        plain: the last folder before the first wildcard.
+    """
     if "**" in inner:
         whole = re.compile(glob_translate(inner))
         return [info for info in tree(path, filesystem, plain) if whole.match(info["name"])]
@@ -149,10 +161,10 @@ def glob(path: str, filesystem: Any, inner: str, plain: str) -> list[Info]:
 
 
 def entries(filesystem: Any, infos: Iterable[Info], root: str) -> Iterator[Entry]:
-    """The files among ``infos``, sorted, named by their place below ``root``."""
+    """Yields the files among ``infos``, sorted, with names relative to ``root``."""
     for info in sorted(infos, key=lambda info: str(info["name"])):
         inner = info["name"]
-        if info["type"] == "file" and not inner.endswith("/"):  # such an object stands for a folder
+        if info["type"] == "file" and not inner.endswith("/"):  # an object "folder/" marks a folder
             name = posixpath.relpath(inner, root or "/")
             yield Entry(filesystem.unstrip_protocol(inner), name, int(info["size"] or 0), _stamp(info))
 

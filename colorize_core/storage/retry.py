@@ -1,4 +1,4 @@
-"""Asking a store again, and what it means when it says no."""
+"""Retries operations on a store, and turns the errors of any store into OSError."""
 
 from __future__ import annotations
 
@@ -19,38 +19,44 @@ from tenacity import (
 
 from colorize_core.errors import one_line
 
-_PATIENCE = 30.0  # seconds; a failure after that is final, unless it is the first: some operations take an hour
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds, at most: each time it is a random part
-_BUSY = (408, 429, 500, 502, 503, 504)
+_RETRY_SECONDS = 30.0  # a failure after that is final, except the first: a single operation may take an hour
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 8.0  # seconds; the wait is a random part of a limit that doubles each time
+_BUSY = (408, 429, 500, 502, 503, 504)  # HTTP statuses, as those below
 _ABSENT = (404, 410)
 _FORBIDDEN = (401, 403)
 _T = TypeVar("_T")
 
 
-def patiently(path: str, call: Callable[[], _T], answer: type[OSError] | tuple[()] = ()) -> _T:
-    """Calls again, ever later and at random, while what fails may go well the next time.
+def call(path: str, function: Callable[[], _T], expected: type[OSError] | tuple[()] = ()) -> _T:
+    """Calls a function, again after growing random waits while its error is transient, and returns its result.
 
-    Raises OSError; one of the kind ``answer`` as it is.
+    Args:
+        path: the path that the function works on, for messages.
+        function: what to call.
+        expected: a kind of error that is an answer of the store: it is raised unchanged.
+
+    Raises:
+        OSError: the function failed for good.
     """
     retrying = Retrying(
         retry=retry_if_exception(is_transient),
         wait=wait_random_exponential(_FIRST_WAIT, _LONGEST_WAIT),
-        stop=stop_all(stop_before_delay(_PATIENCE), stop_after_attempt(2)),
+        stop=stop_all(stop_before_delay(_RETRY_SECONDS), stop_after_attempt(2)),
         reraise=True,
     )
     try:
-        return retrying(call)
-    except answer:
+        return retrying(function)
+    except expected:
         raise
-    except Exception as error:  # every store has its own exceptions
+    except Exception as error:  # each store has its own exceptions
         raise failure(path, error) from error
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Whether the same call may go well later: the connection broke, nobody answered in time, or the store is busy."""
-    passing, lasting = _kinds()
-    while error is not None and not isinstance(error, lasting):
-        if isinstance(error, passing):
+    """Returns True if a retry may succeed: the connection broke, no answer came in time, or the store is busy."""
+    transient, permanent = _kinds()
+    while error is not None and not isinstance(error, permanent):
+        if isinstance(error, transient):
             return True
         if _own_status(error):
             return _own_status(error) in _BUSY
@@ -60,27 +66,27 @@ def is_transient(error: BaseException | None) -> bool:
 
 @lru_cache(maxsize=1)
 def _kinds() -> tuple[tuple[type[BaseException], ...], tuple[type[BaseException], ...]]:
-    """Exceptions that may not come again, and some of those that will."""
+    """Returns exceptions that a retry may avoid, and kinds of them that it cannot."""
     import aiohttp
     from botocore import exceptions, parsers
 
-    passing = (
+    transient = (
         BlockingIOError,
         ConnectionError,
         TimeoutError,
-        asyncio.TimeoutError,  # another one before Python 3.11
+        asyncio.TimeoutError,  # a class of its own before Python 3.11
         aiohttp.ClientConnectionError,
         aiohttp.ClientPayloadError,
         exceptions.ConnectionError,
         exceptions.HTTPClientError,
         exceptions.IncompleteReadError,
-        parsers.ResponseParserError,  # half an answer
+        parsers.ResponseParserError,  # a truncated answer
     )
-    return passing, (aiohttp.ClientSSLError, exceptions.SSLError)
+    return transient, (aiohttp.ClientSSLError, exceptions.SSLError)
 
 
 def status(error: BaseException | None) -> int:
-    """The HTTP status that an exception comes from; 0 where it has none."""
+    """Returns the HTTP status that caused an exception; 0 if there is none."""
     while error is not None and not _own_status(error):
         error = error.__cause__
     return 0 if error is None else _own_status(error)
@@ -95,19 +101,22 @@ def _own_status(error: BaseException) -> int:
 
 
 def is_absent(error: FileNotFoundError) -> bool:
-    """Whether the store says so. For fsspec nothing is there whenever an HTTP server does not answer."""
+    """Returns True if the store said that the file does not exist.
+
+    fsspec also raises FileNotFoundError if an HTTP server does not answer.
+    """
     cause = error.__cause__
     return cause is None or isinstance(cause, FileNotFoundError | KeyError) or status(cause) in _ABSENT
 
 
 def failure(path: str, error: BaseException) -> OSError:
-    """One line of one kind for what any store raises."""
+    """Converts any error of a store into an OSError of the fitting kind, with a message of one line."""
     if isinstance(error, FileNotFoundError) and not is_absent(error) and error.__cause__ is not None:
         error = error.__cause__
     kinds = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError, ConnectionError, TimeoutError)
     kind = next((kind for kind in kinds if isinstance(error, kind)), OSError)
     kind = PermissionError if status(error) in _FORBIDDEN else kind
     words = one_line(OSError(error.strerror) if isinstance(error, OSError) and error.strerror else error)
-    if words in path:  # many a FileNotFoundError says no more
+    if words in path:  # the message of many a FileNotFoundError is the path alone
         words = "not found"
-    return kind(f"{path}: {re.sub(r'(?<=//)[^/@]*@', '', words)}")  # an endpoint's URL may carry a password
+    return kind(f"{path}: {re.sub(r'(?<=//)[^/@]*@', '', words)}")  # hides passwords in URLs

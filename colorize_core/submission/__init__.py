@@ -1,7 +1,7 @@
-"""Jobs that run on a cluster: sent there, watched from here, stopped or left running as the user says.
+"""Submits jobs to a Ray cluster, shows their logs, and stops them or leaves them running when the user interrupts.
 
-What is sent (``cargo``) goes to the cluster (``server``) under a name (``names``); what the job prints and how it ends
-comes back (``following``), beside what the user does (``signals``) and sees (``screen``).
+``cargo`` packs the files to send, ``server`` talks to the cluster's dashboard, ``names`` makes job names, ``following``
+turns the log and the end of a job into events, ``signals`` does so with Ctrl-C, and ``screen`` talks to the user.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Submission:
-    """A job that is to run on a cluster.
+    """A job to run on a cluster.
 
     Attributes:
-        identity: its name there, as ``names`` makes it.
-        command: for a shell on the cluster.
-        packages: folders of Python code that are sent along; the job begins in the folder that they lie in.
-        files: relative paths of files, and of folders with bundles, that are sent along and lie there too.
+        identity: name of the job on the cluster, made by ``names``.
+        command: shell command that the cluster runs.
+        packages: folders of Python code to send. The cluster puts them into the job's working directory.
+        files: relative paths of files and of bundle folders to send. They keep their paths below that directory.
     """
 
     identity: str
@@ -41,25 +41,29 @@ class Submission:
 
 
 def shell_command(module: str, arguments: Sequence[str]) -> str:
-    """A line for the shell that starts a module of ours with these arguments, whatever is in them."""
+    """Returns the shell command that runs a Python module with arguments, which are quoted for the shell."""
     return shlex.join(["python", "-m", module, *arguments])
 
 
 def submit(job: Submission, address: str, screen: Screen, *, wait: bool = True) -> int:
-    """Submits a job, unless that was done under its name before, and watches it; gives its exit status.
+    """Submits a job, shows its log until it ends, and returns its exit status.
 
-    Of several who submit under one name at once, Ray takes one; all watch it. 130 for a job that was stopped, and for
-    one that goes on when the user or a SIGTERM ends the watching; 0 where nobody waits.
+    A job whose name was submitted before is not submitted again, only watched. If several processes submit one name at
+    the same time, Ray accepts one of them, and all watch that job.
 
     Args:
-        job: what is to run.
-        address: of the dashboard, as ``http://127.0.0.1:8265``.
-        screen: of the user.
-        wait: for the end of the job.
+        job: the job to run.
+        address: URL of the cluster's dashboard, such as ``http://127.0.0.1:8265``.
+        screen: where to show the log, and whom to ask what to do on Ctrl-C.
+        wait: False to return as soon as the job is submitted.
+
+    Returns:
+        The exit status of the job; 130 if it was stopped, or if the user or SIGTERM ended the watching and it goes on;
+        0 if ``wait`` is False.
 
     Raises:
-        UserError: what is to be sent is not there, or too much; the address is none.
-        ColorizeError: the cluster cannot be reached, refuses the job, or was out of reach for ten minutes.
+        UserError: a file to send is missing, the files are too large, or the address is invalid.
+        ColorizeError: the cluster cannot be reached, refuses the job, or did not answer for ten minutes.
     """
     members = cargo.choose(job.packages, job.files)
     server = JobServer(address, screen.say)
@@ -78,10 +82,10 @@ def _hand_over(server: JobServer, job: Submission, members: Mapping[str, Path], 
         try:
             mine = server.submit(job.command, job.identity, package)
         except KeyboardInterrupt:
-            screen.say(f"if {job.identity} was submitted, it goes on")
-            screen.say(f"it is stopped by: {server.how_to_stop(job.identity)}")
+            screen.say(f"{job.identity} may have been submitted, and then goes on")
+            screen.say(f"to stop it, run: {server.stop_command(job.identity)}")
             raise
-    screen.say(f"{job.identity} is submitted" if mine else f"{job.identity} was submitted by another process meanwhile")
+    screen.say(f"{job.identity} is submitted" if mine else f"another process has just submitted {job.identity}")
 
 
 def _watch(server: JobServer, identity: str, screen: Screen, events: SimpleQueue[Event | Signal]) -> int:
@@ -102,11 +106,11 @@ def _watch(server: JobServer, identity: str, screen: Screen, events: SimpleQueue
                 event.taken = True
                 answer = LEAVE if stopping or event.is_final else screen.ask(identity)
                 if answer == LEAVE:
-                    screen.say(f"{identity} goes on; its log: {server.how_to_look(identity)}")
-                    screen.say(f"it is stopped by: {server.how_to_stop(identity)}")
+                    screen.say(f"{identity} goes on; to see its log, run: {server.log_command(identity)}")
+                    screen.say(f"to stop it, run: {server.stop_command(identity)}")
                     return _INTERRUPTED
                 if answer == WATCH:
-                    screen.say(f"watching {identity} on")
+                    screen.say(f"watching {identity} again")
                     continue
                 server.stop(identity)
                 screen.say(f"{identity} is being stopped")

@@ -1,4 +1,4 @@
-"""A job that runs on a cluster, as events: what it prints, once, and how it ends."""
+"""Follows a job on a cluster and reports events: what the job prints, and how it ends."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ if TYPE_CHECKING:
 
 _STOPPED = 130
 _SECONDS_BETWEEN_TRIES = 2.0
-_WORDS = 500  # characters of what the cluster says of a job that never began
+_WORDS = 500  # characters: the longest message of the cluster that is shown
 
 
 class Printed(NamedTuple):
-    """Some characters of the log, with their line ends."""
+    """A piece of the log, line ends included."""
 
     text: str
 
 
 class Noticed(NamedTuple):
-    """A line on the job that is none of its log."""
+    """A message about the job that is not part of its log."""
 
     line: str
 
 
 class Ended(NamedTuple):
-    """The job has: its exit status."""
+    """The end of the job, with its exit status."""
 
     status: int
 
 
 class Lost(NamedTuple):
-    """It cannot be followed any longer."""
+    """The end of the watching: the job cannot be followed any longer."""
 
     error: ColorizeError
 
@@ -45,9 +45,9 @@ Event = Printed | Noticed | Ended | Lost
 
 
 def follow(server: JobServer, identity: str, put: Callable[[Event], None]) -> None:
-    """Puts events to the end of the job. Whatever connections do, no character of the log is lost or doubled.
+    """Calls ``put`` with each event until the job ends. Lost connections neither drop nor repeat a part of the log.
 
-    ``ray job submit`` may give up before the end, and says 1 for any failure.
+    Ray's own ``ray job submit`` may stop before the job ends, and exits with status 1 for any failure.
     """
     try:
         put(_followed(server, identity, put))
@@ -58,14 +58,14 @@ def follow(server: JobServer, identity: str, put: Callable[[Event], None]) -> No
 def _followed(server: JobServer, identity: str, put: Callable[[Event], None]) -> Ended:
     shown = 0
     while True:
-        came = server.tail(identity, shown, lambda text: put(Printed(text)))
-        shown += came
+        new = server.tail(identity, shown, lambda text: put(Printed(text)))
+        shown += new
         details = server.details(identity)
         over = details.status.is_terminal()
-        if over or not came:  # the end of the log, or all where no stream comes through
+        if over or not new:  # the rest of the log, or all of it if a proxy blocks the stream
             log = server.log(identity)
             if log is None and over:
-                put(Noticed(f"the end of the log of {identity} cannot be had"))
+                put(Noticed(f"the end of the log of {identity} cannot be read"))
             elif log and log[shown:]:
                 put(Printed(log[shown:]))
                 shown = len(log)
@@ -78,7 +78,7 @@ def _followed(server: JobServer, identity: str, put: Callable[[Event], None]) ->
 
 
 def _status(details: JobDetails) -> int:
-    """As of a shell: of a job that a signal ended, 128 and its number."""
+    """Converts a job's result to a shell exit status. A job that signal N ended gives 128 + N."""
     if details.status == "STOPPED":
         return _STOPPED
     if details.status == "SUCCEEDED":

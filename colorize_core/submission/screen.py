@@ -1,4 +1,4 @@
-"""What a person sees of a submitted job, and is asked about it: its log on standard output, all else beside it."""
+"""Shows a submitted job to the user: its log on standard output, messages and questions on standard error."""
 
 from __future__ import annotations
 
@@ -17,37 +17,40 @@ _ANSWERS = (STOP, LEAVE, WATCH)
 
 
 class Screen(Protocol):
-    """The user."""
+    """The interface through which ``submit`` talks to the user."""
 
     def show(self, text: str) -> None:
-        """What the job printed, as it comes."""
+        """Shows a piece of the job's log."""
 
     def say(self, line: str) -> None:
-        """What happens to the job."""
+        """Shows a message about the job."""
 
     def ask(self, identity: str) -> Answer:
-        """What is to become of the job, now that the user interrupts."""
+        """Asks a user who pressed Ctrl-C whether to stop the job, leave it running, or watch it again."""
 
 
 class Terminal:
-    """The standard streams."""
+    """A ``Screen`` on the standard streams of this process."""
 
     def show(self, text: str) -> None:
-        """Standard output has the log and nothing else."""
+        """Writes to standard output, which holds the log and nothing else."""
         click.echo(text, nl=False)
 
     def say(self, line: str) -> None:
-        """On standard error."""
+        """Writes a line to standard error."""
         click.echo(line, err=True)
 
     def ask(self, identity: str) -> Answer:
-        """A first letter will do; without a terminal, or interrupted again, the job is left running."""
+        """Reads an answer, of which the first letter is enough.
+
+        Returns LEAVE without asking if there is no terminal, and on a second Ctrl-C.
+        """
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             return LEAVE
         try:
             with signals_raised():
                 while True:
-                    click.echo(f"\nstop {identity}, leave it running, or watch on? [s/l/w] ", err=True, nl=False)
+                    click.echo(f"\nstop {identity}, leave it running, or watch it again? [s/l/w] ", err=True, nl=False)
                     line = sys.stdin.readline()
                     word = line.strip().lower()
                     if found := [answer for answer in _ANSWERS if word and answer.startswith(word)]:

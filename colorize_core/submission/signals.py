@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as events among others, so that none cuts off what is being written."""
+"""Turns SIGINT and SIGTERM into events in a queue, so that a signal does not interrupt a write."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 @dataclass
 class Signal:
-    """One that came.
+    """A signal that this process received.
 
     Attributes:
-        is_final: a SIGTERM: nobody is there to be asked.
-        taken: whether it was looked at.
+        is_final: True for SIGTERM: there is no user to ask.
+        taken: True once the receiver of the event has seen it.
     """
 
     is_final: bool
@@ -27,9 +27,9 @@ class Signal:
 
 @contextmanager
 def signals_to(put: Callable[[Signal], None]) -> Iterator[None]:
-    """Puts signals; one that comes while the one before is not taken yet is a KeyboardInterrupt at once.
+    """Calls ``put`` with each signal. A second signal raises KeyboardInterrupt if the first one is not taken yet.
 
-    What ignores a signal, as commands that a shell starts with ``&`` do, goes on to ignore it.
+    A signal that the process ignores stays ignored: shells set this for commands that they start with ``&``.
     """
     last = Signal(is_final=False, taken=True)
 
@@ -46,7 +46,7 @@ def signals_to(put: Callable[[Signal], None]) -> Iterator[None]:
 
 @contextmanager
 def signals_raised() -> Iterator[None]:
-    """Makes each signal a KeyboardInterrupt: while somebody is asked, reading has to end."""
+    """Raises KeyboardInterrupt on each signal, so that a signal ends the wait for the user's answer."""
     with _handled(signal.default_int_handler):
         yield
 

@@ -50,8 +50,8 @@ def checkout(tmp_path: Path) -> Path:
     here = tmp_path / "checkout"
     for name in ("colorize_core", "jobs"):
         shutil.copytree(REPO / name, here / name, ignore=shutil.ignore_patterns("__pycache__"))
-    init = here / "colorize_core" / "__init__.py"
-    init.write_text(re.sub('__version__ = "(.*)"', r'__version__ = "\1+mine"', init.read_text()))
+    version = here / "colorize_core" / "version.py"
+    version.write_text(re.sub('__version__ = "(.*)"', r'__version__ = "\1+mine"', version.read_text()))
     shutil.copytree(here / "colorize_core" / "pretrained" / "default", here / "mine")
     facts = json.loads((here / "mine" / "bundle.json").read_text())
     facts["recipe"]["name"] = "my-own"

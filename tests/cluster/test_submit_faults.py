@@ -103,9 +103,9 @@ def test_no_line_is_lost_or_doubled_when_connections_drop(in_cluster: Cluster, m
         assert re.findall(r"line (\d+)\n", screen.text) == [str(i) for i in range(1, LINES + 1)]
         assert screen.text.endswith("\nthe end")
         assert drops >= 4
-    told = [line for line in screen.said if not line.endswith("does not answer: trying on")]  # as often as it was so
+    told = [line for line in screen.said if not line.endswith("does not answer: trying again")]  # as often as it was so
     assert told[0] == f"{identity} is submitted"
-    assert any("does not answer: trying on" in line for line in screen.said)
+    assert any("does not answer: trying again" in line for line in screen.said)
 
 
 def test_what_is_sent_is_sent_once_and_another_version_of_ray_is_said(
@@ -121,7 +121,7 @@ def test_what_is_sent_is_sent_once_and_another_version_of_ray_is_said(
             assert submit(job, proxy.address, screen, wait=False) == 0
         assert sum(request.startswith("PUT /api/packages/gcs/") for request in proxy.requests) == 1
     for screen in screens:
-        assert re.fullmatch(r".* has Ray \S+, and 2\.999\.0 is here: make them equal", screen.said[0])
+        assert re.fullmatch(r".* has Ray \S+, this machine 2\.999\.0: install the same version", screen.said[0])
 
 
 def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
@@ -157,7 +157,7 @@ def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
             )
             assert re.search(r"^it is stopped by: ray job stop --address http\S+ colorize-long-", rest, re.MULTILINE)
         terminal.press(CTRL_C)
-        terminal.wait_for("leave it running, or watch on? [s/l/w] ")
+        terminal.wait_for("leave it running, or watch it again? [s/l/w] ")
         terminal.press("what\n")
         terminal.wait_for("[s/l/w] ")
         terminal.press("w\n")
@@ -201,5 +201,5 @@ def test_ends_that_are_no_exit_are_told(in_cluster: Cluster, tmp_path: Path) -> 
     assert line.startswith(f"{identity} failed: ")
     assert len(line) < 1000
 
-    with pytest.raises(ColorizeError, match="does not know the job; where its head was started anew, submit it again"):
+    with pytest.raises(ColorizeError, match="does not know the job; if its head node was restarted, submit"):
         jobs_there.details("nobody")

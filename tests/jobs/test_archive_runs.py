@@ -20,6 +20,7 @@ from PIL import Image
 
 from colorize_core import storage
 from colorize_core.archiving.state import ledger
+from colorize_core.storage import parquet
 from jobs.exits import DONE, TOO_MANY_FAILED, USAGE
 from tests.support.archive_job import archive, results, runs
 from tests.support.s3_server import S3
@@ -189,7 +190,7 @@ def test_rows_stay_in_order_when_the_clock_is_set_back(archive_dir: Path, tmp_pa
     for path in (out / "_ledger").iterdir():
         table = pq.read_table(path)
         ahead = [row | {"finished_at": row["finished_at"].replace(year=2099)} for row in table.to_pylist()]
-        path.write_bytes(ledger.to_parquet(type(table).from_pylist(ahead, ledger.SCHEMA)))  # with a wrong clock
+        path.write_bytes(parquet.to_parquet(type(table).from_pylist(ahead, ledger.SCHEMA)))  # with a wrong clock
     Image.new("L", (40, 30), 90).save(archive_dir / "astronaut.png")
     assert archive(archive_dir, out) == DONE
     assert runs(out)[-1]["ok"] == 1

@@ -92,7 +92,7 @@ def one_line_of(capsys: pytest.CaptureFixture[str]) -> str:
         (["default", "taken"], "OUTPUT taken (or the .json beside it) is there already"),
         (["default", "out.onnx", "--format", "savedmodel"], "OUTPUT out.onnx names an ONNX file"),
         (["default", "out", "--format", "tflite"], "'tflite' is not one of 'onnx', 'savedmodel'"),
-        (["default", "s3://key:secret@bucket/out"], "carries a key, password or signature"),
+        (["default", "s3://key:secret@bucket/out"], "holds a key, password or signature"),
         (["damaged", "out"], "model.keras of damaged is not the file that its bundle.json describes"),
         (["default"], "Missing argument 'OUTPUT'"),
     ],

@@ -21,7 +21,7 @@ from PIL import Image
 
 from colorize_core import datasets, load_bundle, load_pairs
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.rows import ReadPlan, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.datasets.statistics import fingerprint
 from colorize_core.images import decode
@@ -53,7 +53,7 @@ def stored(output: Path) -> dict[str, tuple[str, NDArray[np.uint8]]]:
     return found
 
 
-def _no_reject(rows: Rows) -> None:
+def _no_reject(rows: RowBatch) -> None:
     assert not any(rows.reason)
 
 
@@ -206,7 +206,7 @@ def test_a_chunk_that_cannot_be_read_is_named(
     else:
         assert status_of(train.command, ["unet-lab", f"cifar10:{source}", str(tmp_path / "out")]) == USAGE
     [line] = capsys.readouterr().err.splitlines()
-    assert f"{source}/data_batch_3 is no CIFAR batch" in line
+    assert f"{source}/data_batch_3 is not a CIFAR batch" in line
     assert not (tmp_path / "out" / "dataset.json").exists()
 
 
@@ -248,14 +248,14 @@ def test_a_killed_run_goes_on_without_losing_or_repeating(
 def test_what_kills_each_process_that_reads_it_ends_the_job(
     color_dir: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def deadly() -> Iterator[Rows]:
+    def deadly() -> Iterator[RowBatch]:
         os.kill(os.getpid(), signal.SIGKILL)
-        yield Rows.good([], [], np.zeros((0, 8, 8, 3), np.uint8))
+        yield RowBatch.good([], [], np.zeros((0, 8, 8, 3), np.uint8))
 
-    monkeypatch.setattr(datasets, "plan", lambda data, rule: Plan([deadly]))
+    monkeypatch.setattr(datasets, "plan", lambda data, rule: ReadPlan([deadly]))
     assert prepare("folder", color_dir, tmp_path / "out") == FAILED
     [line] = capfd.readouterr().err.splitlines()
-    assert line.startswith("colorize: 3 processes died over chunk 0 of SOURCE: for want of memory")
+    assert line.startswith("colorize: 3 processes died over chunk 0 of SOURCE: out of memory")
 
 
 def test_interrupting_says_so(album: Path, tmp_path: Path) -> None:

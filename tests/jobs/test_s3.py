@@ -166,7 +166,7 @@ def test_what_is_wrong_with_a_bucket_is_said_in_one_line(
         assert run(scans, f"{bucket}/out") in (USAGE, FAILED)
         [line] = error_lines(capsys)
         assert scans in line
-    monkeypatch.setattr(retry, "_PATIENCE", 2.0)
+    monkeypatch.setattr(retry, "_RETRY_SECONDS", 2.0)
     monkeypatch.setattr(stores, "_ATTEMPTS", 2)
     s3("http://127.0.0.1:9")
     started = time.monotonic()

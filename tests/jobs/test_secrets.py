@@ -51,6 +51,6 @@ def test_it_is_refused_and_not_repeated(
         printed = capsys.readouterr()
         assert printed.out == ""
         [line] = printed.err.splitlines()
-        assert "carries a key, password or signature" in line
+        assert "holds a key, password or signature" in line
         assert HIDDEN not in line
     assert list(tmp_path.iterdir()) == []

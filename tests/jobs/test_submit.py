@@ -26,10 +26,13 @@ IN_OUT = ("/data/scans", "/data/out")
     ("arguments", "words"),
     [
         (["demo"], "'demo' is not one of"),
-        (["archive", "--name", "a b", *IN_OUT], "is no name: letters, digits, - and _"),
+        (["archive", "--name", "a b", *IN_OUT], "is not a valid name: use letters, digits, - and _"),
         (["archive", "--name", "n", "--every", "1w", *IN_OUT], "is no period: write 15m, 1h or 1d"),
         (["archive", "--name", "n", "--every", "0h", *IN_OUT], "is no period"),
-        (["archive", "--every", "1h", *IN_OUT], "--every is the length of a slot of a schedule: give it a --name"),
+        (
+            ["archive", "--every", "1h", *IN_OUT],
+            "--every sets the length of a schedule's slot: give the schedule a --name",
+        ),
         (["archive", *IN_OUT, "--limits", "3"], "No such option '--limits'"),
         (["archive", "--", *IN_OUT, "--limit", "none"], "Invalid value for '--limit'"),
         (["archive", "/data/scans"], "Missing argument 'OUTPUT'"),
@@ -37,7 +40,7 @@ IN_OUT = ("/data/scans", "/data/out")
         (["archive", "/data/scans", "out"], "OUTPUT out is relative"),
         (["train", "unet-lab", "folder:photographs", "/data/out"], "DATA folder:photographs is relative"),
         (["prepare", "folder", "photographs", "/data/out"], "SOURCE photographs is relative"),
-        (["archive", *IN_OUT, "--model", "nowhere"], "nowhere is not here, and a relative path names a file of yours"),
+        (["archive", *IN_OUT, "--model", "nowhere"], "nowhere does not exist here: a relative path names a file"),
         (["train", "unet-lap", *IN_OUT], "no recipe 'unet-lap'"),
         (["train", "nowhere.yaml", *IN_OUT], "recipe nowhere.yaml cannot be read"),
         (["archive", "s3://me:secret@bucket/a", "/data/out"], "password"),
@@ -57,7 +60,7 @@ def test_wrong_calls_are_said_before_anything_is_sent(
 )
 def test_what_is_no_address_is_said(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(submit.command, ["archive", *IN_OUT, "--address", address]) == USAGE
-    assert "is no address of a dashboard" in capsys.readouterr().err
+    assert "is not the URL of a dashboard" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("address", [NOWHERE[1], "127.0.0.1:9"])

@@ -64,7 +64,7 @@ def _look(path: str, name: str, outage: Outage) -> Entry | None:
     """What is known of a file; None of a folder. Raises SecretError."""
     try:
         with outage.watched(path):
-            entry = storage.look(path)
+            entry = storage.stat(path)
             if entry is None and not is_image_name(path) and storage.is_folder(path):
                 return None
     except storage.SecretError:

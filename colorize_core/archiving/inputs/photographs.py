@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import storage
-from colorize_core.datasets import table
 from colorize_core.errors import ImageError, InputError, one_line, printable
 from colorize_core.images.decode import is_image_name
 from colorize_core.storage import Entry, containers, parquet
@@ -63,7 +62,7 @@ def of_container(entry: Entry, prefix: str) -> tuple[Iterator[pa.Table], int]:
     Raises:
         InputError: the file is damaged or cannot be read.
     """
-    contents = containers.look_into(entry.path)
+    contents = containers.list_contents(entry.path)
     images = [m for m in contents.members if is_image_name(m.name.replace("\\", "/"))]
     return _of_members(images, entry, prefix), len(contents.members) - len(images) + contents.others
 
@@ -84,8 +83,8 @@ def _of_members(images: Iterable[Member], entry: Entry, prefix: str) -> Iterator
 
 def of_parquet(entry: Entry, prefix: str) -> Iterator[pa.Table]:
     """The rows of a Parquet file with a column of images. Arguments and errors as above."""
-    file = table.open_parquet(entry.path)
-    column = table.image_column(file.schema_arrow, entry.path)
+    file = parquet.open_path(entry.path)
+    column = parquet.image_column(file.schema_arrow, entry.path)
     metadata = file.metadata
     first = 0
     for group in range(metadata.num_row_groups):
@@ -133,7 +132,7 @@ def _read_row(path: str, fingerprint: str, column: str, row: int) -> bytes:
     except OSError:
         raise
     except Exception as error:  # damage gives ArrowException, UnicodeDecodeError and more
-        entry = storage.look(path)
+        entry = storage.stat(path)
         if entry is None or _stamp(entry) != fingerprint:
             raise ImageError("unreadable", f"{_CHANGED}: {one_line(error)}") from error
         raise ImageError("damaged", f"the row cannot be read: {one_line(error)}") from error

@@ -23,6 +23,7 @@ from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.errors import ImageError
 from colorize_core.images.encode import Content, Encoded
 from colorize_core.images.metadata.provenance import DIGITAL_SOURCE_TYPE, is_ours, made_by_machine
+from colorize_core.storage import parquet
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,7 @@ class ParquetSink(ShardSink):
 
     def _packed(self, rows: Sequence[_Photograph]) -> bytes:
         made = [each for row, pages in rows for each in self._page_rows(row, pages)]
-        return ledger.to_parquet(pa.Table.from_pylist(made, SHARD_SCHEMA))
+        return parquet.to_parquet(pa.Table.from_pylist(made, SHARD_SCHEMA))
 
     def _page_rows(self, row: LedgerRow, pages: dict[int, _Packed]) -> list[dict[str, Any]]:
         facts = {name: value for name, value in vars(row).items() if name in SHARD_SCHEMA.names}

@@ -16,7 +16,6 @@ from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from colorize_core import storage
 from colorize_core.errors import InputError, OutputError, one_line
@@ -111,7 +110,7 @@ def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
     """
     table = pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA)
     if table.num_rows:
-        storage.write(storage.join(output, FOLDER, f"{name}.parquet"), to_parquet(table))
+        storage.write(storage.join(output, FOLDER, f"{name}.parquet"), parquet.to_parquet(table))
 
 
 def scan(output: str, columns: Sequence[str] = SCHEMA.names) -> Iterator[pa.Table]:
@@ -156,13 +155,6 @@ def compact(output: str) -> int:
     return len(small)
 
 
-def to_parquet(table: pa.Table) -> bytes:
-    """The table as a Parquet file."""
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
-    return buffer.getvalue()
-
-
 class _Merged:
     """Takes the rows of small files; whenever they are many, writes them as one file and removes the small ones."""
 
@@ -182,7 +174,7 @@ class _Merged:
     def close(self) -> None:
         if self._tables:
             name = f"merged-{uuid.uuid4().hex}.parquet"
-            storage.write(storage.join(self._output, FOLDER, name), to_parquet(pa.concat_tables(self._tables)))
+            storage.write(storage.join(self._output, FOLDER, name), parquet.to_parquet(pa.concat_tables(self._tables)))
             for entry in self._replaced:
                 storage.remove_if_there(entry.path)
         self._tables, self._replaced, self._bytes = [], [], 0

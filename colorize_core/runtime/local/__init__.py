@@ -1,7 +1,7 @@
-"""Work on this machine without Ray: child processes, started again whenever one dies.
+"""Runs tasks on this machine without Ray, in child processes that are replaced when one dies.
 
-A decoder may crash its process or take all memory. In a child that ends the child alone: the parent keeps the lock,
-the screen and the list of what is left to do, and starts another one.
+A decoder may crash its process or use all memory. In a child process this ends the child alone: the parent process
+keeps the lock, the screen and the list of tasks, and starts another child.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Ends a process that is about to take the last memory of its machine, or of its container.
+"""Kills a child process before it uses the last memory of the machine or of the container.
 
-The kernel would end some process then: the one that took it, if all goes well, or the one that holds the lock and the
-terminal.
+Without this, the kernel would kill a process of its choice, which may be the parent with the lock and the terminal.
 """
 
 from __future__ import annotations
@@ -13,21 +12,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-SPARE = 0.04  # part of all memory that must stay free
-_OWN = 0.1  # part of all memory below which a process is not the one to blame
-_EVERY = 0.1  # seconds between two looks
-_RECOVERY = 2.0  # seconds until the memory of a process that was killed is counted as free
+SPARE = 0.04  # fraction of all memory that must stay free
+_OWN = 0.1  # fraction of all memory that a process must hold to be killed
+_EVERY = 0.1  # seconds between two checks
+_RECOVERY = 2.0  # seconds until the memory of a killed process counts as free
 _GROUP = Path("/sys/fs/cgroup")
 
 
-class Guard:
-    """Watches from a thread, and kills the largest of some processes when memory runs out.
+class MemoryGuard:
+    """A thread that kills the largest of some processes when memory runs out.
 
-    One that holds little is left alone: then other programs have taken the memory. Does nothing without /proc.
+    A process that holds less than a tenth of all memory is not killed: other programs use the memory then. Does nothing
+    on systems without /proc.
 
     Args:
-        processes: gives the numbers of those that are watched.
-        spare: part of all memory that must stay free.
+        processes: returns the ids of the processes to watch.
+        spare: fraction of all memory that must stay free.
     """
 
     def __init__(self, processes: Callable[[], Sequence[int]], spare: float = SPARE) -> None:
@@ -35,12 +35,12 @@ class Guard:
         self._stopped = threading.Event()
 
     def start(self) -> None:
-        """Begins to watch."""
+        """Starts the thread."""
         if list(_shares_left()):
             threading.Thread(target=self._watch, name="memory", daemon=True).start()
 
     def stop(self) -> None:
-        """Ends the watch."""
+        """Stops the thread."""
         self._stopped.set()
 
     def _watch(self) -> None:
@@ -55,7 +55,7 @@ class Guard:
 
 
 def _share_held(pid: int) -> float:
-    """Returns which part of the machine's memory a process holds."""
+    """Returns the fraction of the machine's memory that a process holds; 0 if it is gone."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
         return pages / os.sysconf("SC_PHYS_PAGES")
@@ -64,7 +64,7 @@ def _share_held(pid: int) -> float:
 
 
 def _shares_left() -> Iterator[float]:
-    """Yields which part of its memory the machine has left, and which the container, where these are known."""
+    """Yields the fraction of free memory of the machine, then that of the container, as far as they are known."""
     try:
         with open("/proc/meminfo") as file:
             sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in file)}
@@ -73,7 +73,7 @@ def _shares_left() -> Iterator[float]:
         if limit != "max":
             used = int((_GROUP / "memory.current").read_text())
             facts = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
-            files = int(facts["inactive_file"]) + int(facts["active_file"])  # the kernel drops them first
+            files = int(facts["inactive_file"]) + int(facts["active_file"])  # a cache that the kernel drops first
             yield 1 - (used - files) / int(limit)
     except (OSError, ValueError, KeyError):
         return

@@ -1,4 +1,4 @@
-"""The parent's side: hands tasks to child processes, and goes on with another one when one dies."""
+"""The parent's side of the pool: sends tasks to child processes and replaces a child that dies."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from colorize_core.runtime.local import memory
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 Work = Callable[[Task, int], Result]
-"""Does one task. Its second argument says how many processes died over the task before."""
+"""Does one task and returns its result. The second argument is the number of processes that died over the task."""
 
-_AHEAD = 1  # tasks that wait in the child, so that no thread waits for the parent
-_MOST_DEATHS = 1000  # over one task: each photograph in it may take several
-_START_DEATHS = 3  # in a row, of children that did nothing: the installation is broken, not a photograph
+_AHEAD = 1  # tasks that wait in a child, so that its threads never wait for the parent
+_MOST_DEATHS = 1000  # over one task: each of its photographs may cost several processes
+_START_DEATHS = 3  # children in a row that died before their first answer: the installation is broken
 
 
 @dataclass
@@ -35,27 +35,27 @@ class _Pending(Generic[Task]):
 
 
 class Pool:
-    """Child processes with threads. Use it as a context manager: leaving it ends the children.
+    """Child processes with threads. Use it as a context manager: leaving the block ends the children.
 
-    Several processes are faster than as many threads of one, which share Python's lock; threads share what is large,
-    as TensorFlow is.
+    Several processes are faster than as many threads of one process, which share Python's lock. Threads share large
+    libraries and models, such as TensorFlow.
 
     Args:
-        processes: at most; the first starts at once, others when there is work for them.
-        threads: of each.
-        spare: part of the machine's memory that must stay free; None for ``memory.SPARE``.
+        processes: number of processes at most. The first one starts at once, others when there are tasks for them.
+        threads: threads per process.
+        spare: fraction of the machine's memory that must stay free; None for ``memory.SPARE``.
     """
 
     def __init__(self, processes: int = 1, threads: int = 1, spare: float | None = None) -> None:
         self.processes, self.threads = processes, threads
         self._children: list[_Child] = []
-        self._guard = memory.Guard(
+        self._guard = memory.MemoryGuard(
             lambda: [child.pid for child in self._children], memory.SPARE if spare is None else spare
         )
 
     def __enter__(self) -> Pool:
         self._guard.start()
-        self._children.append(_Child(self.threads))  # it starts while the caller goes on
+        self._children.append(_Child(self.threads))  # starts while the caller goes on
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -67,21 +67,20 @@ class Pool:
             self._children.pop().end()
 
     def run(self, tasks: Iterable[Task], make: Callable[[int], Work[Task, Result]]) -> Generator[Result, None, None]:
-        """Does tasks in the children, and yields their results in the order in which they are done.
+        """Runs tasks in the children and yields each result as soon as it is there, in any order.
 
-        When a child dies, the tasks that were in it are done again, each alone in its child: what dies then is known to
-        have died over that task.
+        When a child dies, its tasks run again, each alone in a child, so that a further death is due to that task.
 
         Args:
-            tasks: taken one by one, as the children get to them.
-            make: called in each child, once, with the number of its threads; gives what does a task. It is pickled, so
-                a function of a module or a partial of one.
+            tasks: the tasks, taken one by one as the children become free.
+            make: called once in each child with the number of its threads; returns the function that does a task. It
+                is pickled, so it must be a function of a module or a partial of one.
 
         Raises:
-            ColorizeError: a child cannot be started, or a task kills it again and again.
-            Exception: what a task raised; the others are given up.
+            ColorizeError: a child cannot be started, or a task killed 1000 processes.
+            Exception: the error of a task; the other tasks are dropped.
         """
-        waiting = _Waiting(tasks)
+        waiting = _TaskQueue(tasks)
         idle_deaths = 0
         done = False
         try:
@@ -92,18 +91,18 @@ class Pool:
                     done = True
                     return
                 for link in wait(list(busy)):
-                    child = busy[link]  # type: ignore[index]  # of the connections that wait was given
+                    child = busy[link]  # type: ignore[index]  # wait() returns items of ``busy``
                     answer = child.receive()
                     if answer is None:
                         idle_deaths += not child.began
                         self._children.remove(child)
-                        waiting.again(child.held.values())
-                        why = child.end()
+                        waiting.put_back(child.held.values())
+                        last_line = child.end()
                         if idle_deaths >= _START_DEATHS:
-                            raise ColorizeError(f"the process that does the work cannot start{why}")
+                            raise ColorizeError(f"the process that does the work cannot start{last_line}")
                         continue
                     number, result, error = answer
-                    if not number:  # it has started
+                    if not number:  # the child has started
                         continue
                     del child.held[number]
                     idle_deaths = 0
@@ -114,8 +113,8 @@ class Pool:
             if not done:
                 self._end()
 
-    def _hand_out(self, waiting: _Waiting[Task], make: Callable[..., Any]) -> None:
-        """Gives each child as much as it can hold; starts another one if there is more."""
+    def _hand_out(self, waiting: _TaskQueue[Task], make: Callable[..., Any]) -> None:
+        """Sends tasks until each child holds as many as it can; starts children for the rest."""
         while waiting.has_more():
             alone = waiting.first.deaths > 0
             room = [child for child in self._children if child.has_room(alone)]
@@ -129,30 +128,30 @@ class Pool:
             child.send(waiting.take())
 
 
-class _Waiting(Generic[Task]):
-    """The tasks that no child has, those that died first."""
+class _TaskQueue(Generic[Task]):
+    """The tasks that no child holds. Tasks of children that died come first."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._tasks = iter(tasks)
         self._first: list[_Pending[Task]] = []
 
     def has_more(self) -> bool:
-        """Whether there is one, which is then ``first``."""
+        """Returns True if a task is left; ``first`` is it then."""
         if not self._first:
             self._first = [_Pending(task) for task in islice(self._tasks, 1)]
         return bool(self._first)
 
     @property
     def first(self) -> _Pending[Task]:
-        """The one that is next."""
+        """The next task."""
         return self._first[0]
 
     def take(self) -> _Pending[Task]:
-        """Gives the first away."""
+        """Removes the next task and returns it."""
         return self._first.pop(0)
 
-    def again(self, lost: Iterable[_Pending[Task]]) -> None:
-        """Takes tasks back over which a process has died. Raises ColorizeError where too many did."""
+    def put_back(self, lost: Iterable[_Pending[Task]]) -> None:
+        """Adds the tasks of a child that died. Raises ColorizeError if too many processes died over one of them."""
         self._first = [*(_Pending(each.task, each.deaths + 1) for each in lost), *self._first]
         if any(each.deaths > _MOST_DEATHS for each in self._first):
             raise ColorizeError(f"{_MOST_DEATHS} processes died over one task")
@@ -162,77 +161,80 @@ class _Child:
     """A running child process.
 
     Attributes:
-        link: the connection to it.
-        held: its tasks, by number.
-        began: it has answered.
+        link: the connection to the child.
+        held: the tasks that the child holds, by number.
+        began: True after the first answer of the child.
     """
 
     def __init__(self, threads: int) -> None:
-        self.link, far = Pipe()
-        # Not one of the first three, which Popen gives to the child as its own, if this process has closed them.
-        other = fcntl.fcntl(far.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
-        far.close()
+        self.link, childs_end = Pipe()
+        # Popen replaces descriptors 0 to 2 in the child, and the pipe has one of them if this process has closed it.
+        descriptor = fcntl.fcntl(childs_end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
+        childs_end.close()
         self.held: dict[int, _Pending[Any]] = {}
         self._threads, self._number = threads, 0
-        self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
+        self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
         code = f"import sys; sys.path[:] = {sys.path!r}; from colorize_core.runtime.local.worker import main; main()"
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self._process = subprocess.Popen(  # noqa: S603 - this very Python, with our own code
-            [sys.executable, "-c", code, str(other), str(threads)],
+        self._process = subprocess.Popen(  # noqa: S603 - this Python with our own code
+            [sys.executable, "-c", code, str(descriptor), str(threads)],
             stdin=subprocess.DEVNULL,
-            stdout=self._noise,
-            stderr=self._noise,
-            pass_fds=[other],
+            stdout=self._printed,
+            stderr=self._printed,
+            pass_fds=[descriptor],
             env=environment,
         )
-        os.close(other)
+        os.close(descriptor)
         self._prepared: Any = None
         self.began = False
 
     def prepare(self, make: Callable[..., Any]) -> None:
-        """Tells the child what does the next tasks, unless it knows."""
+        """Sends the child the function that makes the worker, unless the child has it."""
         if self._prepared is not make:
             self._prepared = make
-            self._tell(("make", make))
+            self._send(("make", make))
 
     @property
     def pid(self) -> int:
-        """The number of its process."""
+        """The process id of the child."""
         return self._process.pid
 
     def has_room(self, alone: bool) -> bool:
-        """Whether it can take a task: one that has to be alone, or any other."""
+        """Returns True if the child can take a task: one that must run alone, or any other."""
         if alone or any(each.deaths for each in self.held.values()):
             return not self.held
         return len(self.held) < self._threads + _AHEAD
 
     def send(self, pending: _Pending[Any]) -> None:
-        """Hands a task over."""
+        """Sends a task to the child."""
         self._number += 1
         self.held[self._number] = pending
-        self._tell(("task", self._number, pending.task, pending.deaths))
+        self._send(("task", self._number, pending.task, pending.deaths))
 
-    def _tell(self, message: tuple[Any, ...]) -> None:
-        with suppress(OSError):  # it died: receive will say so
+    def _send(self, message: tuple[Any, ...]) -> None:
+        with suppress(OSError):  # the child died, and ``receive`` returns None next
             self.link.send(message)
 
     def receive(self) -> tuple[int, Any, BaseException | None] | None:
-        """Returns the next answer: a task's number, or 0 once it has started, and result or error. None if it died."""
+        """Returns the next answer: the number of a task, its result and its error; None if the child died.
+
+        The number is 0 for the message that the child has started.
+        """
         try:
             answer: tuple[int, Any, BaseException | None] = self.link.recv()
-        except (EOFError, OSError):  # also in the middle of an answer
+        except (EOFError, OSError):  # possibly in the middle of an answer
             return None
         self.began = True
         return answer
 
     def end(self) -> str:
-        """Ends the child. Returns the last line that it printed, if it ended by itself, as part of a message."""
+        """Kills the child. Returns ": " and the last line that it printed if it ended by itself; else ''."""
         died = self._process.poll()
         self._process.kill()
         self._process.wait()
         self.link.close()
-        with self._noise as noise:
-            noise.seek(0)
-            lines = noise.read()[-4000:].decode(errors="replace").split("\n")
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f": {said}" if died is not None and said else ""
+        with self._printed as printed:
+            printed.seek(0)
+            lines = printed.read()[-4000:].decode(errors="replace").split("\n")
+        last_line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f": {last_line}" if died is not None and last_line else ""

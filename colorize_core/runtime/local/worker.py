@@ -1,4 +1,4 @@
-"""The child's side: does tasks in threads until its parent closes the connection, or is gone."""
+"""The child's side of the pool: runs tasks in threads until the parent closes the connection or is gone."""
 
 from __future__ import annotations
 
@@ -15,20 +15,23 @@ from colorize_core.errors import ColorizeError, one_line
 
 
 def main() -> None:
-    """Runs the child. Its arguments are the file descriptor of the connection, and the number of threads."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a terminal and systemd send them to all: the parent decides
+    """Runs the child process. Its arguments are the file descriptor of the connection and the number of threads."""
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a terminal and systemd signal all processes, and the parent decides
         signal.signal(number, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
     link, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
-    answering = threading.Lock()
+    sending = threading.Lock()
     work: Any = None
     broken: Exception | None = None
 
     def answer(number: int, result: Any, error: BaseException | None) -> None:
-        with answering:
+        with sending:
             try:
-                pickle.loads(pickle.dumps(error))  # noqa: S301 - our own, to see whether the parent can read it
-            except Exception:  # one that cannot travel goes as its words
+                pickle.loads(pickle.dumps(error))  # noqa: S301 - checks that the parent can unpickle it
+            except Exception:  # an error that cannot be pickled is replaced by its message
                 error = ColorizeError(one_line(error)) if error else None
             try:
                 link.send((number, result, error))
@@ -37,12 +40,12 @@ def main() -> None:
             except Exception as unsendable:
                 link.send((number, None, ColorizeError(one_line(unsendable))))
 
-    def do(number: int, work: Any, broken: Exception | None, task: Any, deaths: int) -> None:
+    def run_task(number: int, work: Any, broken: Exception | None, task: Any, deaths: int) -> None:
         try:
             if broken:
                 raise broken
             result = work(task, deaths)
-        except BaseException as error:  # the parent waits for an answer
+        except BaseException as error:  # the parent waits for an answer in any case
             answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task ended: {error!r}"))
         else:
             answer(number, result, None)
@@ -52,14 +55,14 @@ def main() -> None:
             try:
                 kind, *message = link.recv()
             except (EOFError, OSError):
-                os._exit(0)  # what is unfinished is done again by the next run: nobody waits for it here
+                os._exit(0)  # at once: nobody waits for the unfinished tasks, and the next run repeats them
             if kind == "make":
                 work = broken = None
                 try:
                     work = message[0](threads)
                 except Exception as error:
                     broken = error
-                answer(0, None, None)  # it has started
+                answer(0, None, None)  # the child has started
             else:
                 number, task, deaths = message
-                pool.submit(do, number, work, broken, task, deaths)
+                pool.submit(run_task, number, work, broken, task, deaths)

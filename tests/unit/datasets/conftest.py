@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from colorize_core import datasets
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Plan, Rows
+from colorize_core.datasets.rows import ReadPlan, RowBatch
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
 
@@ -77,10 +77,10 @@ def make(shots: list[Shot]) -> Callable[[str, Path], Made]:
 
 
 @pytest.fixture(scope="session")
-def read_all() -> Callable[[Plan], dict[str, dict[str, Any]]]:
+def read_all() -> Callable[[ReadPlan], dict[str, dict[str, Any]]]:
     """Reads all chunks; gives each row by its id."""
 
-    def read(plan: Plan) -> dict[str, dict[str, Any]]:
+    def read(plan: ReadPlan) -> dict[str, dict[str, Any]]:
         found = {}
         for chunk in plan.chunks:
             for rows in chunk():
@@ -302,7 +302,7 @@ def _prepared(shots: list[Shot], where: Path) -> Made:
         ids = [f"album/{split} {i}.png" for i in range(len(images))]
         gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
         labels = {"label": np.arange(len(images), dtype=np.int64)}
-        rows = Rows.good(ids, [split] * len(ids), np.stack(images), labels=labels, gray=gray)
+        rows = RowBatch.good(ids, [split] * len(ids), np.stack(images), labels=labels, gray=gray)
         (where / split).mkdir(parents=True)
         for start in (0, 5):
             part = rows.where([start <= i < start + 5 for i in range(len(ids))])

@@ -71,7 +71,7 @@ def test_a_pickle_that_calls_is_refused_before_it_runs(tmp_path: Path, place: st
     trace = tmp_path / "ran"
     call = _Call(os.mkdir, str(trace))
     content = {"whole": call, "label": {b"data": ROWS, b"labels": call}, "key": {call: 1, b"data": ROWS}}[place]
-    with pytest.raises(InputError, match=r"test_batch is no CIFAR batch \(asks for posix.mkdir, which no"):
+    with pytest.raises(InputError, match=r"test_batch is not a CIFAR batch \(asks for posix.mkdir, which no"):
         load_batch(pickle.dumps(content, 2), "test_batch")
     assert not trace.exists()
 
@@ -107,13 +107,13 @@ def test_names_outside_the_short_list_are_refused(value: Any, asked: str) -> Non
     ids=lambda value: type(value).__name__,
 )
 def test_another_pickle_is_refused(value: Any) -> None:
-    with pytest.raises(InputError, match=r"batch_9 is no CIFAR batch .+: fetch the archive again"):
+    with pytest.raises(InputError, match=r"batch_9 is not a CIFAR batch .+: fetch the archive again"):
         load_batch(pickle.dumps(value, 2), "batch_9")
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02", b".", _python2_batch(ROWS)[:-1]])
 def test_what_is_no_pickle_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="is no CIFAR batch"):
+    with pytest.raises(InputError, match="is not a CIFAR batch"):
         load_batch(content, "test_batch")
 
 
@@ -128,7 +128,7 @@ def test_damage_gives_pixels_or_an_input_error_and_nothing_else(byte: int) -> No
             assert load_batch(content[:at] + bytes([byte]) + content[at + 1 :], "x").shape[1:] == (32, 32, 3)
         except InputError:
             refused += 1
-        with pytest.raises(InputError, match="x is no CIFAR batch"):
+        with pytest.raises(InputError, match="x is not a CIFAR batch"):
             load_batch(content[:at], "x")
     assert refused > head / 2
 
@@ -150,15 +150,15 @@ def test_a_refusal_is_one_line_whatever_the_pickle_asks_for(name: str) -> None:
         ([0, -1, 1], "has a label of -1, need 0 to 9"),
         ([0, 1], "3 images, but 2 of label"),
         ([0, 1, 2, 3], "3 images, but 4 of label"),
-        ([[0, 1, 2]], "the labels are no list of integers"),
-        (np.array([[0, 1, 2]]), "the labels are no list of integers"),
-        (["a", "b", "c"], "the labels are no list of integers"),
-        (["1", "2", "3"], "the labels are no list of integers"),
-        ([0.5, 1.0, 2.0], "the labels are no list of integers"),
-        ([True, 1, 2], "the labels are no list of integers"),
+        ([[0, 1, 2]], "the labels are not a list of integers"),
+        (np.array([[0, 1, 2]]), "the labels are not a list of integers"),
+        (["a", "b", "c"], "the labels are not a list of integers"),
+        (["1", "2", "3"], "the labels are not a list of integers"),
+        ([0.5, 1.0, 2.0], "the labels are not a list of integers"),
+        ([True, 1, 2], "the labels are not a list of integers"),
         (np.array([0.5, 1, 2]), "other than whole numbers"),
-        ([0, 1, 2**64], "is no CIFAR batch"),
-        (None, "is no CIFAR batch"),
+        ([0, 1, 2**64], "is not a CIFAR batch"),
+        (None, "is not a CIFAR batch"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(labels: Any, says: str) -> None:
@@ -211,7 +211,7 @@ _STATE = b"(I3\nX\x01\0\0\0>NNNI-1\nI-1\nI2\ntb"
     ],
 )
 def test_a_hostile_pickle_is_refused_and_harms_nothing(content: bytes) -> None:
-    with pytest.raises(InputError, match="test_batch is no CIFAR batch") as caught:
+    with pytest.raises(InputError, match="test_batch is not a CIFAR batch") as caught:
         cifar.load_pickled(io.BytesIO(content), "test_batch", ("label",))
     assert len(str(caught.value)) < 400
 
@@ -227,7 +227,9 @@ def test_a_hostile_pickle_is_refused_and_harms_nothing(content: bytes) -> None:
     ],
 )
 def test_an_array_that_reads_foreign_memory_is_refused(fields: dict[bytes, Any]) -> None:
-    with pytest.raises(InputError, match=r"test_batch is no CIFAR batch .*(calls numpy\.ndarray|than whole numbers)"):
+    with pytest.raises(
+        InputError, match=r"test_batch is not a CIFAR batch .*(calls numpy\.ndarray|than whole numbers)"
+    ):
         cifar.load_pickled(io.BytesIO(pickle.dumps(fields, 2)), "test_batch", ("label",))
 
 
@@ -255,7 +257,7 @@ def test_a_binary_batch() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 3072, 3073 * 2 - 1, 3074 * 2])
 def test_a_binary_batch_of_another_length_is_refused(size: int) -> None:
-    with pytest.raises(InputError, match=r"test_batch\.bin has no whole number of records of 3073 bytes: fetch"):
+    with pytest.raises(InputError, match=r"test_batch\.bin does not consist of whole records of 3073 bytes: fetch"):
         cifar.load_binary(bytes(size), "test_batch.bin", ("label",))
 
 

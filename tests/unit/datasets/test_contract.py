@@ -14,10 +14,10 @@ import pytest
 from ray import cloudpickle
 
 from colorize_core import datasets
-from colorize_core.datasets.rows import NO_LABEL, Plan, Rows
+from colorize_core.datasets.rows import NO_LABEL, ReadPlan, RowBatch
 from colorize_core.datasets.splits import SPLITS
 
-ReadAll = Callable[[Plan], dict[str, dict[str, Any]]]
+ReadAll = Callable[[ReadPlan], dict[str, dict[str, Any]]]
 CIFAR = [f"-{form}{suffix}" for form in ("python", "binary") for suffix in ("", ".tar", ".tar.gz")]
 FORMS = [
     *(f"cifar10{form}" for form in CIFAR),
@@ -43,11 +43,11 @@ def made(request: pytest.FixtureRequest, make: Callable[[str, Path], Any], tmp_p
 
 
 @pytest.fixture
-def plan(made: Any) -> Plan:
+def plan(made: Any) -> ReadPlan:
     return datasets.plan(made.data, made.rule)
 
 
-def _batches(plan: Plan) -> list[Rows]:
+def _batches(plan: ReadPlan) -> list[RowBatch]:
     return [rows for chunk in plan.chunks for rows in chunk()]
 
 
@@ -58,10 +58,10 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 def test_every_reader_is_under_contract() -> None:
-    assert {form.partition("-")[0] for form in FORMS} == {*datasets.PLANNERS, "prepared"}
+    assert {form.partition("-")[0] for form in FORMS} == {*datasets.DATASETS, "prepared"}
 
 
-def test_pixels_are_those_of_the_source(made: Any, plan: Plan, read_all: ReadAll) -> None:
+def test_pixels_are_those_of_the_source(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:
     good = {identity: row for identity, row in read_all(plan).items() if not row["reason"]}
     assert good.keys() == made.pixels.keys()
     for identity, row in good.items():
@@ -69,7 +69,7 @@ def test_pixels_are_those_of_the_source(made: Any, plan: Plan, read_all: ReadAll
         np.testing.assert_allclose(row["rgb"].astype(int), made.pixels[identity], atol=made.tolerance, rtol=0)
 
 
-def test_gray_photographs_are_those_of_the_source(made: Any, plan: Plan, read_all: ReadAll) -> None:
+def test_gray_photographs_are_those_of_the_source(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:
     for identity, row in read_all(plan).items():
         assert ("gray" in row) == bool(made.gray)
         if identity in made.gray:
@@ -77,14 +77,14 @@ def test_gray_photographs_are_those_of_the_source(made: Any, plan: Plan, read_al
             np.testing.assert_array_equal(row["gray"], made.gray[identity])
 
 
-def test_every_file_ends_as_a_row_or_as_a_reject(made: Any, plan: Plan, read_all: ReadAll) -> None:
+def test_every_file_ends_as_a_row_or_as_a_reject(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:
     rows = {identity: row["reason"] for identity, row in read_all(plan).items() if row["reason"]}
     known = {reject.id: reject.reason for reject in plan.rejects}
     assert rows | known == made.rejects
     assert len(rows) + len(plan.rejects) == len(made.rejects)
 
 
-def test_a_reject_has_a_line_for_a_person_and_no_pixels(plan: Plan, read_all: ReadAll) -> None:
+def test_a_reject_has_a_line_for_a_person_and_no_pixels(plan: ReadPlan, read_all: ReadAll) -> None:
     for reject in plan.rejects:
         assert reject.message.strip()
         assert "\n" not in reject.message
@@ -95,7 +95,7 @@ def test_a_reject_has_a_line_for_a_person_and_no_pixels(plan: Plan, read_all: Re
         assert row["rgb"].shape[2:] == (3,)
 
 
-def test_rows_are_in_the_split_that_the_set_says_or_the_hash(made: Any, plan: Plan, read_all: ReadAll) -> None:
+def test_rows_are_in_the_split_that_the_set_says_or_the_hash(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:
     rows = read_all(plan)
     assert {row["split"] for row in rows.values()} == set(SPLITS)
     assert {identity: rows[identity]["split"] for identity in made.pixels} == {
@@ -103,7 +103,7 @@ def test_rows_are_in_the_split_that_the_set_says_or_the_hash(made: Any, plan: Pl
     }
 
 
-def test_labels_are_in_every_row(made: Any, plan: Plan, read_all: ReadAll) -> None:
+def test_labels_are_in_every_row(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:
     names = {name for labels in made.labels.values() for name in labels}
     for rows in _batches(plan):
         assert rows.labels.keys() == names
@@ -113,7 +113,7 @@ def test_labels_are_in_every_row(made: Any, plan: Plan, read_all: ReadAll) -> No
         assert {name: row[name] for name in names} == labels
 
 
-def test_wanted_splits_are_disjoint_parts_of_the_whole(made: Any, plan: Plan, read_all: ReadAll) -> None:
+def test_wanted_splits_are_disjoint_parts_of_the_whole(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:
     whole = read_all(plan)
     parts: dict[str, Any] = {}
     for split in SPLITS:
@@ -126,7 +126,7 @@ def test_wanted_splits_are_disjoint_parts_of_the_whole(made: Any, plan: Plan, re
         _same(row, parts[identity])
 
 
-def test_a_second_reading_gives_the_same_rows_in_the_same_order(plan: Plan) -> None:
+def test_a_second_reading_gives_the_same_rows_in_the_same_order(plan: ReadPlan) -> None:
     first, second = _batches(plan), _batches(plan)
     assert len(first) == len(second)
     for one, other in zip(first, second, strict=True):
@@ -136,7 +136,7 @@ def test_a_second_reading_gives_the_same_rows_in_the_same_order(plan: Plan) -> N
                 np.testing.assert_array_equal(a, b)
 
 
-def test_the_plan_is_the_same_twice(made: Any, plan: Plan) -> None:
+def test_the_plan_is_the_same_twice(made: Any, plan: ReadPlan) -> None:
     """By its words: prepare knows by them whether it goes on with the same data set, in another process."""
     again = datasets.plan(made.data, made.rule)
     words = [repr((chunk.func.__qualname__, chunk.args)) for chunk in plan.chunks]  # type: ignore[attr-defined]
@@ -146,15 +146,15 @@ def test_the_plan_is_the_same_twice(made: Any, plan: Plan) -> None:
 
 
 @pytest.mark.parametrize("pickler", [pickle, cloudpickle], ids=lambda module: module.__name__)
-def test_chunks_travel_to_another_process(made: Any, plan: Plan, read_all: ReadAll, pickler: Any) -> None:
-    sent = Plan(pickle.loads(pickler.dumps(list(plan.chunks))))  # noqa: S301
+def test_chunks_travel_to_another_process(made: Any, plan: ReadPlan, read_all: ReadAll, pickler: Any) -> None:
+    sent = ReadPlan(pickle.loads(pickler.dumps(list(plan.chunks))))  # noqa: S301
     rows, there = read_all(plan), read_all(sent)
     assert rows.keys() == there.keys()
     for identity, row in rows.items():
         _same(row, there[identity])
 
 
-def test_nothing_is_written(made: Any, plan: Plan, read_all: ReadAll, tmp_path: Path) -> None:
+def test_nothing_is_written(made: Any, plan: ReadPlan, read_all: ReadAll, tmp_path: Path) -> None:
     source = Path(made.data.partition(":")[2] or made.data)
     before = {str(path): path.stat().st_mtime_ns for path in source.parent.rglob("*")}
     here = os.getcwd()

@@ -122,7 +122,7 @@ def test_the_md5_sums_are_those_that_were_published() -> None:
 def test_an_archive_of_another_md5_is_refused_and_not_kept(mirror: _Mirror, tmp_path: Path) -> None:
     mirror.files[NAMES["cifar10"]] = b"another archive"
     md5 = hashlib.md5(b"another archive", usedforsecurity=False).hexdigest()
-    assert f"has MD5 {md5}, published is c58f30108f718f92721af3b95e74349a" in _refusal()
+    assert f"has MD5 {md5}, but the published MD5 is c58f30108f718f92721af3b95e74349a" in _refusal()
     assert _cached(tmp_path) == []
 
 
@@ -132,7 +132,7 @@ def test_an_archive_that_ends_in_the_middle_is_refused_and_not_kept(
 ) -> None:
     made = publish("cifar10")
     mirror.cut, mirror.sends_length = 100, sends_length
-    assert "it was cut off or exchanged; try again" in _refusal()
+    assert "try again, or fetch the file by hand" in _refusal()
     assert _cached(tmp_path) == []
     mirror.cut = 0
     assert datasets.plan("cifar10:official", made.rule).chunks
@@ -151,14 +151,14 @@ def test_a_server_that_is_not_there_is_refused(
     monkeypatch.setenv("COLORIZE_CIFAR_MIRROR", f"http://127.0.0.1:{port}/")
     message = _refusal()
     assert "refused" in message
-    assert message.endswith("fetch it by hand, and name the file in place of 'official'")
+    assert message.endswith("fetch it by hand, and give its path instead of 'official'")
     assert _cached(tmp_path) == []
 
 
 def test_a_server_that_says_nothing_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, mirror: _Mirror, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(official, "_PATIENCE", 0.2)
+    monkeypatch.setattr(official, "_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("COLORIZE_CIFAR_MIRROR", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "timed out" in _refusal()

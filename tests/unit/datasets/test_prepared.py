@@ -15,7 +15,7 @@ import pytest
 
 from colorize_core import datasets
 from colorize_core.datasets import prepared
-from colorize_core.datasets.rows import Rows
+from colorize_core.datasets.rows import RowBatch
 from colorize_core.datasets.splits import SplitRule
 
 Refusal = Callable[[str], str]
@@ -43,7 +43,7 @@ def test_the_order_of_the_splits_is_not_that_of_the_wish(place: Path) -> None:
 def test_a_shard_of_many_rows_is_read_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (7, 4, 4, 3), dtype=np.uint8)
     (tmp_path / "train").mkdir()
-    table = prepared.shard(Rows.good([str(i) for i in range(7)], ["train"] * 7, rgb))
+    table = prepared.shard(RowBatch.good([str(i) for i in range(7)], ["train"] * 7, rgb))
     pq.write_table(table, tmp_path / "train" / "part-0.parquet")
     monkeypatch.setattr(prepared, "_ROWS_AT_ONCE", 3)
     [chunk] = prepared.find_shards(str(tmp_path), 4, ["train"])
@@ -54,7 +54,7 @@ def test_a_shard_of_many_rows_is_read_in_batches(tmp_path: Path, monkeypatch: py
 
 def test_a_shard_without_rows_has_none(tmp_path: Path) -> None:
     (tmp_path / "val").mkdir()
-    table = prepared.shard(Rows.good([], [], np.zeros((0, 4, 4, 3), np.uint8)))
+    table = prepared.shard(RowBatch.good([], [], np.zeros((0, 4, 4, 3), np.uint8)))
     pq.write_table(table, tmp_path / "val" / "part-0.parquet")
     [chunk] = prepared.find_shards(str(tmp_path), 4, ["val"])
     assert sum(map(len, chunk())) == 0
@@ -97,7 +97,7 @@ def test_a_folder_without_the_description_is_no_data_set(place: Path, refusal: R
 def test_a_data_set_without_its_shards_is_refused(place: Path, refusal: Refusal) -> None:
     for split in ("train", "val", "test"):
         shutil.rmtree(place / split)
-    assert "has no images of split train, val, test" in refusal(str(place))
+    assert "has no shards of split train, val, test" in refusal(str(place))
 
 
 @pytest.mark.parametrize("kept", [0, 4, 1000, -1, -100])

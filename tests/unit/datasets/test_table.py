@@ -80,7 +80,7 @@ def test_files_of_another_schema_are_refused(tmp_path: Path, refusal: Refusal, s
     assert len(_rows(f"parquet:{tmp_path}")) == 2
     _write(tmp_path / "c.parquet", {"image": [shots[0].png], "label": [1]})
     message = refusal(f"parquet:{tmp_path}")
-    assert "c.parquet has the columns image, label to read" in message
+    assert "c.parquet has the columns image, label, but" in message
     assert "a.parquet has image, label, x_label" in message
 
 

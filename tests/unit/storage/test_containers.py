@@ -13,7 +13,7 @@ import pytest
 
 from colorize_core.errors import ImageError
 from colorize_core.storage import containers
-from colorize_core.storage.containers import list_members, look_into, read_member
+from colorize_core.storage.containers import list_contents, list_members, read_member
 from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 
@@ -51,7 +51,7 @@ def test_folders_symbolic_links_and_devices_are_no_members(store: Store) -> None
             info.type, info.linkname = kind, "/etc/passwd"
             archive.addfile(info)
         archive.addfile(tarfile.TarInfo("file.jpg"))
-    contents = look_into(store("x.tar", buffer.getvalue()))
+    contents = list_contents(store("x.tar", buffer.getvalue()))
     assert ([member.name for member in contents.members], contents.others) == (["file.jpg"], 3)
     path = store("x.zip", zipped({"folder.jpg/": b"", "folder.jpg/file.jpg": b"1"}))
     assert [member.name for member in list_members(path)] == ["folder.jpg/file.jpg"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import subprocess
 import sys
@@ -112,3 +113,19 @@ def test_whatever_reads_such_files_refuses_it(
     with pytest.raises(error, match="pickles"):
         read(tmp_path / "data")
     assert not ran.exists()
+
+
+def test_to_parquet_is_a_parquet_file() -> None:
+    table = pa.table({"x": [1, 2, 3], "y": ["a", None, "c"]})
+    assert pq.read_table(io.BytesIO(parquet.to_parquet(table))).equals(table)
+
+
+def test_a_buffer_is_a_parquet_file_of_all_that_was_added() -> None:
+    tables = [pa.table({"x": pa.array([bytes([i]) * (1 << 20)], pa.binary(1 << 20))}) for i in range(6)]
+    buffer = parquet.ParquetBuffer()
+    for each in tables:
+        buffer.add(each)
+    file = pq.ParquetFile(io.BytesIO(buffer.close()))
+    assert file.read().equals(pa.concat_tables(tables))
+    assert file.num_row_groups == 2  # of 4 MiB
+    assert buffer.size >= 6 << 20

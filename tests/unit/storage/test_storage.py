@@ -290,9 +290,9 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     for found in (storage.find(str(tmp_path)), storage.children(str(tmp_path)), storage.match(f"{tmp_path}/*")):
         assert [(entry.name, entry.size) for entry in found] == [("a.jpg", 1), ("pipe.jpg", 0)]
-    with pytest.raises(OSError, match=r"pipe\.jpg: is no regular file"):  # and no one waits for it
+    with pytest.raises(OSError, match=r"pipe\.jpg: is not a regular file"):  # and no one waits for it
         storage.read(str(tmp_path / "pipe.jpg"))
-    with pytest.raises(OSError, match=r"pipe\.jpg: is no regular file"):
+    with pytest.raises(OSError, match=r"pipe\.jpg: is not a regular file"):
         storage.read_range(str(tmp_path / "pipe.jpg"), 0, 1)
 
 

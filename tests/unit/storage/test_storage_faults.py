@@ -40,7 +40,7 @@ OPERATIONS: dict[str, Callable[[str], Any]] = {
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would go on for half a minute ends at once."""
-    monkeypatch.setattr(retry, "_PATIENCE", 0.0)
+    monkeypatch.setattr(retry, "_RETRY_SECONDS", 0.0)
     monkeypatch.setattr(retry, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(stores, "_ATTEMPTS", 1)
 
@@ -121,7 +121,7 @@ def test_what_will_not_change_is_asked_once(filled: str, s3_server: S3, s3: Conn
 
 
 def test_patience_ends(filled: str, s3_server: S3, s3: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "_PATIENCE", 2.0)
+    monkeypatch.setattr(retry, "_RETRY_SECONDS", 2.0)
     monkeypatch.setattr(stores, "_ATTEMPTS", 2)
     started = time.monotonic()
     with (

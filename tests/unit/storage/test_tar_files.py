@@ -13,7 +13,7 @@ import pytest
 
 from colorize_core.errors import ImageError
 from colorize_core.storage import containers
-from colorize_core.storage.containers import list_members, look_into, read_from_tar, read_member, tar_names
+from colorize_core.storage.containers import list_contents, list_members, read_from_tar, read_member, tar_names
 from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zipped
 
 
@@ -40,7 +40,7 @@ def test_a_hard_link_is_a_file(tmp_path: Path) -> None:
         with tarfile.open(tmp_path / "x.tar", "w", format=form) as archive:
             archive.add(tmp_path / "in", "./in")
             assert sum(info.islnk() for info in archive.getmembers()) == 2
-        contents = look_into(str(tmp_path / "x.tar"))
+        contents = list_contents(str(tmp_path / "x.tar"))
         read = {member.name.removeprefix("./"): read_member(member) for member in contents.members}
         assert read == {f"in/{f}{name}": name.encode() for f in ("", "later/") for name in ("a.jpg", long)}
         assert [member.size for member in contents.members] == [len(read_member(m)) for m in contents.members]
@@ -59,7 +59,7 @@ def test_a_hard_link_means_the_last_file_of_its_name_before_it(store: Store) -> 
         ("4.jpg", link, "s.jpg"),
         ("a.jpg", file, "third"),
     )
-    contents = look_into(store("x.tar", content))
+    contents = list_contents(store("x.tar", content))
     assert [(member.name, read_member(member)) for member in contents.members] == [
         ("1.jpg", b"first"),
         ("2.jpg", b"second"),
@@ -75,7 +75,7 @@ def test_a_hard_link_means_the_last_file_of_its_name_before_it(store: Store) -> 
 def test_a_hard_link_to_nothing_is_a_damaged_member(store: Store, target: str) -> None:
     path = store("x.tar", _linked(("x.jpg", tarfile.LNKTYPE, target), ("later.jpg", tarfile.REGTYPE, "later")))
     bad = list_members(path)[1]
-    with pytest.raises(ImageError, match=f"a hard link to {target}.*, which does not come before it") as caught:
+    with pytest.raises(ImageError, match=f"a hard link to {target}.*, which does not precede it") as caught:
         read_member(bad)
     assert (bad.name, caught.value.reason) == ("x.jpg", "damaged")
 
@@ -118,7 +118,7 @@ def test_members_of_a_tar_file_that_shrank_are_for_another_try(store: Store) -> 
     members = list_members(store("x.tar", tar(FILES)))
     store("x.tar", tar(FILES)[:900])
     for member in members[:2]:
-        with pytest.raises(ImageError, match=r"has changed since it was listed: it ends \d+ bytes too early") as caught:
+        with pytest.raises(ImageError, match=r"has changed since it was listed: \d+ of \d+ bytes are left") as caught:
             read_member(member)
         assert caught.value.reason == "unreadable"
 
@@ -133,7 +133,7 @@ def test_a_sparse_member_is_not_taken_for_its_pieces(tmp_path: Path) -> None:
         pytest.skip("no GNU tar here")
     [member] = list_members(str(tmp_path / "x.tar"))
     assert member.size == 1 << 20
-    with pytest.raises(ImageError, match="in pieces") as caught:
+    with pytest.raises(ImageError, match="sparse file") as caught:
         read_member(member)
     assert caught.value.reason == "unsupported"
 

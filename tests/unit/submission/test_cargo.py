@@ -75,10 +75,10 @@ def test_nothing_is_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "words"),
     [
-        ("nowhere.yaml", "nowhere.yaml is not here, and a relative path names a file of yours"),
-        ("../other.yaml", "../other.yaml lies outside of this folder"),
+        ("nowhere.yaml", "nowhere.yaml does not exist here: a relative path names a file"),
+        ("../other.yaml", "../other.yaml lies outside of the current folder"),
         ("data", "data is a folder without bundle.json"),
-        ("jobs/recipe.yaml", "jobs/recipe.yaml has the name of a folder of colorize's own code"),
+        ("jobs/recipe.yaml", "jobs/recipe.yaml has the same name as a folder of colorize's code"),
     ],
 )
 def test_what_cannot_be_sent_is_said(here: Path, tmp_path: Path, file: str, words: str) -> None:
@@ -96,7 +96,9 @@ def test_a_file_of_the_code_itself_is_no_clash(tmp_path: Path, monkeypatch: pyte
 
 def test_more_than_ray_takes_is_refused(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cargo, "_LARGEST", 1 << 20)
-    with pytest.raises(InputError, match=r"has \d+ MiB, and Ray takes 1: put bundles and weights into object storage"):
+    with pytest.raises(
+        InputError, match=r"take \d+ MiB, and Ray accepts 1: put bundles and weights into object storage"
+    ):
         cargo.pack(cargo.choose(PACKAGES, []), tmp_path)
 
 

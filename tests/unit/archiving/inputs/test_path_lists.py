@@ -101,7 +101,7 @@ def forbidding() -> Iterator[str]:
 def test_a_line_that_cannot_be_looked_at_fails_alone(
     tmp_path: Path, forbidding: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retry, "_PATIENCE", 0.1)
+    monkeypatch.setattr(retry, "_RETRY_SECONDS", 0.1)
     (tmp_path / "a.jpg").write_bytes(b"here")
     lines = [f"{forbidding}/b.jpg", "gopher://host/c.jpg", "github://host/d.jpg", "http://127.0.0.1:1/e.jpg", "a.jpg"]
     (tmp_path / "list.txt").write_text("\n".join(lines))
@@ -123,11 +123,11 @@ def test_a_host_that_does_not_answer_is_not_waited_for_again_and_again(
 ) -> None:
     asked = []
 
-    def look(path: str) -> None:
+    def stat(path: str) -> None:
         asked.append(path)
         raise TimeoutError
 
-    monkeypatch.setattr(storage, "look", look)
+    monkeypatch.setattr(storage, "stat", stat)
     (tmp_path / "list.txt").write_text("".join(f"http://{host}/{i}.jpg\n" for i in range(1000) for host in "ab"))
     entries = list(path_lists.entries(str(tmp_path / "list.txt"), lambda _: None))
     assert {(entry.size, entry.stamp) for entry in entries} == {(0, "")}
@@ -164,6 +164,6 @@ def test_a_folder_in_a_list_is_named(tmp_path: Path) -> None:
 
 def test_a_secret_in_a_list_is_refused_and_its_line_said(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("a.jpg\n\nhttps://ada:hidden@host/x.jpg\n")
-    with pytest.raises(InputError, match=r"^line 3 of .*list\.txt: the https:// URL carries a key") as caught:
+    with pytest.raises(InputError, match=r"^line 3 of .*list\.txt: the https:// URL holds a key") as caught:
         list_sources(str(tmp_path / "list.txt"))
     assert "hidden" not in str(caught.value)

@@ -133,7 +133,7 @@ def test_hard_links_in_tar_files_are_photographs_and_other_members_are_counted(t
         first, linked, bad = sorted(listing.sources.table().to_pylist(), key=lambda row: row["name"])
         assert [linked["name"], linked["source"]] == [f"{prefix}b.jpg", f"{tmp_path}/x.tar/b.jpg"]
         assert photographs.read(linked) == photographs.read(first) == b"here"
-        with pytest.raises(ImageError, match=r"a hard link to gone\.jpg, which does not come before it"):
+        with pytest.raises(ImageError, match=r"a hard link to gone\.jpg, which does not precede it"):
             photographs.read(bad)
 
 
@@ -161,7 +161,7 @@ def test_compressed_tar_files_among_others_are_named(tmp_path: Path, where: str)
     listing = list_sources(str(tmp_path / where))
     assert (listing.sources.num_rows, listing.others) == (1, 1)
     assert sorted(listing.unlisted) == sorted(
-        f"{tmp_path}/in/{name} is compressed as a whole, its files cannot be read one by one: unpack it to a .tar"
+        f"{tmp_path}/in/{name} is compressed as a whole, so its files cannot be read one by one: unpack it to a .tar"
         for name in names
     )
 
@@ -229,7 +229,7 @@ def test_a_pipe_is_accounted_for_and_hangs_nobody(tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("pipe.jpg\n")
     for where in (tmp_path, tmp_path / "list.txt"):
         [row] = rows_of(str(where))
-        with pytest.raises(OSError, match="is no regular file"):
+        with pytest.raises(OSError, match="is not a regular file"):
             photographs.read(row)
 
 
@@ -238,7 +238,7 @@ def test_a_pipe_or_device_in_place_of_a_container_hangs_nobody(tmp_path: Path, n
     for make, folder in ((os.mkfifo, "pipe"), (lambda path: path.symlink_to("/dev/zero"), "device")):
         (tmp_path / folder).mkdir()
         make(tmp_path / folder / name)
-        with pytest.raises(InputError, match="is no regular file") as caught:
+        with pytest.raises(InputError, match="is not a regular file") as caught:
             list_sources(str(tmp_path / folder / name))
         assert "\n" not in str(caught.value)
 
@@ -253,7 +253,7 @@ def test_a_pipe_among_others_is_named(tmp_path: Path, name: str, where: str) -> 
     listing = list_sources(str(tmp_path / where))
     assert listing.sources.num_rows == 1
     assert listing.unlisted == [
-        f"{tmp_path}/in/{name} cannot be read (is no regular file): put a regular file there that you may read, or "
+        f"{tmp_path}/in/{name} cannot be read (is not a regular file): put a regular file there that you may read, or "
         "leave it out"
     ]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import itertools
 import os
 import re
@@ -17,6 +16,7 @@ from colorize_core import storage
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.errors import OutputError
+from colorize_core.storage import parquet
 
 MakeRow = Callable[..., LedgerRow]
 NUMBERS = itertools.count()
@@ -105,11 +105,6 @@ def test_a_ledger_in_an_object_store(make_row: MakeRow) -> None:
     storage.remove("memory://test-ledger")
 
 
-def test_to_parquet_is_a_parquet_file() -> None:
-    table = pa.table({"x": [1, 2, 3], "y": ["a", None, "c"]})
-    assert pq.read_table(io.BytesIO(ledger.to_parquet(table))).equals(table)
-
-
 def test_a_damaged_file_is_named(tmp_path: Path, make_row: MakeRow) -> None:
     append(str(tmp_path), [make_row("a")])
     [path] = (tmp_path / "_ledger").iterdir()
@@ -149,7 +144,7 @@ def test_large_files_are_left_and_merged_ones_are_bounded(
 ) -> None:
     _small_files(str(tmp_path), make_row, 40)
     table = pa.concat_tables(ledger.scan(str(tmp_path)))
-    (tmp_path / "_ledger" / "large.parquet").write_bytes(ledger.to_parquet(table))
+    (tmp_path / "_ledger" / "large.parquet").write_bytes(parquet.to_parquet(table))
     monkeypatch.setattr(ledger, "_SMALL", (tmp_path / "_ledger" / "large.parquet").stat().st_size)
     monkeypatch.setattr(ledger, "_MERGED", table.nbytes // 4)
     assert ledger.compact(str(tmp_path)) == 40

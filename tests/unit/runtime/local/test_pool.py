@@ -188,7 +188,7 @@ def test_the_largest_process_is_ended_before_the_last_memory_is_gone(monkeypatch
     call = [sys.executable, "-c", "import time; time.sleep(600)"]
     with subprocess.Popen(call) as small, subprocess.Popen(call) as large:
         held = {small.pid: 0.05, large.pid: 0.06}
-        guard = memory.Guard(lambda: [small.pid, large.pid])
+        guard = memory.MemoryGuard(lambda: [small.pid, large.pid])
         guard.start()
         left = 0.03
         time.sleep(0.5)

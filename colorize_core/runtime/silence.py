@@ -1,4 +1,4 @@
-"""Keeps what libraries print while they load off the user's screen."""
+"""Discards what libraries print, so that only messages of the jobs reach the user's screen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def native_stderr_silenced() -> Iterator[None]:
-    """Discards what compiled code writes to standard error meanwhile; Python's exceptions pass."""
+    """Discards what compiled code writes to standard error within the block; exceptions pass."""
     sys.stderr.flush()
     saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -26,7 +26,7 @@ def native_stderr_silenced() -> Iterator[None]:
 
 @contextmanager
 def tensorflow_silenced() -> Iterator[None]:
-    """Discards the greetings, logs and warnings of TensorFlow, Keras and their converters; exceptions pass."""
+    """Discards logs and warnings of TensorFlow, Keras and their converters within the block; exceptions pass."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     with native_stderr_silenced(), warnings.catch_warnings():
