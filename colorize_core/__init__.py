@@ -39,8 +39,9 @@ if TYPE_CHECKING:
     from colorize_core.recipes import Recipe, load_recipe
     from colorize_core.training.pair_rows import load_pairs
     from colorize_core.training.space import Space
-    from colorize_core.training.trainer import Workers, train
+    from colorize_core.training.trainer import train
     from colorize_core.training.tuning import tune
+    from colorize_core.training.workers import Workers
 
 __all__ = [
     "ArchiveConfig",
@@ -83,7 +84,7 @@ _LAZY = {
     "Space": "colorize_core.training.space",
     "SplitRule": "colorize_core.datasets.splits",
     "Transform": "colorize_core.preparation.shards",
-    "Workers": "colorize_core.training.trainer",
+    "Workers": "colorize_core.training.workers",
     "archive": "colorize_core.archiving.run",
     "evaluate": "colorize_core.evaluation.evaluate",
     "export": "colorize_core.networks.export",
