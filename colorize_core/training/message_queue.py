@@ -80,7 +80,7 @@ class _QueueActor:
 
 
 class MessageListener:
-    """Opens a message queue and calls a function with each message, in a thread. A context manager.
+    """A context manager that opens a message queue and calls a function with each message, in a thread.
 
     Args:
         handle: called with each message. What it raises is ignored.

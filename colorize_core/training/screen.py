@@ -19,7 +19,7 @@ _MAX_REJECTED_SHOWN = 5
 
 
 class EpochProgress(ProgressBar):
-    """Shows a training: a bar for the current epoch, a line per finished epoch, and a table at the end.
+    """Screen output of a training: a bar for the current epoch, a line per finished epoch, and a table at the end.
 
     Args:
         epochs: number of epochs of the training.
@@ -93,7 +93,7 @@ def _time_left(seconds: float) -> str:
 
 
 class TrialProgress(ProgressBar):
-    """Shows a search: a bar per running trial, a line per finished epoch, and a table of the trials at the end.
+    """Screen output of a search: a bar per running trial, a line per finished epoch, and a table of the trials at the end.
 
     Args:
         trials: number of trials.
