@@ -6,7 +6,7 @@ import click
 
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
-from colorize_core.training.space import load_space
+from colorize_core.training.search_space import load_search_space
 from colorize_core.training.tuning import tune
 from jobs.exits import DONE, run
 
@@ -50,7 +50,7 @@ def command(
             loaded,
             data,
             output,
-            load_space(space),
+            load_search_space(space),
             trials=trials,
             use_gpu=gpu,
             resume=resume,

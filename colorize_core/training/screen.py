@@ -93,7 +93,7 @@ def _time_left(seconds: float) -> str:
 
 
 class TrialProgress(ProgressBar):
-    """Screen output of a search: a bar per running trial, a line per finished epoch, and a table of the trials at the end.
+    """Screen output of a search: a bar per running trial, a line per finished epoch, a table of trials at the end.
 
     Args:
         trials: number of trials.

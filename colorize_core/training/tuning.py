@@ -20,7 +20,7 @@ from colorize_core.training.bundle_writer import TrainedNetwork, check_output, w
 from colorize_core.training.checkpoints import State
 from colorize_core.training.packaging import NetworkPackage
 from colorize_core.training.search import OnTrial, SearchPlan, run_trials
-from colorize_core.training.space import Space
+from colorize_core.training.search_space import SearchSpace
 from colorize_core.training.trials import Trial, to_csv
 
 SCRATCH = "_tuning"  # folder in OUTPUT for the checkpoints of an unfinished search
@@ -47,7 +47,7 @@ def tune(
     recipe: Recipe,
     data: str,
     output: str,
-    space: Space,
+    space: SearchSpace,
     *,
     trials: int,
     use_gpu: bool | None = None,
@@ -81,7 +81,7 @@ def tune(
         ColorizeError: no trial could be trained.
 
     Example:
-        >>> space = Space.model_validate({"training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True}})
+        >>> space = SearchSpace.model_validate({"training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True}})
         >>> run = tune(load_recipe("unet-lab"), "folder:/photographs", "my-bundle", space, trials=12)
         >>> run.trials[0].settings
         {'training.learning_rate': 0.002113}

@@ -61,7 +61,7 @@ class Values(RootModel[list[Any]]):
         return self.root[int(rng.integers(len(self.root)))]
 
 
-class Space(RootModel[dict[str, Range | Values]]):
+class SearchSpace(RootModel[dict[str, Range | Values]]):
     """The search space: a range or a list of values for each setting, by its dotted name."""
 
     root: dict[str, Range | Values] = Field(min_length=1)
@@ -75,7 +75,7 @@ class Space(RootModel[dict[str, Range | Values]]):
         return [{name: choice.draw(rng) for name, choice in self.root.items()} for _ in range(count)]
 
 
-def load_space(path: str | None) -> Space:
+def load_search_space(path: str | None) -> SearchSpace:
     """Reads a search space from a YAML file.
 
     Args:
@@ -86,20 +86,22 @@ def load_space(path: str | None) -> Space:
     """
     try:
         raw = DEFAULT if path is None else yaml.safe_load(storage.read(path))
-        space = Space.model_validate(raw)
+        space = SearchSpace.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise RecipeError(f"search space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"space {path} cannot be read: {one_line(error)}") from error
+        raise RecipeError(f"search space {path} cannot be read: {one_line(error)}") from error
     _check(space.root, path)
     return space
 
 
 def _check(choices: Mapping[str, Any], path: str | None) -> None:
-    if shared := sorted(set(choices) & set(_FIXED)):
-        raise RecipeError(f"space {path}: {', '.join(shared)} changes what trials are compared on: fix it")
+    if fixed := sorted(set(choices) & set(_FIXED)):
+        raise RecipeError(
+            f"search space {path}: {', '.join(fixed)} changes what trials are compared on: set it in the recipe"
+        )
     if "training.color_gain" in choices:
         raise RecipeError(
-            f"space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
+            f"search space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
         )
