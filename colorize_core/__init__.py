@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from colorize_core.preparation.shards import Transform
     from colorize_core.recipes import Recipe, load_recipe
     from colorize_core.training.pair_rows import load_pairs
-    from colorize_core.training.space import Space
-    from colorize_core.training.trainer import Workers, train
+    from colorize_core.training.search_space import SearchSpace
+    from colorize_core.training.trainer import train
     from colorize_core.training.tuning import tune
+    from colorize_core.training.workers import Workers
 
 __all__ = [
     "ArchiveConfig",
@@ -56,7 +57,7 @@ __all__ = [
     "PrepareConfig",
     "Recipe",
     "RecipeError",
-    "Space",
+    "SearchSpace",
     "SplitRule",
     "Transform",
     "UserError",
@@ -80,10 +81,10 @@ _LAZY = {
     "Encoding": "colorize_core.images.encode",
     "PrepareConfig": "colorize_core.preparation.prepare",
     "Recipe": "colorize_core.recipes",
-    "Space": "colorize_core.training.space",
+    "SearchSpace": "colorize_core.training.search_space",
     "SplitRule": "colorize_core.datasets.splits",
     "Transform": "colorize_core.preparation.shards",
-    "Workers": "colorize_core.training.trainer",
+    "Workers": "colorize_core.training.workers",
     "archive": "colorize_core.archiving.run",
     "evaluate": "colorize_core.evaluation.evaluate",
     "export": "colorize_core.networks.export",

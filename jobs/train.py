@@ -1,4 +1,4 @@
-"""``colorize train RECIPE DATA OUTPUT``"""
+"""``colorize train RECIPE DATA OUTPUT``: trains a recipe and writes a model bundle."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import yaml
 from colorize_core.errors import one_line
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
-from colorize_core.training.trainer import Workers, train
+from colorize_core.training.trainer import train
+from colorize_core.training.workers import Workers
 from jobs.exits import DONE, run
 
 
-def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+def _parse_settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     pairs = [value.partition("=") for value in values]
     for name, equals, _ in pairs:
         if not name or not equals:
-            raise click.BadParameter("write it as section.key=value, as in training.loss=huber")
+            raise click.BadParameter("write it as section.key=value, such as training.loss=huber")
     try:
         return {name: yaml.safe_load(value) for name, _, value in pairs}
     except yaml.YAMLError as error:
@@ -29,13 +30,25 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 @click.argument("recipe")
 @click.argument("data")
 @click.argument("output")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the data; the recipe's, unless given.")
-@click.option("--batch-size", type=click.IntRange(1), help="Images per step, over all workers.")
-@click.option("--num-workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that train.")
-@click.option("--gpu/--no-gpu", default=None, help="A GPU per worker; when the cluster has one, unless given.")
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUTPUT, if there is one.")
-@click.option("--set", "settings", multiple=True, callback=_settings, help="Any setting: --set training.loss=huber")
-@click.option("--note", default="", help="A sentence on the data for the model card: origin, terms of use.")
+@click.option("--epochs", type=click.IntRange(1), help="Number of passes over the data.  [default: the recipe's]")
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Images per step, over all workers.  [default: the recipe's]"
+)
+@click.option(
+    "--num-workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes that train."
+)
+@click.option(
+    "--gpu/--no-gpu", default=None, help="Give each worker a GPU, or none.  [default: GPUs if the cluster has any]"
+)
+@click.option("--resume", is_flag=True, help="Continue from the last checkpoint in OUTPUT, if there is one.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    callback=_parse_settings,
+    help="Change any setting of the recipe: --set training.loss=huber",
+)
+@click.option("--note", default="", help="A sentence on the data for the model card, such as origin and licence.")
 def command(
     recipe: str,
     data: str,
@@ -48,28 +61,27 @@ def command(
     settings: dict[str, Any],
     note: str,
 ) -> int:
-    """Trains RECIPE on DATA and leaves a model bundle in OUTPUT.
+    """Trains RECIPE on DATA and writes a model bundle to OUTPUT.
 
-    RECIPE is a shipped name (celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense, cifar10-dense, unet-lab,
-    unet-lab-32, unet-lite, unet-lite-32) or a YAML file. DATA is a folder that colorize prepare made, or
-    DATASET:SOURCE, as in folder:/photos or cifar10:/data/cifar-10-batches-py.
+    RECIPE is a YAML file or the name of a shipped recipe: celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense,
+    cifar10-dense, unet-lab, unet-lab-32, unet-lite or unet-lite-32. DATA is a folder that colorize prepare made, or
+    DATASET:SOURCE, such as folder:/photos or cifar10:/data/cifar-10-batches-py.
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})
-    board = screen.EpochProgress(loaded.training.epochs)
-    workers = Workers(num_workers, gpu)
-    with board:
-        done = train(
+    progress = screen.EpochProgress(loaded.training.epochs)
+    with progress:
+        result = train(
             loaded,
             data,
             output,
-            workers=workers,
+            workers=Workers(num_workers, gpu),
             resume=resume,
             note=note,
-            on_epoch=board.epoch,
-            on_moment=board.moment,
+            on_epoch=progress.epoch,
+            on_progress=progress.step,
         )
-        board.close(done)
+        progress.close(result)
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""``colorize tune RECIPE DATA OUTPUT``"""
+"""``colorize tune RECIPE DATA OUTPUT``: searches settings of a recipe and writes the best trial's bundle."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import click
 
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
-from colorize_core.training.space import load_space
+from colorize_core.training.search_space import load_search_space
 from colorize_core.training.tuning import tune
 from jobs.exits import DONE, run
 
@@ -15,12 +15,18 @@ from jobs.exits import DONE, run
 @click.argument("recipe")
 @click.argument("data")
 @click.argument("output")
-@click.option("--trials", type=click.IntRange(1), default=12, show_default=True, help="Sets of settings to try.")
-@click.option("--space", help="YAML file with what to try; learning rate, batch size and loss, unless given.")
-@click.option("--epochs", type=click.IntRange(1), help="Of a trial that goes to the end; the recipe's, unless given.")
-@click.option("--gpu/--no-gpu", default=None, help="A GPU per trial; when the cluster has one, unless given.")
-@click.option("--resume", is_flag=True, help="Go on with the search in OUTPUT, if there is one.")
-@click.option("--note", default="", help="A sentence on the data for the model card: origin, terms of use.")
+@click.option(
+    "--trials", type=click.IntRange(1), default=12, show_default=True, help="Number of sets of settings to try."
+)
+@click.option("--space", help="YAML file with the settings to try.  [default: learning rate, batch size and loss]")
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Epochs of a trial that is not stopped early.  [default: the recipe's]"
+)
+@click.option(
+    "--gpu/--no-gpu", default=None, help="Give each trial a GPU, or none.  [default: GPUs if the cluster has any]"
+)
+@click.option("--resume", is_flag=True, help="Continue the search in OUTPUT, if there is one.")
+@click.option("--note", default="", help="A sentence on the data for the model card, such as origin and licence.")
 def command(
     recipe: str,
     data: str,
@@ -32,25 +38,26 @@ def command(
     resume: bool,
     note: str,
 ) -> int:
-    """Tries settings of RECIPE on DATA, and leaves the bundle of the best trial in OUTPUT.
+    """Tries settings of RECIPE on DATA, and writes the bundle of the best trial to OUTPUT.
 
-    Trials that are behind are ended early. trials.csv and trials.png in OUTPUT have all of them.
+    Trials that fall behind are stopped early. trials.csv and trials.png in OUTPUT list all trials. RECIPE and DATA are
+    as for colorize train.
     """
     loaded = load_recipe(recipe, {"training.epochs": epochs} if epochs else {})
-    board = screen.TrialProgress(trials, loaded.training.epochs)
-    with board:
-        done = tune(
+    progress = screen.TrialProgress(trials, loaded.training.epochs)
+    with progress:
+        result = tune(
             loaded,
             data,
             output,
-            load_space(space),
+            load_search_space(space),
             trials=trials,
             use_gpu=gpu,
             resume=resume,
             note=note,
-            on_trial=board.take,
+            on_trial=progress.update,
         )
-        board.close(done)
+        progress.close(result)
     return DONE
 
 

@@ -1,9 +1,10 @@
-"""Keras models by name. A new model is one file with a ``build`` function and one line in ``BUILDERS``."""
+"""The registry of Keras models. A new model is one file with a ``build`` function and one record in ``MODELS``."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -14,19 +15,59 @@ from colorize_core.models.encoder_names import ENCODERS as ENCODERS
 if TYPE_CHECKING:
     import keras
 
-BUILDERS = {
-    "conv": "colorize_core.models.conv:build",
-    "conv_dense": "colorize_core.models.conv_dense:build",
-    "dense": "colorize_core.models.dense:build",
-    "unet": "colorize_core.models.unet:build",
-}
-_LARGEST = 65_536  # a number in model.settings: a width, a side, a count
-_LONGEST = 32  # a list in model.settings, which has an entry per level of the network
-_DEEPEST = 4  # lists and mappings in each other in model.settings
-_MOST_CONVOLUTIONS = 256
-_MOST_WEIGHTS = 1 << 29  # 2 GiB of float32: an ONNX file holds no more
-_ENCODER_CHANNELS = 4096  # more than any encoder's deepest map has
+_MAX_NUMBER = 65_536  # of a number in model.settings: a width, a side, a count
+_MAX_LENGTH = 32  # of a list in model.settings, which has an entry per level of the network
+_MAX_NESTING = 4  # of lists and mappings in model.settings
+_MAX_CONVOLUTIONS = 256
+_MAX_WEIGHTS = 1 << 29  # 2 GiB of float32, the most that an ONNX file holds
+_ENCODER_CHANNELS = 4096  # more than the deepest map of any encoder has
 TEMPERATURE = 0.38  # of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What the registry knows of a model without importing Keras.
+
+    Attributes:
+        builder: "module:function"; the function takes ``head``, ``encoder`` and the model's settings.
+        needs_square: True if the model takes squares of one size only.
+        multiple: returns the number of pixels of which the input's sides must be multiples, from the model's settings.
+            Raises KeyError, TypeError or ValueError if the settings do not tell.
+        has_linear_colors: True if the layer ``colors`` is linear in ab, so that a gain can be put into its weights.
+    """
+
+    builder: str
+    needs_square: bool
+    multiple: Callable[[Mapping[str, Any]], int]
+    has_linear_colors: bool = False
+
+
+def _halvings(count: int) -> int:
+    """Returns the multiple for ``count`` halvings of the resolution. Raises ValueError if there are too many."""
+    if not 0 <= count <= _MAX_LENGTH:
+        raise ValueError(f"{count} halvings are too many")
+    return 1 << count
+
+
+def _fixed_side(settings: Mapping[str, Any]) -> int:
+    return int(settings["side"])
+
+
+MODELS = {
+    "conv": ModelRecord(
+        "colorize_core.models.conv:build",
+        needs_square=False,
+        multiple=lambda settings: _halvings(len(settings["widths"])),
+    ),
+    "conv_dense": ModelRecord("colorize_core.models.conv_dense:build", needs_square=True, multiple=_fixed_side),
+    "dense": ModelRecord("colorize_core.models.dense:build", needs_square=True, multiple=_fixed_side),
+    "unet": ModelRecord(
+        "colorize_core.models.unet:build",
+        needs_square=False,
+        multiple=lambda settings: int(settings.get("first_stride", 2)) * _halvings(len(settings["widths"]) - 1),
+        has_linear_colors=True,
+    ),
+}
 
 
 def build(
@@ -38,31 +79,32 @@ def build(
     temperature: float = TEMPERATURE,
     encoder: str | None = None,
 ) -> keras.Model:
-    """The named model, untrained.
+    """Builds the named model with random weights.
 
     Args:
-        name: one of ``BUILDERS``.
-        settings: of its ``build`` function.
-        color_space: of its output (``pairs.ColorSpace``).
-        ab_step: predict classes of ab on a grid of so many units: the output is their annealed mean, and a layer
-            ``logits`` [n, h, w, Q] holds their odds, in the order of ``classes.ab_bins``. Lab alone.
-        temperature: of that mean: 1 for the mean, near 0 for the likeliest class.
-        encoder: one of ``ENCODERS``, in place of the model's own encoder; with random weights.
+        name: one of ``MODELS``.
+        settings: arguments of the model's ``build`` function.
+        color_space: of the model's output.
+        ab_step: None to predict colors as numbers. Else the model predicts classes of ab on a grid with this step in
+            units of ab: its output is their annealed mean, and a layer ``logits`` [n, h, w, Q] holds the logits of the
+            classes, in the order of ``classes.ab_bins``. For ``lab`` only.
+        temperature: of the annealed mean: 1 gives the mean of the classes, near 0 the likeliest class.
+        encoder: one of ``ENCODERS``, in place of the model's own encoder, also with random weights.
 
     Raises:
-        RecipeError: no such model or encoder, or it has no such setting, or a value is none of the setting's.
+        RecipeError: the model or encoder is unknown, or a setting is unknown or has a wrong value.
     """
-    if name not in BUILDERS:
-        raise RecipeError(f"model.name is {name!r}; choose from {', '.join(sorted(BUILDERS))}")
+    if name not in MODELS:
+        raise RecipeError(f"model.name is {name!r}; choose from {', '.join(sorted(MODELS))}")
     if ab_step is not None and color_space != "lab":
         raise RecipeError(f"classes of ab need data.color_space lab, not {color_space}")
     from colorize_core.models.blocks import Head
 
     head = Head(color_space, ab_step, temperature)
-    module, function = BUILDERS[name].split(":")
+    module, function = MODELS[name].builder.split(":")
     builder = getattr(importlib.import_module(module), function)
     try:
-        _check(settings, builder, has_encoder=encoder is not None)
+        _check_settings(settings, builder, has_encoder=encoder is not None)
         model: keras.Model = builder(head=head, encoder=encoder, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
@@ -70,18 +112,18 @@ def build(
 
 
 def check_sizes(settings: Any, depth: int = 0) -> None:
-    """Raises ValueError if a number or a list in ``model.settings`` is larger than any network's."""
+    """Raises ValueError if a number or a list in ``model.settings`` is larger than any network needs."""
     if isinstance(settings, Mapping | list | tuple):
-        if len(settings) > _LONGEST or depth == _DEEPEST:
-            raise ValueError(f"model.settings has a list of more than {_LONGEST} values, or one deep inside others")
+        if len(settings) > _MAX_LENGTH or depth == _MAX_NESTING:
+            raise ValueError(f"model.settings has a list of more than {_MAX_LENGTH} values, or one deep inside others")
         for value in settings.values() if isinstance(settings, Mapping) else settings:
             check_sizes(value, depth + 1)
-    elif isinstance(settings, int | float) and not -_LARGEST <= settings <= _LARGEST:  # nan neither
-        raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest is {_LARGEST:,}")
+    elif isinstance(settings, int | float) and not -_MAX_NUMBER <= settings <= _MAX_NUMBER:  # refuses nan, too
+        raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest is {_MAX_NUMBER:,}")
 
 
-def _check(settings: Mapping[str, Any], builder: Callable[..., Any], *, has_encoder: bool) -> None:
-    """Raises ValueError where a name or a truth value is none of the builder's, or the network would be too large."""
+def _check_settings(settings: Mapping[str, Any], builder: Callable[..., Any], *, has_encoder: bool) -> None:
+    """Raises ValueError if a choice or a boolean is not one of the builder's, or the network would be too large."""
     hints = get_type_hints(builder)
     for name, value in settings.items():
         hint = hints.get(name)
@@ -91,23 +133,23 @@ def _check(settings: Mapping[str, Any], builder: Callable[..., Any], *, has_enco
         if hint is bool and not isinstance(value, bool):
             raise ValueError(f"{name} is {value!r}; choose from true, false")
     check_sizes(settings)
-    if sum(settings.get("convolutions", ())) > _MOST_CONVOLUTIONS:
-        raise ValueError(f"convolutions are {sum(settings['convolutions'])} in all: the most are {_MOST_CONVOLUTIONS}")
-    if (weights := _weights(settings, has_encoder=has_encoder)) > _MOST_WEIGHTS:
-        raise ValueError(f"the network would have about {weights:.1e} weights: the most are {_MOST_WEIGHTS:.1e}")
+    if sum(settings.get("convolutions", ())) > _MAX_CONVOLUTIONS:
+        raise ValueError(f"convolutions are {sum(settings['convolutions'])} in all: the most are {_MAX_CONVOLUTIONS}")
+    if (weights := _estimate_weights(settings, has_encoder=has_encoder)) > _MAX_WEIGHTS:
+        raise ValueError(f"the network would have about {weights:.1e} weights: the most are {_MAX_WEIGHTS:.1e}")
 
 
-def _weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
-    """Estimates the weights of a network, within a factor of two or so, from the names that all builders share."""
+def _estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates the number of weights within about a factor of two, from settings that all builders share."""
     widths = [1, *(abs(int(width)) for width in settings.get("widths", ()))]
     counts = settings.get("convolutions", ())
     side, code = (abs(int(settings.get(name, 0))) for name in ("side", "code"))
     bottleneck = abs(int(settings.get("bottleneck", 0)))
     if bottleneck:  # dense: from the image to the code and back
-        shown = (side // 32 + 1) ** 2 * _ENCODER_CHANNELS if has_encoder else side * side
-        layers = [shown, *widths[1:], bottleneck]
-        back = [bottleneck, *reversed(widths[1:]), 3 * side * side]
-        return sum(a * b for chain in (layers, back) for a, b in pairwise(chain))
+        inputs = (side // 32 + 1) ** 2 * _ENCODER_CHANNELS if has_encoder else side * side
+        encoder = [inputs, *widths[1:], bottleneck]
+        decoder = [bottleneck, *reversed(widths[1:]), 3 * side * side]
+        return sum(a * b for chain in (encoder, decoder) for a, b in pairwise(chain))
     convolutions = 2 * 9 * sum(a * b for a, b in pairwise(widths))
     repeated = 9 * sum(max(0, int(count) - 1) * width**2 for count, width in zip(counts, widths[1:], strict=False))
     dense = 2 * (side >> min(64, len(widths) - 1)) ** 2 * code * (_ENCODER_CHANNELS if has_encoder else widths[-1])
@@ -115,17 +157,22 @@ def _weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
 
 
 def encoder_variables(model: keras.Model, *, frozen: bool) -> list[Any]:
-    """The trainable variables of the encoder of a model that ``build`` made; ``frozen`` makes that none."""
+    """Returns the trainable variables of the encoder in a model from ``build``. ``frozen`` freezes it: then none."""
     encoder = model.get_layer("encoder")
     encoder.trainable = not frozen
     return list(encoder.trainable_variables)
 
 
 def load_encoder(model: keras.Model, encoder: str, weights: str) -> None:
-    """Fills the encoder of a model that ``build`` made: ``encoders.load`` (``imagenet``, a file, or ``none``).
+    """Loads weights into the encoder of a model from ``build``.
+
+    Args:
+        model: built with ``encoder``.
+        encoder: one of ``ENCODERS``.
+        weights: ``imagenet``, a file, or ``none``, as for ``encoders.load``.
 
     Raises:
-        RecipeError: the weights cannot be read, or are not of this encoder.
+        RecipeError: the weights cannot be read, or belong to another encoder.
     """
     from colorize_core.models import encoders
 

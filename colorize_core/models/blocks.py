@@ -1,4 +1,4 @@
-"""What the models share."""
+"""Layers that all models share: batch norm, activation, and the head that predicts colors."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from keras import layers, ops
 from colorize_core.color import ColorSpace, Floats
 from colorize_core.models import classes
 
-# On several workers the statistics are those of the global batch, as on one. Keras has it for TensorFlow alone.
+# Batch norm uses the statistics of the global batch, over all workers. Keras supports that with TensorFlow only.
 SYNCHRONIZED = keras.backend.backend() == "tensorflow"
-MOMENTUM = 0.95  # of batch norm: Keras' 0.99 takes hundreds of steps to forget where it began
-_FEATURES = 8  # per pixel, where a vector becomes an image of classes
+MOMENTUM = 0.95  # of batch norm: with Keras' 0.99 the initial statistics last for hundreds of steps
+_FEATURES = 8  # per pixel, between a vector and the class logits
 _AB_SCALE = 128.0  # as in pairs.normalize_ab
 
 
 def normalize(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Batch norm."""
+    """Applies batch norm."""
     return layers.BatchNormalization(momentum=MOMENTUM, synchronized=SYNCHRONIZED)(x)
 
 
 def activate(x: keras.KerasTensor, *, batch_norm: bool, dropout: float = 0.0) -> keras.KerasTensor:
-    """Batch norm, ReLU and dropout of whole channels, as asked for."""
+    """Applies batch norm if asked for, ReLU, and dropout of whole channels."""
     if batch_norm:
         x = normalize(x)
     x = layers.ReLU()(x)
@@ -31,23 +31,24 @@ def activate(x: keras.KerasTensor, *, batch_norm: bool, dropout: float = 0.0) ->
 
 
 def annealed_mean(logits: keras.KerasTensor, bins: Floats, temperature: float) -> keras.KerasTensor:
-    """ab / 128 float32 [n, h, w, 2] of the odds of its classes [n, h, w, Q], float32.
+    """Converts class logits [n, h, w, Q] to ab / 128 [n, h, w, 2], both float32.
 
-    The mean of the bins under softmax(logits / temperature): at 1 their mean, which is dull, near 0 the likeliest bin,
-    which flickers from pixel to pixel (Zhang et al. 2016, arXiv:1603.08511, section 2.3).
+    The result is the mean of the bins under softmax(logits / temperature). At 1 that is the mean of the classes, which
+    is dull; near 0 it is the likeliest bin, which flickers from pixel to pixel (Zhang et al. 2016,
+    arXiv:1603.08511, section 2.3).
     """
     return ops.matmul(ops.softmax(logits * (1 / temperature), axis=-1), bins / _AB_SCALE)
 
 
 @dataclass(frozen=True)
 class Head:
-    """The last layers of every model, in float32: RGB in [0, 1], or ab / 128 in [-1, 1].
+    """The last layers of every model, in float32. They return RGB in [0, 1], or ab / 128 in [-1, 1].
 
     Attributes:
-        color_space: of the output.
-        ab_step: ab is the annealed mean over classes on a grid of so many units; a layer ``logits`` [n, h, w, Q] holds
-            their odds. None for ab or RGB as such.
-        temperature: of that mean.
+        color_space: ``rgb`` or ``lab``.
+        ab_step: step of the grid of classes, in units of ab: the layer ``logits`` [n, h, w, Q] predicts classes, and ab
+            is their annealed mean. None to predict ab or RGB directly.
+        temperature: of the annealed mean.
     """
 
     color_space: ColorSpace
@@ -55,20 +56,20 @@ class Head:
     temperature: float = 0.38
 
     def of_map(self, x: keras.KerasTensor, *, kernel_size: int = 3, from_gray: bool = False) -> keras.KerasTensor:
-        """Colors [n, h, w, 2 or 3] of features [n, h, w, c].
+        """Returns colors [n, h, w, 2 or 3] from features [n, h, w, c].
 
         Args:
             x: the features.
-            kernel_size: of the convolution; that of the classes is 1x1.
-            from_gray: start with zeros: in Lab training then starts at the gray copy, not at random colors far from it,
-                and ab needs no activation there. Classes start with equal odds.
+            kernel_size: of the convolution; for classes it is always 1x1.
+            from_gray: initialize the layer with zeros. In Lab, training then starts at the gray copy and not at random
+                colors far from it, and ab needs no activation. Classes start with equal odds.
         """
-        start = "zeros" if from_gray else "glorot_uniform"
+        initializer = "zeros" if from_gray else "glorot_uniform"
         if self.ab_step is not None:
             bins = classes.ab_bins(self.ab_step)
-            logits = layers.Conv2D(len(bins), 1, kernel_initializer=start, dtype="float32", name="logits")(x)
+            logits = layers.Conv2D(len(bins), 1, kernel_initializer=initializer, dtype="float32", name="logits")(x)
             return annealed_mean(logits, bins, self.temperature)
-        channels, activation = self._plain()
+        channels, activation = self._direct_output()
         if from_gray and self.color_space == "lab":
             activation = None
         return layers.Conv2D(
@@ -76,19 +77,20 @@ class Head:
             kernel_size,
             padding="same",
             activation=activation,
-            kernel_initializer=start,
+            kernel_initializer=initializer,
             dtype="float32",
             name="colors",
         )(x)
 
     def of_vector(self, x: keras.KerasTensor, side: int) -> keras.KerasTensor:
-        """Colors [n, side, side, 2 or 3] of a vector [n, c]."""
-        if self.ab_step is not None:  # not from the vector itself: Q numbers per pixel would be most of all weights
+        """Returns colors [n, side, side, 2 or 3] from a vector [n, c]."""
+        if self.ab_step is not None:  # a dense layer to Q logits per pixel would hold most of the weights
             x = layers.Dense(side * side * _FEATURES, activation="relu", kernel_initializer="he_normal")(x)
             return self.of_map(layers.Reshape((side, side, _FEATURES))(x))
-        channels, activation = self._plain()
+        channels, activation = self._direct_output()
         x = layers.Dense(side * side * channels, activation=activation, dtype="float32")(x)
         return layers.Reshape((side, side, channels), dtype="float32")(x)
 
-    def _plain(self) -> tuple[int, str | None]:
+    def _direct_output(self) -> tuple[int, str | None]:
+        """Returns channels and activation of a layer that predicts colors directly."""
         return (3, "sigmoid") if self.color_space == "rgb" else (2, "tanh")

@@ -1,7 +1,7 @@
-"""Classes of color: ab on a grid, as in Zhang et al. 2016, arXiv:1603.08511. NumPy alone: counting needs no Keras.
+"""Color classes: ab on a grid, as in Zhang et al. 2016, arXiv:1603.08511. Needs NumPy only, no Keras.
 
-A class is the square of ``step`` units of ab around a grid point, its bin. Rare classes are saturated ones; weights
-make up for it, or all doubtful pixels end in gray (section 2.2 there).
+A class is the square of ``step`` units of ab around a grid point, which is its bin. Saturated classes are rare. Without
+weights that make up for it, all doubtful pixels end in gray (section 2.2 of the paper).
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from colorize_core import color
 from colorize_core.color import Floats
 
 STEP = 10.0  # units of ab between two bins, as in the paper
-_CHUNK = 1 << 13  # pixels compared with all bins at a time: 10 MB at 313 bins
-_EDGE = 128  # no color of sRGB has an a or b beyond it
+_CHUNK = 1 << 13  # pixels that are compared with all bins at a time: 10 MB with 313 bins
+_MAX_AB = 128  # no color of sRGB has a larger |a| or |b|
 
 
 @lru_cache(maxsize=8)
 def ab_bins(step: float = STEP) -> Floats:
-    """Centers float32 [Q, 2] of all bins that hold a color of sRGB, in units of ab, by a, then b. Read-only.
+    """Returns the centers of all bins that hold a color of sRGB: float32 [Q, 2] in units of ab, sorted by a, then b.
 
-    Each color of sRGB has one of them as its nearest grid point: 261 bins at a step of 10, 969 at 5, 77 at 20. (The
-    paper's list of 313 has bins beyond the gamut's edge too.)
+    The array is read-only. There are 261 bins at a step of 10, 969 at 5, and 77 at 20. (The paper's list of 313 has
+    bins outside the gamut, too.)
     """
     values = np.arange(256, dtype=np.uint8)
     square = np.stack(np.meshgrid(values, values), axis=-1).reshape(-1, 2)
-    # Seen along L, the gamut has the outline of its surface: the six faces of the RGB cube show all of its ab.
+    # The six faces of the RGB cube are the surface of the gamut; projected along L, they cover all ab in it.
     faces = [np.insert(square, channel, end, axis=1) for channel in range(3) for end in (0, 255)]
     ab = color.rgb_to_lab(np.concatenate(faces))[:, 1:]
     bins: Floats = (np.unique(np.rint(ab / step).astype(np.int64), axis=0) * step).astype(np.float32)
-    bins.setflags(write=False)  # shared by all callers
+    bins.setflags(write=False)  # the cache gives all callers the same array
     return bins
 
 
 def count_bins(ab: NDArray[Any], step: float = STEP) -> NDArray[np.int64]:
-    """Pixels per bin int64 [Q] of ab [..., 2], in units of ab, each counted for its nearest bin."""
+    """Counts pixels per nearest bin: ab [..., 2] in units of ab -> int64 [Q]."""
     bins, table = ab_bins(step), _table(step)
     points = np.asarray(ab, np.float32).reshape(-1, 2)
     half = len(table) // 2
     cells = np.clip(np.rint(points / np.float32(step)).astype(np.int32), -half, half) + half
-    found = table[cells[:, 0], cells[:, 1]]
-    counts = np.bincount(found[found >= 0], minlength=len(bins))
-    outside = points[found < 0]  # only of means and of rounded values: no pixel of a photograph is there
+    indices = table[cells[:, 0], cells[:, 1]]
+    counts = np.bincount(indices[indices >= 0], minlength=len(bins))
+    outside = points[indices < 0]  # means and rounded values only; no pixel of a photograph lies there
     for start in range(0, len(outside), _CHUNK):
         distances = np.square(outside[start : start + _CHUNK, None] - bins).sum(axis=-1)  # [n, Q]
         counts += np.bincount(distances.argmin(axis=1), minlength=len(bins))
@@ -53,17 +53,19 @@ def count_bins(ab: NDArray[Any], step: float = STEP) -> NDArray[np.int64]:
 
 
 def class_weights(counts: NDArray[Any], mix: float = 0.5, step: float = STEP) -> Floats:
-    """Weight float32 [Q] of each class: rarer, heavier; one on average over the pixels that were counted.
+    """Returns a weight for each class, float32 [Q]: rare classes weigh more, and the mean over all counted pixels is 1.
 
-    Section 2.2 of the paper: the prior, smoothed by a Gaussian of half a step, mixed with the uniform one, inverted.
+    As in section 2.2 of the paper, it is the inverse of the prior, smoothed by a Gaussian with a sigma of half a step
+    and mixed with the uniform distribution.
 
     Args:
         counts: pixels per bin [Q], from ``count_bins``.
-        mix: part of the uniform prior, above 0: it bounds the weight of classes that never occur; 1 for equal weights.
-        step: of the bins.
+        mix: share of the uniform distribution, in (0, 1]. It bounds the weight of classes that never occur; 1 gives
+            equal weights.
+        step: step of the bins, in units of ab.
 
     Raises:
-        ValueError: ``counts`` are not those of such bins, or zero.
+        ValueError: ``counts`` has another length than the bins, or no pixel was counted, or ``mix`` is out of range.
     """
     bins = ab_bins(step)
     if len(counts) != len(bins):
@@ -82,11 +84,11 @@ def class_weights(counts: NDArray[Any], mix: float = 0.5, step: float = STEP) ->
 
 @lru_cache(maxsize=8)
 def _table(step: float) -> NDArray[np.int32]:
-    """Index of the bin of each grid point [a / step + half, b / step + half], -1 where there is none.
+    """Returns the index of the bin at each grid point [a / step + half, b / step + half]; -1 where there is no bin.
 
-    A border of such points all around takes what lies farther out.
+    The table has a border without bins, to which points farther out are clipped.
     """
-    half = int(_EDGE // step) + 1
+    half = int(_MAX_AB // step) + 1
     table = np.full((2 * half + 1, 2 * half + 1), -1, np.int32)
     rows, columns = np.rint(ab_bins(step) / np.float32(step)).astype(np.int64).T + half
     table[rows, columns] = np.arange(len(rows))

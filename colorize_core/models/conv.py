@@ -1,4 +1,4 @@
-"""Convolutional autoencoder without skip connections: what the decoder draws has to pass through the narrowest level.
+"""Convolutional autoencoder without skip connections: everything passes through the narrowest level.
 
 (Masci et al. 2011, doi:10.1007/978-3-642-21735-7_7.)
 """
@@ -25,29 +25,33 @@ def build(
     batch_norm: bool = True,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Gray or L [n, h, w, 1] -> colors [n, h, w, 2 or 3]; h and w are multiples of 2 ** len(widths).
+    """Builds the model: gray or L [n, h, w, 1] -> colors [n, h, w, 2 or 3].
+
+    h and w are multiples of 2 ** len(widths).
 
     Args:
         head: the last layers, which know the color space.
-        encoder: of keras.applications in place of the model's own, as deep as there are
-            widths; see ``encoders``.
+        encoder: name of an encoder in place of the model's own, with as many levels as there are widths; see
+            ``encoders``.
         widths: channels of the encoder's levels, each at half the resolution of the one before; the decoder mirrors
             them.
         down: halve by max-pooling after each convolution, or by its stride.
-        up: double by repeating pixels after a convolution, or after a transposed one, or by the stride of that.
-        batch_norm: after each convolution.
+        up: double by repeating pixels after a convolution or after a transposed convolution, or by the stride of a
+            transposed convolution.
+        batch_norm: apply batch norm after each convolution.
         dropout: fraction of channels dropped after each level in training.
     """
-    gray = keras.Input((None, None, 1), name="gray")
-    if encoder:
-        x = encoders.deepest(gray, encoder, len(widths), head.color_space)
-    else:
-        x = gray
+
+    def own_encoder(x: keras.KerasTensor) -> keras.KerasTensor:
         for width in widths:
             x = _convolution(width, strides=2 if down == "stride" else 1, bias=not batch_norm)(x)
             x = activate(x, batch_norm=batch_norm, dropout=dropout)
             if down == "pool":
                 x = layers.MaxPooling2D()(x)
+        return x
+
+    gray = keras.Input((None, None, 1), name="gray")
+    x = encoders.deepest_map(gray, encoder, len(widths), head.color_space, own_encoder)
     for width in reversed(widths):
         if up == "upsample":
             x = _convolution(width, strides=1, bias=not batch_norm)(x)

@@ -1,4 +1,4 @@
-"""Convolutions around a dense code: the whole picture in a vector, and a decoder that draws it again.
+"""Convolutional autoencoder with a dense code: the whole image becomes one vector, which a decoder turns into colors.
 
 (After the convolutional autoencoders of Masci et al. 2011, doi:10.1007/978-3-642-21735-7_7.)
 """
@@ -24,29 +24,30 @@ def build(
     batch_norm: bool = True,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
+    """Builds the model: gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
 
     Args:
         head: the last layers, which know the color space.
-        encoder: of keras.applications in place of the model's own, as deep as there are
-            widths; see ``encoders``.
-        side: of the images, in pixels; a multiple of 2 ** len(widths).
+        encoder: name of an encoder in place of the model's own, with as many levels as there are widths; see
+            ``encoders``.
+        side: side of the images in pixels; a multiple of 2 ** len(widths).
         widths: channels of the encoder's levels, each at half the resolution of the one before.
-        code: numbers in the code.
-        batch_norm: after each convolution.
+        code: length of the code.
+        batch_norm: apply batch norm after each convolution.
         dropout: fraction of channels dropped after each level in training.
     """
     small = side >> len(widths)
     if small << len(widths) != side:
         raise ValueError(f"side ({side}) is not a multiple of {1 << len(widths)}, as {len(widths)} widths need")
-    gray = keras.Input((side, side, 1), name="gray")
-    if encoder:
-        x = encoders.deepest(gray, encoder, len(widths), head.color_space)
-    else:
-        x = gray
+
+    def own_encoder(x: keras.KerasTensor) -> keras.KerasTensor:
         for width in widths:
             x = layers.Conv2D(width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal")(x)
             x = activate(x, batch_norm=batch_norm, dropout=dropout)
+        return x
+
+    gray = keras.Input((side, side, 1), name="gray")
+    x = encoders.deepest_map(gray, encoder, len(widths), head.color_space, own_encoder)
     x = layers.Flatten()(x)  # [n, small * small * c]
     x = layers.Dense(code, name="code")(x)
     x = layers.Dense(small * small * widths[-1], activation="relu", kernel_initializer="he_normal")(x)

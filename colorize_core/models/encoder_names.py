@@ -1,7 +1,7 @@
-"""Names of the encoders that a model may have, in a module without Keras: a recipe is checked without it."""
+"""Names of the encoders that a model may have, in a module without Keras, since recipes are checked without Keras."""
 
-# Of keras.applications, those whose maps are exact halves: not Inception*, NASNet* and Xception; and one of our own.
-# Written down here, since a recipe is checked without Keras.
+# Networks of keras.applications that halve their maps exactly (Inception*, NASNet* and Xception do not), and
+# EfficientNetLite0, which is built here.
 ENCODERS = (
     *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
     *(f"DenseNet{layers}" for layers in (121, 169, 201)),

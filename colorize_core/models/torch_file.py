@@ -1,7 +1,7 @@
-"""Tensors of a PyTorch file in the format before 1.6, without PyTorch.
+"""A reader for PyTorch files in the format before version 1.6, which needs no PyTorch.
 
-Five pickles (a magic number, the version, facts on the machine, the tensors by name, the keys of their storages), then
-each storage: the number of its elements in 8 bytes, and the elements.
+A file holds five pickles (a magic number, the version, facts on the machine, the tensors by name, the keys of their
+storages), then each storage: its number of elements in 8 bytes, and the elements.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Tensor(NamedTuple):
 
 
 class _Reader(pickle.Unpickler):
-    """Builds tensors' descriptions and plain values, nothing else."""
+    """An unpickler that builds only descriptions of tensors and plain values, and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
@@ -43,11 +43,11 @@ class _Reader(pickle.Unpickler):
 
 
 def read_tensors(path: str | Path) -> dict[str, NDArray[Any]]:
-    """The tensors of a state dict by name, in PyTorch's order of axes.
+    """Reads the tensors of a state dict by name, in PyTorch's order of axes.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: it is not of this format, or ends before its tensors do.
+        ValueError: the file has another format, or is truncated.
     """
     with open(path, "rb") as file:
         try:

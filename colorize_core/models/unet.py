@@ -1,7 +1,7 @@
-"""U-Net that predicts ab at half the input's resolution (Ronneberger et al. 2015, arXiv:1505.04597).
+"""U-Net that predicts colors at half the input's resolution (Ronneberger et al. 2015, arXiv:1505.04597).
 
-Chroma needs less resolution than lightness, so the decoder stops one level early: a quarter of the most expensive
-pixels. A global branch at the bottleneck tells every pixel what the whole picture shows (after Iizuka et al. 2016).
+Chroma needs less resolution than lightness, so the decoder stops one level early, which saves the most expensive
+layers. A global branch at the bottleneck gives every pixel features of the whole image (after Iizuka et al. 2016).
 """
 
 from __future__ import annotations
@@ -26,16 +26,18 @@ def build(
     batch_norm: bool = True,
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Gray or L [n, h, w, 1] -> colors [n, h/s, w/s, 2 or 3]; h and w are multiples of s * 2 ** (len(widths) - 1).
+    """Builds the model: gray or L [n, h, w, 1] -> colors [n, h/s, w/s, 2 or 3].
+
+    h and w are multiples of s * 2 ** (len(widths) - 1).
 
     Args:
         head: the last layers, which know the color space.
-        encoder: of keras.applications in place of the model's own, as deep as there are widths, which then are those of
-            the decoder, while ``convolutions`` has no say and ``first_stride`` is 2; see ``encoders``.
+        encoder: name of an encoder in place of the model's own, with as many levels as there are widths. The widths are
+            then those of the decoder, ``convolutions`` is ignored, and ``first_stride`` must be 2; see ``encoders``.
         widths: channels at 1/s, 1/2s, 1/4s … of the input's resolution.
-        first_stride: s. 1 is for images so small that every pixel has a color of its own.
-        convolutions: 3x3 convolutions of each of these encoder levels; decoder levels have one.
-        batch_norm: after each of these convolutions.
+        convolutions: number of 3x3 convolutions in each encoder level; decoder levels have one.
+        first_stride: s. Use 1 for very small images, in which every pixel has a color of its own.
+        batch_norm: apply batch norm after each convolution.
         dropout: fraction of bottleneck channels dropped in training.
     """
 
@@ -62,16 +64,16 @@ def build(
                 x = convolve(x, width)
             skips.append(x)
 
-    scene = layers.GlobalAveragePooling2D(keepdims=True)(x)  # [n, 1, 1, widths[-1]]
-    scene = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal")(scene)
-    x = layers.Add()([x, layers.Conv2D(widths[-1], 1)(scene)])
+    whole_image = layers.GlobalAveragePooling2D(keepdims=True)(x)  # [n, 1, 1, widths[-1]]
+    whole_image = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal")(whole_image)
+    x = layers.Add()([x, layers.Conv2D(widths[-1], 1)(whole_image)])
     if dropout:
         x = layers.SpatialDropout2D(dropout)(x)
 
     for width, skip in zip(reversed(widths[:-1]), reversed(skips[:-1]), strict=True):
-        if encoder and skip.shape[-1] > width:  # expanded maps have hundreds of channels
+        if encoder and skip.shape[-1] > width:  # maps of inverted bottlenecks have hundreds of channels
             skip = convolve(skip, width, size=1)
-        x = layers.Conv2D(width, 1, use_bias=False)(x)  # narrow before up-sampling: a quarter of the work
+        x = layers.Conv2D(width, 1, use_bias=False)(x)  # before up-sampling, at a quarter of the cost
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         x = convolve(x, width)
     return keras.Model(gray, head.of_map(x, kernel_size=1, from_gray=True), name="unet")

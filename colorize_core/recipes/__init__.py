@@ -1,4 +1,4 @@
-"""Recipes: what to train and how, as YAML files that a schema validates."""
+"""Recipes, which describe what to train and how, as YAML files that a schema validates."""
 
 from colorize_core.recipes.schema import (
     DataSettings,

@@ -1,4 +1,4 @@
-"""The Keras model that a recipe describes."""
+"""A builder of the Keras model that a recipe describes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def build_model(recipe: Recipe) -> keras.Model:
     """Builds the recipe's model with random weights.
 
     Raises:
-        RecipeError: as ``models.build``.
+        RecipeError: the model or one of its settings is unknown or wrong (``models.build``).
     """
     training = recipe.training
     return models.build(

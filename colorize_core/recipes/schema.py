@@ -1,9 +1,10 @@
-"""The schema of a recipe. Unknown keys and values out of range are refused with the field's name."""
+"""The schema of a recipe. Unknown keys and values out of range are refused, and the message names the field."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,17 +14,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from colorize_core import storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.errors import RecipeError, one_line
-from colorize_core.models import BUILDERS, ENCODERS, TEMPERATURE, check_sizes
+from colorize_core.models import ENCODERS, MODELS, TEMPERATURE, check_sizes
 
 LONGEST_TEXT = 10_000  # characters of a name, a path or a note
-# Characters that control a terminal or turn the direction of text, halves of characters, and what begins HTML markup.
+# Terminal control characters, characters that change the direction of text, surrogates, and the beginning of HTML tags.
 UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|<(?=[A-Za-z/!?])")
-_LARGEST_SIDE = 4096  # pixels
+_MAX_SIDE = 4096  # pixels
 _SHIPPED = Path(__file__).parent
 
 
 def check_text(text: str) -> str:
-    """Returns the text. Raises ValueError if it is too long, or has control characters or markup in it."""
+    """Returns the text. Raises ValueError if it is too long, or contains control characters or markup."""
     if len(text) > LONGEST_TEXT:
         raise ValueError(f"a text of {len(text):,} characters is longer than {LONGEST_TEXT:,}: shorten it")
     if found := UNSAFE_TEXT.search(text):
@@ -32,12 +33,12 @@ def check_text(text: str) -> str:
 
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(check_text)]
-_Side = Annotated[int, Field(ge=8, le=_LARGEST_SIDE)]
+_Side = Annotated[int, Field(ge=8, le=_MAX_SIDE)]
 _Count = Annotated[int, Field(ge=1, le=1_000_000)]  # epochs and the like
 
 
 def _texts(value: Any) -> list[str]:
-    """Returns the strings in a value of lists and mappings, keys of mappings too."""
+    """Returns all strings in a value of nested lists and mappings, including keys."""
     if isinstance(value, Mapping):
         return [text for pair in value.items() for part in pair for text in _texts(part)]
     if isinstance(value, list | tuple):
@@ -50,18 +51,20 @@ class _Settings(BaseModel):
 
 
 class DataSettings(_Settings):
-    """From a color photograph to what the network sees."""
+    """Section ``data``: how a color photograph becomes the network's input and target."""
 
     color_space: ColorSpace = "lab"
     gray: GrayFormula = "luminance"
-    size: _Side = Field(description="pixels on a side of the stored square")
-    crop: _Side = Field(description="pixels on a side of a training crop")
-    min_scale: float = Field(default=1.0, gt=0, le=1, description="smallest part of the square that a crop may show")
-    flip: bool = True
-    aged: float = Field(default=0.0, ge=0, le=1, description="part of the inputs with another gamma and contrast")
-    framed: float = Field(default=0.0, ge=0, le=1, description="part of the images inside a flat, colorless frame")
-    inference_side: _Side = Field(description="a photograph is shown to the network with this many pixels, squared")
-    mirrored: bool = Field(default=False, description="its colors are the mean of those of it and of its mirror image")
+    size: _Side = Field(description="side of the stored square, in pixels")
+    crop: _Side = Field(description="side of a training crop, in pixels")
+    min_scale: float = Field(default=1.0, gt=0, le=1, description="smallest side of a crop, as a fraction of size")
+    flip: bool = Field(default=True, description="mirror half of the crops")
+    aged: float = Field(default=0.0, ge=0, le=1, description="fraction of the inputs with changed gamma and contrast")
+    framed: float = Field(default=0.0, ge=0, le=1, description="fraction of the images inside a flat, colorless frame")
+    inference_side: _Side = Field(
+        description="the network sees a photograph with about inference_side * inference_side pixels"
+    )
+    mirrored: bool = Field(default=False, description="average with the prediction for the mirrored image (flip TTA)")
 
     @model_validator(mode="after")
     def _crop_fits(self) -> DataSettings:
@@ -71,15 +74,33 @@ class DataSettings(_Settings):
 
 
 class ModelSettings(_Settings):
-    """A registered model and its settings."""
+    """Section ``model``: a model of the registry, its settings, and the weights that training starts from.
+
+    ``multiple`` and ``square`` may be left out: they follow from the model and its settings.
+    """
 
     name: Text
     settings: dict[str, Any] = {}
-    multiple: int = Field(ge=1, le=_LARGEST_SIDE, description="the model's input sides are multiples of this")
-    square: bool = Field(default=False, description="it takes squares of data.inference_side alone")
-    encoder: Text | None = Field(default=None, description="of keras.applications, in place of the model's own")
-    encoder_weights: Text = Field(default="none", description="where training starts: none, imagenet, or a file")
-    start: Text = Field(default="none", description="a bundle of the same model, with whose weights training starts")
+    multiple: int = Field(
+        ge=1, le=_MAX_SIDE, description="the sides of the model's input are multiples of this number of pixels"
+    )
+    square: bool = Field(default=False, description="the model takes only squares with sides of data.inference_side")
+    encoder: Text | None = Field(default=None, description="one of models.ENCODERS, in place of the model's own")
+    encoder_weights: Text = Field(
+        default="none", description="initial weights of the encoder: none (random), imagenet, or a file"
+    )
+    start: Text = Field(default="none", description="initial weights: none (random), or a bundle of the same model")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_what_the_model_needs(cls, raw: Any) -> Any:
+        record = MODELS.get(raw["name"]) if isinstance(raw, Mapping) and isinstance(raw.get("name"), str) else None
+        if record is None:
+            return raw
+        needed: dict[str, Any] = {"square": record.needs_square}
+        with suppress(KeyError, TypeError, ValueError):  # wrong settings are refused later, with better messages
+            needed["multiple"] = record.multiple(raw.get("settings", {}))
+        return needed | dict(raw)
 
     @model_validator(mode="after")
     def _settings_are_of_a_sensible_size(self) -> ModelSettings:
@@ -90,8 +111,8 @@ class ModelSettings(_Settings):
 
     @model_validator(mode="after")
     def _encoder_is_known(self) -> ModelSettings:
-        for place in (self.start, self.encoder_weights):  # which a bundle keeps
-            storage.refuse_secrets(place)
+        for source in (self.start, self.encoder_weights):  # a bundle stores both
+            storage.refuse_secrets(source)
         if self.encoder is not None and self.encoder not in ENCODERS:
             raise ValueError(f"encoder is {self.encoder!r}; choose from {', '.join(ENCODERS)}")
         if self.start != "none" and self.encoder_weights != "none":
@@ -106,46 +127,54 @@ class ModelSettings(_Settings):
 
 
 class TrainingSettings(_Settings):
-    """How the weights are found. ``batch_size`` is global: over all workers."""
+    """Section ``training``: loss, optimizer and schedule."""
 
     loss: Literal["l1", "mse", "huber", "psnr", "ab-classification"] = "l1"
     ab_step: float = Field(
-        default=10.0, ge=5, le=40, description="of ab-classification: units of ab between two classes"
+        default=10.0, ge=5, le=40, description="for ab-classification: distance of two classes, in units of ab"
     )
     temperature: float = Field(
         default=TEMPERATURE,
         gt=0,
         le=1,
-        description="of ab-classification: 1 gives the mean color, near 0 the likeliest",
+        description="for ab-classification: 1 gives the mean color, near 0 the likeliest one",
     )
     rebalance: float = Field(default=0.0, ge=0, description="extra weight of a pixel, per unit of its chroma / 128")
     epochs: _Count
-    batch_size: int = Field(ge=1, le=65_536)
-    learning_rate: float = Field(gt=0, description="at its peak")
+    batch_size: int = Field(ge=1, le=65_536, description="images per step, over all workers")
+    learning_rate: float = Field(gt=0, description="at the peak of the schedule")
     schedule: Literal["cosine", "exponential", "constant"] = Field(default="cosine", description="after the warm-up")
-    warmup: float = Field(default=0.05, ge=0, lt=1, description="fraction of all steps in which the rate rises")
+    warmup: float = Field(
+        default=0.05, ge=0, lt=1, description="fraction of all steps in which the learning rate rises"
+    )
     weight_decay: float = Field(default=0.0, ge=0)
     average: float = Field(
-        default=0.0, ge=0, lt=1, description="momentum of a mean of the weights over the steps, kept in their place"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="momentum of the moving average of the weights, which replaces them; 0 for none",
     )
-    gan: float = Field(default=0.0, ge=0, description="weight of the adversarial loss beside the pixel loss's 1")
+    gan: float = Field(default=0.0, ge=0, description="weight of the adversarial loss; the pixel loss has weight 1")
     encoder_rate: float = Field(
-        default=1.0, ge=0, le=1, description="of the encoder, as part of the rate; 0 freezes it"
+        default=1.0,
+        ge=0,
+        le=1,
+        description="learning rate of the encoder, as a fraction of learning_rate; 0 freezes it",
     )
     color_gain: float = Field(
         default=1.0,
         gt=0,
         le=4,
-        description="factor of the colors, put into the last layer after training; history is before it",
+        description="factor of the colors, put into the last layer after training; the history is without it",
     )
-    patience: _Count | None = Field(default=None, description="epochs without a better one that end the training")
-    keep: _Count = Field(default=2, description="checkpoints kept while it goes on, the newest")
-    samples_every: _Count = Field(default=5, description="epochs between two looks at validation images")
+    patience: _Count | None = Field(default=None, description="stop after this many epochs without a better one")
+    keep: _Count = Field(default=2, description="number of newest checkpoints to keep during training")
+    samples_every: _Count = Field(default=5, description="epochs between two pictures of validation samples")
     seed: int = Field(default=0, ge=0, lt=2**32)
 
 
 class Recipe(_Settings):
-    """Everything that a training run needs beside data and place."""
+    """Everything that a training needs except the data set and the output folder."""
 
     name: Text
     data: DataSettings
@@ -154,18 +183,18 @@ class Recipe(_Settings):
 
     @model_validator(mode="after")
     def _model_is_known(self) -> Recipe:
-        if self.model.name not in BUILDERS:
-            raise ValueError(f"model.name is {self.model.name!r}; choose from {', '.join(sorted(BUILDERS))}")
+        if self.model.name not in MODELS:
+            raise ValueError(f"model.name is {self.model.name!r}; choose from {', '.join(sorted(MODELS))}")
         return self
 
     @model_validator(mode="after")
-    def _weights_need_chroma(self) -> Recipe:
+    def _rebalancing_needs_chroma(self) -> Recipe:
         if self.training.rebalance and self.data.color_space != "lab":
             raise ValueError(f"training.rebalance weighs by chroma: data.color_space {self.data.color_space} has none")
         return self
 
     @model_validator(mode="after")
-    def _classes_are_of_ab(self) -> Recipe:
+    def _classes_need_ab(self) -> Recipe:
         if self.training.loss == "ab-classification":
             if self.data.color_space != "lab":
                 raise ValueError(f"training.loss ab-classification: data.color_space {self.data.color_space} has no ab")
@@ -174,10 +203,11 @@ class Recipe(_Settings):
         return self
 
     @model_validator(mode="after")
-    def _gain_is_of_linear_colors(self) -> Recipe:
-        plain = self.data.color_space == "lab" and self.training.loss != "ab-classification"
-        if self.training.color_gain != 1 and not (plain and self.model.name == "unet"):
-            raise ValueError("training.color_gain is for unet, lab and a loss of pixels: set it to 1")
+    def _gain_needs_linear_colors(self) -> Recipe:
+        predicts_ab = self.data.color_space == "lab" and self.training.loss != "ab-classification"
+        if self.training.color_gain != 1 and not (predicts_ab and MODELS[self.model.name].has_linear_colors):
+            names = ", ".join(name for name, record in MODELS.items() if record.has_linear_colors)
+            raise ValueError(f"training.color_gain is for {names}, lab and a loss of pixels: set it to 1")
         return self
 
     @model_validator(mode="after")
@@ -194,19 +224,26 @@ class Recipe(_Settings):
 
     @property
     def square_side(self) -> int:
-        """Pixels on a side at which the network sees a square photograph: about ``data.inference_side``."""
+        """Side of a square photograph as the network sees it: the multiple nearest to ``data.inference_side``."""
         return max(1, round(self.data.inference_side / self.model.multiple)) * self.model.multiple
 
 
 def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """A shipped recipe by name, or one from a YAML file.
+    """Loads a shipped recipe by name, or a recipe from a YAML file.
 
     Args:
-        name: ``unet-lab``, or the path of a YAML file.
-        overrides: values by dotted name, as in ``{"training.epochs": 2}``.
+        name: name of a shipped recipe, or path or URL of a YAML file.
+        overrides: values by dotted name, which replace those of the recipe.
+
+    Returns:
+        The validated recipe.
 
     Raises:
-        RecipeError: unknown recipe, unreadable file, unknown setting or value out of range.
+        RecipeError: the recipe is unknown, the file cannot be read, or a setting is unknown or out of range.
+
+    Example:
+        >>> load_recipe("unet-lab", {"training.epochs": 2}).training.epochs
+        2
     """
     shipped = sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
     path = str(_SHIPPED / f"{name}.yaml") if name in shipped else name
@@ -225,7 +262,7 @@ def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """The recipe with other values by dotted name. Raises RecipeError."""
+    """Returns the recipe with other values by dotted name. Raises RecipeError."""
     raw = recipe.model_dump()
     for dotted, value in settings.items():
         _override(raw, dotted, value)

@@ -1,6 +1,7 @@
-"""A second network that learns to tell true colors from ours, patch by patch; ours learns to mislead it.
+"""The discriminator and the losses of adversarial (GAN) training.
 
-(Isola et al. 2017, arXiv:1611.07004: the PatchGAN and its conditional loss.)
+The discriminator learns to tell true colors from predicted ones, patch by patch; the colorizer learns to mislead it
+(the PatchGAN and its conditional loss: Isola et al. 2017, arXiv:1611.07004).
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import keras
 from keras import layers, ops
 
 _WIDTHS = (64, 128, 256)
-LEARNING_RATE, BETA_1 = 2e-4, 0.5  # of the discriminator, as in the paper
+LEARNING_RATE, BETA_1 = 2e-4, 0.5  # of the discriminator's Adam, as in the paper
 
 
 def discriminator(channels: int) -> keras.Model:
-    """[gray [n, h, w, 1], colors [n, h, w, channels]] -> logits [n, h/8, w/8, 1]: above 0 where colors look true.
+    """Builds the discriminator: [gray [n, h, w, 1], colors [n, h, w, channels]] -> logits [n, h/8, w/8, 1].
 
-    Each logit judges 22 x 22 pixels. No batch norm: true and colorized images come in batches of their own, and it
-    would tell them apart by their statistics.
+    A logit is above 0 where colors look true. Each sees 22 x 22 pixels. There is no batch norm: true and colorized
+    images come in separate batches, which batch norm would tell apart by their statistics.
     """
     gray = keras.Input((None, None, 1), name="gray")
     colors = keras.Input((None, None, channels), name="colors")
@@ -28,11 +29,16 @@ def discriminator(channels: int) -> keras.Model:
     return keras.Model([gray, colors], logits, name="discriminator")
 
 
-def discriminator_loss(true: keras.KerasTensor, made: keras.KerasTensor) -> keras.KerasTensor:
-    """Mean of -log p(true) and -log(1 - p(made)) over the patches, p = sigmoid(logit), halved as in the paper."""
-    return (ops.mean(ops.softplus(-true)) + ops.mean(ops.softplus(made))) / 2
+def discriminator_loss(true: keras.KerasTensor, predicted: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns the mean of -log p(true) and -log(1 - p(predicted)) over the patches, halved as in the paper.
+
+    Args:
+        true: logits for true colors; p = sigmoid(logit).
+        predicted: logits for predicted colors.
+    """
+    return (ops.mean(ops.softplus(-true)) + ops.mean(ops.softplus(predicted))) / 2
 
 
-def generator_loss(made: keras.KerasTensor) -> keras.KerasTensor:
-    """Mean of -log p(made): what our colors lack to pass for true ones."""
-    return ops.mean(ops.softplus(-made))
+def generator_loss(predicted: keras.KerasTensor) -> keras.KerasTensor:
+    """Returns the mean of -log p(predicted), which is small where predicted colors pass for true ones."""
+    return ops.mean(ops.softplus(-predicted))

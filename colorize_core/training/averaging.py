@@ -1,4 +1,8 @@
-"""The mean of a model's weights over the last steps of its training."""
+"""A moving average of a model's weights over the steps of its training.
+
+Keras' ``use_ema`` cannot replace it: its momentum does not rise, and it does not average the statistics of batch
+normalization.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,21 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-_EVERY = 16  # steps: the weights of those between hardly differ, and nothing has to run on the replicas
+_EVERY = 16  # steps between two updates: weights hardly differ in between, and updates do not run on the replicas
 
 
-class Average:
+class WeightAverage:
     """Exponential moving average of weights (Polyak and Juditsky 1992; momentum as in tf.train).
 
-    Late steps of training go around a minimum, their mean lies nearer to it; where a training set is small, it also
-    does better on other images. Keras' ``use_ema`` has no rising momentum, and leaves the statistics of batch
-    normalization as they are.
+    Late steps of a training move around a minimum, and the mean of their weights lies nearer to it. With a small
+    training set, the mean also does better on new images.
 
     Args:
-        variables: of the model that learns.
-        momentum: of a step, in [0, 1): 0.999 is the mean of about the last 1,000 steps. The first steps have less.
+        variables: the variables of the model that is trained.
+        momentum: per step, in [0, 1): 0.999 averages about the last 1,000 steps. It is lower in the first steps.
 
     Attributes:
-        mean: value of each variable.
+        mean: average value of each variable, in the order of ``variables``.
     """
 
     def __init__(self, variables: list[Any], momentum: float) -> None:
@@ -34,20 +37,20 @@ class Average:
         self._is_in_place = False
         self.mean = self._values()
 
-    def follow(self, steps: int) -> None:
-        """To be called after each step, with the number of steps that are done."""
+    def update(self, steps: int) -> None:
+        """Updates the average. Call it after each step, with the number of steps that are done."""
         if steps % _EVERY:
             return
-        taken = steps // _EVERY
-        # Else the mean would be of random weights for long.
-        momentum = min(self._momentum**_EVERY, (1 + taken) / (10 + taken))
-        for i, now in enumerate(self._values()):
-            counts = not np.issubdtype(now.dtype, np.floating)  # states of random generators
-            self.mean[i] = now if counts else self.mean[i] + (1 - momentum) * (now - self.mean[i])
+        updates = steps // _EVERY
+        # With the full momentum, the random weights of the start would stay in the mean for long.
+        momentum = min(self._momentum**_EVERY, (1 + updates) / (10 + updates))
+        for i, value in enumerate(self._values()):
+            is_state = not np.issubdtype(value.dtype, np.floating)  # state of a random generator: not averaged
+            self.mean[i] = value if is_state else self.mean[i] + (1 - momentum) * (value - self.mean[i])
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Gives the model the mean, and at the end its own weights again. Contexts may lie in each other."""
+        """Sets the model's weights to the mean, and restores its own weights at the end. Can be nested."""
         if self._is_in_place:
             yield
             return

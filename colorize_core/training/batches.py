@@ -1,4 +1,4 @@
-"""Batches for one worker out of its shard of the pairs."""
+"""Batches of pairs for one worker, from its shard of the data."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from colorize_core.training import augmentation
 if TYPE_CHECKING:
     import ray.data
 
-_BUFFERED = 16  # batches that are shuffled together
+_SHUFFLE_BATCHES = 16  # batches that are shuffled together
 Batch = tuple[Any, Any]
 
 
 def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: list[int]) -> Iterator[Batch]:
-    """This worker's part of each global batch, shuffled and augmented; prefetched while the last one trains.
+    """Yields this worker's part of each global batch, shuffled and augmented; prefetched while a step runs.
 
     The same seed gives the same batches: inputs float32 [n, crop, crop, 1] and targets [n, crop, crop, 2 or 3].
     """
@@ -34,8 +34,8 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
         batches = _batches(
             shard,
             batch_size,
-            drop_last=True,  # an uneven number of batches would leave the other workers waiting forever
-            local_shuffle_buffer_size=_BUFFERED * batch_size,
+            drop_last=True,  # with an uneven number of batches, the other workers would wait for ever
+            local_shuffle_buffer_size=_SHUFFLE_BATCHES * batch_size,
             local_shuffle_seed=int(rng.integers(2**31)),
         )
         for inputs, targets in batches:
@@ -49,15 +49,15 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
 
 
 def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> Iterator[Batch]:
-    """Whole squares at the scale of inference: what the network sees must have the scale that it will see."""
+    """Yields whole squares at ``recipe.square_side``, the scale of inference, without augmentation."""
     for inputs, targets in _batches(shard, max(1, recipe.training.batch_size // workers)):
         yield pairs.resize(inputs, targets, recipe.square_side)
 
 
 def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None:
-    """Weights of the classes of ab [Q], by how often they come in every second pixel of every second row.
+    """Returns weights of the classes of ab [Q] by their frequency; None if the loss has no classes.
 
-    None where the loss has no classes.
+    Counts every second pixel of every second row.
     """
     if recipe.training.loss != "ab-classification":
         return None

@@ -1,4 +1,4 @@
-"""The state of a training run after an epoch, as one file that is there whole or not at all."""
+"""Checkpoints: the state of a training after an epoch, each in one file that is written atomically."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import storage
+from colorize_core.training.history import History
 
 _FACTS = "facts"
 Arrays = dict[str, NDArray[np.generic]]
-History = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
 class State:
-    """All that the next epoch starts from.
+    """Everything that the next epoch starts from.
 
     Attributes:
-        identity: of the recipe and the data; a run of another one must not go on from here.
-        history: a row per epoch so far.
-        arrays: weights, optimizers and random generators, by name.
-        best: weights of the epoch with the lowest validation loss.
+        identity: digest of recipe and data; a training with another identity must not resume from this state.
+        history: one row per epoch so far.
+        arrays: variables of networks, optimizers and random generators, by name.
+        best: weights of the epoch with the lowest validation loss, by name.
     """
 
     identity: str
@@ -35,12 +35,12 @@ class State:
 
     @property
     def epoch(self) -> int:
-        """Epochs that are done."""
+        """Number of epochs that are done."""
         return int(self.history[-1]["epoch"])
 
 
 def save(folder: str, state: State, keep: int) -> None:
-    """Writes the state of an epoch, then removes all but the newest ``keep``. Raises OSError."""
+    """Writes the state of an epoch, then removes all checkpoints but the newest ``keep``. Raises OSError."""
     buffer = io.BytesIO()
     facts = json.dumps({"identity": state.identity, "history": state.history}).encode()
     arrays = {f"{kind}/{name}": a for kind in ("arrays", "best") for name, a in getattr(state, kind).items()}
@@ -51,7 +51,7 @@ def save(folder: str, state: State, keep: int) -> None:
 
 
 def load_newest(folder: str) -> State | None:
-    """The state of the last epoch; of the one before where that file is damaged; None where there is none.
+    """Returns the state of the last epoch, or None if there is no checkpoint. Skips damaged files.
 
     Raises OSError.
     """
@@ -69,6 +69,12 @@ def load_newest(folder: str) -> State | None:
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             continue
     return None
+
+
+def newest_epoch(folder: str) -> int:
+    """Returns the number of epochs in the newest checkpoint; 0 if there is none. Raises OSError."""
+    state = load_newest(folder)
+    return state.epoch if state else 0
 
 
 def _paths(folder: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The curves of a training and of a search, as pictures and as TensorBoard reads them."""
+"""Loss curves of a training and of a search, as PNG and as a TensorBoard log."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from colorize_core.training.history import History
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_NAMED = 12  # trials that a legend has room for
+_MAX_IN_LEGEND = 12  # trials
 
 
-def draw(history: list[dict[str, float]]) -> bytes:
-    """PNG of training and validation loss per epoch, beside the loss of predicting gray."""
-    from matplotlib.figure import Figure  # without pyplot: no display, no global state
+def draw(history: History) -> bytes:
+    """Returns a PNG of training and validation loss per epoch, with the loss of the gray copy."""
+    from matplotlib.figure import Figure  # without pyplot, which needs a display and keeps global state
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="loss")
     epochs = [row["epoch"] for row in history]
-    marker = "o" if len(history) < 3 else None  # a line of one point shows nothing
+    marker = "o" if len(history) < 3 else None  # a line through one point is invisible
     for column, label, style in (
         ("loss", "training", "-"),
         ("val_loss", "validation", "-"),
@@ -33,8 +35,8 @@ def draw(history: list[dict[str, float]]) -> bytes:
     return _png(figure)
 
 
-def tensorboard(history: list[dict[str, float]]) -> dict[str, bytes]:
-    """TensorBoard's log of the whole training, each epoch at the time at which it ended: content by path."""
+def tensorboard(history: History) -> dict[str, bytes]:
+    """Returns a TensorBoard log with one entry per epoch, at the time at which the epoch ended: content by path."""
     from tensorboardX import SummaryWriter
 
     with tempfile.TemporaryDirectory() as folder:
@@ -47,18 +49,18 @@ def tensorboard(history: list[dict[str, float]]) -> dict[str, bytes]:
         return {"tensorboard/events.out.tfevents.0.colorize": file.read_bytes()}
 
 
-def draw_trials(histories: Mapping[int, list[dict[str, float]]]) -> bytes:
-    """PNG of the validation error per epoch of each trial, by number; the first one is drawn thick."""
+def draw_trials(histories: Mapping[int, History]) -> bytes:
+    """Returns a PNG of the validation error per epoch of each trial, by number; the first trial has a thick line."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="mean squared error, validation", yscale="log")
-    for place, (number, history) in enumerate(histories.items()):
+    for position, (number, history) in enumerate(histories.items()):
         if history:
-            thick = place == 0
+            is_thick = position == 0
             epochs = [row["epoch"] for row in history]
-            label = f"{number}" if len(histories) <= _NAMED or thick else None
-            axes.plot(epochs, [row["val_mse"] for row in history], marker=".", label=label, lw=2.5 if thick else 1)
+            label = f"{number}" if len(histories) <= _MAX_IN_LEGEND or is_thick else None
+            axes.plot(epochs, [row["val_mse"] for row in history], marker=".", label=label, lw=2.5 if is_thick else 1)
     gray = next(history[0]["val_gray_mse"] for history in histories.values() if history)
     axes.axhline(gray, linestyle=":", color="gray", label="gray copy")
     axes.legend(title="trial", ncols=2, fontsize="small")

@@ -1,7 +1,7 @@
-"""The model, its optimizers and compiled steps, mirrored over all workers.
+"""The model, its optimizers and its compiled training step, replicated over all workers.
 
-``Model.fit`` fails under MultiWorkerMirroredStrategy with Keras 3 (keras#20585), so the steps are our own. Gradients
-are summed over the replicas, hence each replica divides its loss by their number.
+``Model.fit`` fails under MultiWorkerMirroredStrategy with Keras 3 (keras#20585), so the steps are written here.
+Gradients are summed over the replicas, so each replica divides its loss by the number of replicas.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from colorize_core import bundle, models
 from colorize_core.color import Floats
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
-from colorize_core.training.averaging import Average
+from colorize_core.training.averaging import WeightAverage
 from colorize_core.training.batches import Batch
 from colorize_core.training.checkpoints import Arrays
 
@@ -26,28 +26,23 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
-VALIDATION = ("val_loss", "val_gray_loss", "val_mse", "val_gray_mse")
-
 
 class Learner:
-    """One worker's replica of the training. ``plan`` has to be called before the first step.
+    """One worker's replica of the model and its optimizers. Call ``plan`` before the first step.
 
     Args:
         recipe: what to train.
-        strategy: that the worker is part of.
+        strategy: TensorFlow's distribution strategy, which connects the workers.
         compile_all: whether XLA compiles forward and backward pass; for a single GPU.
 
+    Attributes:
+        model: the colorizer: gray or L [n, h, w, 1] -> colors [n, h/s, w/s, 2 or 3].
+
     Raises:
-        UserError: the model cannot be built, or the weights that it starts from cannot be read.
+        UserError: the model cannot be built, or the weights that training starts from cannot be read.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        strategy: tf.distribute.Strategy,
-        *,
-        compile_all: bool = False,
-    ) -> None:
+    def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_all: bool = False) -> None:
         import keras
 
         from colorize_core.training import adversarial, losses, schedules
@@ -67,10 +62,10 @@ class Learner:
                 bundle.start_from(self.model, recipe.model.start)
             if recipe.model.encoder:
                 encoder = models.encoder_variables(self.model, frozen=settings.encoder_rate == 0)
-            known = {id(variable) for variable in encoder}
-            others = [variable for variable in self.model.trainable_variables if id(variable) not in known]
+            encoder_ids = {id(variable) for variable in encoder}
+            others = [variable for variable in self.model.trainable_variables if id(variable) not in encoder_ids]
             self._schedules = []
-            self._parts = []  # optimizer, what it changes
+            self._parts = []  # pairs of an optimizer and the variables that it updates
             for variables, rate in ((others, 1.0), (encoder, settings.encoder_rate)):
                 if variables:
                     schedule = schedules.Schedule(settings, rate)
@@ -86,19 +81,19 @@ class Learner:
             for optimizer, variables in self._parts:
                 optimizer.build(variables)
             self._class_weights = _equal_weights(recipe)
-        self._average = Average(self.model.variables, settings.average) if settings.average else None
+        self._average = WeightAverage(self.model.variables, settings.average) if settings.average else None
         self._criterion = losses.criterion(recipe.training, self._class_weights)
-        self._judged = _with_judged(self.model, has_classes=self._class_weights is not None)
+        self._with_loss_input = _with_loss_input(self.model, has_classes=self._class_weights is not None)
         self._gray_is_zero = recipe.data.color_space == "lab"
-        self._train_step = self._on_all(self._gan_step if self._gan else self._step(compile_all))
-        self._validate_step = self._on_all(self._validate)
+        self._train_step = self._on_all_replicas(self._gan_step if self._gan else self._step(compile_all))
+        self._validate_step = self._on_all_replicas(self._validate)
 
     def plan(self, steps: int, class_weights: Floats | None = None) -> None:
-        """Sets what depends on the data.
+        """Sets what depends on the data: the schedule's length and the class weights.
 
         Args:
-            steps: number of steps of an epoch.
-            class_weights: of each class of ab [Q], where the loss is ab-classification.
+            steps: number of steps in an epoch.
+            class_weights: weight of each class of ab [Q] if the loss is ab-classification, else None.
         """
         for schedule in self._schedules:
             schedule.plan(steps * self._recipe.training.epochs)
@@ -106,7 +101,7 @@ class Learner:
             self._class_weights.assign(class_weights)
 
     def trace(self, batch_size: int) -> None:
-        """Traces the training step for batches of so many images, so that the first one has only to be compiled."""
+        """Traces the training step for batches of ``batch_size`` images. The first step then only compiles it."""
         import tensorflow as tf
 
         shape = (batch_size, self._recipe.data.crop, self._recipe.data.crop)
@@ -115,14 +110,19 @@ class Learner:
         )
 
     def train(self, batches: Iterator[Batch], on_step: Callable[[], None] = lambda: None) -> float:
-        """One epoch; the mean loss over its batches. Raises FloatingPointError where it is no number."""
+        """Trains one epoch, and returns the mean loss over its batches. Raises FloatingPointError if it is not finite.
+
+        Args:
+            batches: pairs of inputs [n, h, w, 1] and targets [n, h, w, 2 or 3].
+            on_step: called after each step.
+        """
         from keras import ops
 
         values = []
         for inputs, targets in batches:
             values.append(self._train_step(inputs, targets))
             if self._average:
-                self._average.follow(int(ops.convert_to_numpy(self._parts[0][0].iterations)))
+                self._average.update(int(ops.convert_to_numpy(self._parts[0][0].iterations)))
             on_step()
         loss = float(np.mean([float(value) for value in values]))
         if not math.isfinite(loss):
@@ -130,49 +130,53 @@ class Learner:
         return loss
 
     def validate(self, batches: Iterator[Batch]) -> dict[str, float]:
-        """Loss and mean squared error over all validation images, of the model and of predicting gray.
+        """Returns loss and mean squared error over all validation images, for the model and for the gray copy.
 
-        Raises FloatingPointError where one is no number.
+        The keys are ``val_loss``, ``val_gray_loss``, ``val_mse`` and ``val_gray_mse``. Raises FloatingPointError if a
+        value is not finite.
         """
-        sums, images = np.zeros(len(VALIDATION)), 0
+        sums: dict[str, float] = {}
+        images = 0
         with self.averaged():
             for inputs, targets in batches:
-                sums += len(inputs) * np.array([float(value) for value in self._validate_step(inputs, targets)])
+                for name, value in self._validate_step(inputs, targets).items():
+                    sums[name] = sums.get(name, 0.0) + len(inputs) * float(value)
                 images += len(inputs)
-        if not np.isfinite(sums).all():
-            raise FloatingPointError(f"validation gives {sums / images}")
-        return dict(zip(VALIDATION, (sums / images).tolist(), strict=True))
+        means = {name: total / images for name, total in sums.items()}
+        if not all(map(math.isfinite, means.values())):
+            raise FloatingPointError(f"validation gives {means}")
+        return means
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the model says now, without the strategy."""
+        """Returns the model's colors for inputs [n, h, w, 1], computed outside the distribution strategy."""
         with self.averaged():
             prediction: NDArray[np.float32] = np.asarray(self.model(inputs, training=False))
         return prediction
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Returns a context in which the model has the mean of its weights, where the recipe has one."""
+        """Returns a context in which the model has averaged weights, if the recipe asks for averaging."""
         return self._average.in_place() if self._average else nullcontext()
 
     def rate(self) -> float:
-        """The learning rate of the last step."""
+        """Returns the learning rate of the last step."""
         return float(self._parts[0][0].learning_rate)
 
     def weights(self) -> Arrays:
-        """The model alone: of the mean of its weights, where the recipe has one."""
+        """Returns the model's weights by name; averaged weights if the recipe asks for averaging."""
         with self.averaged():
             return _values("model", self.model.variables)
 
     def state(self) -> Arrays:
-        """All variables: of the networks with their random generators, and of their optimizers."""
-        made: Arrays = {}
+        """Returns all variables by name: networks with their random generators, optimizers, and averaged weights."""
+        arrays: Arrays = {}
         for prefix, variables in self._variables():
-            made |= _values(prefix, variables)
+            arrays |= _values(prefix, variables)
         if self._average:
-            made |= {f"average/{i:04d}": value for i, value in enumerate(self._average.mean)}
-        return made
+            arrays |= {f"average/{i:04d}": value for i, value in enumerate(self._average.mean)}
+        return arrays
 
     def restore(self, arrays: Arrays) -> None:
-        """Goes back to a state. Raises KeyError or ValueError where it is of another training."""
+        """Restores a state. Raises KeyError or ValueError if it is the state of another training."""
         for prefix, variables in self._variables():
             for i, variable in enumerate(variables):
                 variable.assign(arrays[f"{prefix}/{i:04d}"])
@@ -183,7 +187,7 @@ class Learner:
         yield from ((name, network.variables) for name, network in self._networks.items())
         yield from ((f"optimizer{i}", optimizer.variables) for i, (optimizer, _) in enumerate(self._parts))
 
-    def _on_all(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def _on_all_replicas(self, step: Callable[..., Any]) -> Callable[..., Any]:
         import tensorflow as tf
 
         def run(inputs: tf.Tensor, targets: tf.Tensor) -> Any:
@@ -194,7 +198,7 @@ class Learner:
         return compiled
 
     def _step(self, compile_all: bool) -> Callable[..., Any]:
-        """A training step by the pixel loss alone."""
+        """Returns a training step that uses the pixel loss alone."""
         import tensorflow as tf
 
         from colorize_core.training import losses
@@ -203,63 +207,70 @@ class Learner:
 
         def gradients(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
             with tf.GradientTape() as tape:
-                prediction, judged = self._judged(inputs, training=True)
-                loss = self._criterion(losses.match_resolution(targets, prediction), judged)
+                prediction, loss_input = self._with_loss_input(inputs, training=True)
+                loss = self._criterion(losses.match_resolution(targets, prediction), loss_input)
                 loss = loss / self._strategy.num_replicas_in_sync
             return loss, tape.gradient(loss, variables)
 
         compiled = tf.function(gradients, jit_compile=True) if compile_all else gradients
 
         def step(inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-            loss, found = compiled(inputs, targets)
-            self._apply(found)
+            loss, gradient_lists = compiled(inputs, targets)
+            self._apply(gradient_lists)
             return loss
 
         return step
 
     def _gan_step(self, inputs: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-        """A step of both networks; gives the pixel loss."""
+        """Trains both networks for one step, and returns the pixel loss."""
         import tensorflow as tf
 
         from colorize_core.training import adversarial, losses
 
         replicas = self._strategy.num_replicas_in_sync
         discriminator = self._networks["discriminator"]
-        *own, discriminator_variables = [changed for _, changed in self._parts]
-        with tf.GradientTape() as tape, tf.GradientTape() as judging:
-            prediction, criticized = self._judged(inputs, training=True)
+        *model_variables, discriminator_variables = [changed for _, changed in self._parts]
+        with tf.GradientTape() as tape, tf.GradientTape() as discriminator_tape:
+            prediction, loss_input = self._with_loss_input(inputs, training=True)
             target = losses.match_resolution(targets, prediction)
-            seen = losses.match_resolution(inputs, prediction)
-            pixel_loss = self._criterion(target, criticized) / replicas
-            judged = discriminator([seen, prediction], training=True)
-            loss = pixel_loss + self._gan * adversarial.generator_loss(judged) / replicas
-            apart = discriminator([seen, tf.stop_gradient(prediction)], training=True)
-            true = discriminator([seen, target], training=True)
-            discriminator_loss = adversarial.discriminator_loss(true, apart) / replicas
-        self._apply([*tape.gradient(loss, own), judging.gradient(discriminator_loss, discriminator_variables)])
+            gray = losses.match_resolution(inputs, prediction)
+            pixel_loss = self._criterion(target, loss_input) / replicas
+            predicted_logits = discriminator([gray, prediction], training=True)
+            loss = pixel_loss + self._gan * adversarial.generator_loss(predicted_logits) / replicas
+            detached_logits = discriminator([gray, tf.stop_gradient(prediction)], training=True)
+            true_logits = discriminator([gray, target], training=True)
+            discriminator_loss = adversarial.discriminator_loss(true_logits, detached_logits) / replicas
+        gradients = tape.gradient(loss, model_variables)
+        self._apply([*gradients, discriminator_tape.gradient(discriminator_loss, discriminator_variables)])
         return pixel_loss
 
     def _apply(self, gradients: list[list[tf.Tensor]]) -> None:
-        for (optimizer, variables), found in zip(self._parts, gradients, strict=True):
-            optimizer.apply(found, variables)
+        for (optimizer, variables), values in zip(self._parts, gradients, strict=True):
+            optimizer.apply(values, variables)
 
-    def _validate(self, inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def _validate(self, inputs: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
         import tensorflow as tf
 
         from colorize_core.training import losses
 
-        prediction, judged = self._judged(inputs, training=False)
+        prediction, loss_input = self._with_loss_input(inputs, training=False)
         target = losses.match_resolution(targets, prediction)
-        copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
-        gray = losses.match_resolution(copy, prediction)
-        same = judged.shape[-1] == prediction.shape[-1]  # else classes, which nothing but equal odds is gray to
-        figures = [self._criterion(target, judged), self._criterion(target, gray if same else tf.zeros_like(judged))]
-        figures += [tf.reduce_mean(losses.mse(target, made)) for made in (prediction, gray)]
-        return tuple(figure / self._strategy.num_replicas_in_sync for figure in figures)
+        gray_copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
+        gray = losses.match_resolution(gray_copy, prediction)
+        # Class logits have no gray; equal odds of all classes stand for it.
+        has_classes = loss_input.shape[-1] != prediction.shape[-1]
+        gray_loss_input = tf.zeros_like(loss_input) if has_classes else gray
+        values = {
+            "val_loss": self._criterion(target, loss_input),
+            "val_gray_loss": self._criterion(target, gray_loss_input),
+            "val_mse": tf.reduce_mean(losses.mse(target, prediction)),
+            "val_gray_mse": tf.reduce_mean(losses.mse(target, gray)),
+        }
+        return {name: value / self._strategy.num_replicas_in_sync for name, value in values.items()}
 
 
 def _equal_weights(recipe: Recipe) -> keras.Variable | None:
-    """Returns a weight of 1 for each class of ab [Q], to be assigned; None where the loss has no classes."""
+    """Returns a variable with a weight of 1 for each class of ab [Q]; None if the loss has no classes."""
     import keras
 
     from colorize_core.models import classes
@@ -270,12 +281,12 @@ def _equal_weights(recipe: Recipe) -> keras.Variable | None:
     return keras.Variable(ones, trainable=False, dtype="float32")
 
 
-def _with_judged(model: keras.Model, *, has_classes: bool) -> keras.Model:
-    """Returns a model of two outputs: the colors, and the tensor that the loss uses (colors or class logits)."""
+def _with_loss_input(model: keras.Model, *, has_classes: bool) -> keras.Model:
+    """Returns a model with two outputs: colors, and the tensor that the loss uses (colors or class logits)."""
     import keras
 
-    judged = model.get_layer("logits").output if has_classes else model.output
-    return keras.Model(model.input, [model.output, judged])
+    loss_input = model.get_layer("logits").output if has_classes else model.output
+    return keras.Model(model.input, [model.output, loss_input])
 
 
 def _values(prefix: str, variables: list[Any]) -> Arrays:

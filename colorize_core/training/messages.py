@@ -1,17 +1,28 @@
-"""What workers tell the driver before they train."""
+"""Messages that the first worker of a training sends to the driver."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Entered:
-    """The first worker's process runs; it imports TensorFlow now."""
+from colorize_core.training.history import HistoryRow
+from colorize_core.training.throughput import StepProgress
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What the first worker found out about the recipe's model: why it cannot be trained; '' where it can."""
+class WorkerStarted:
+    """The first worker's process runs and begins to import TensorFlow."""
 
-    wrong: str
+
+@dataclass(frozen=True)
+class ModelCheckResult:
+    """Result of building the recipe's model and running it on blank images.
+
+    Attributes:
+        error: why the model cannot be trained; '' if it can.
+    """
+
+    error: str
+
+
+# bytes: a PNG with samples. Exception: the error that ends the training.
+Message = WorkerStarted | ModelCheckResult | StepProgress | HistoryRow | bytes | Exception

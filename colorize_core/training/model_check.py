@@ -1,7 +1,7 @@
-"""Whether a recipe's model can be built and fits the images.
+"""Checks that a recipe's model can be built and fits the images, before any image is used.
 
-``check_settings`` reads the source of the model's builder, and needs no TensorFlow: it refuses at once.
-``build_learner`` builds the model and runs it: in the process that trains, before it asks for images.
+``check_settings`` reads the source of the model's builder. It needs no TensorFlow, so it refuses a wrong setting at
+once. ``build_learner`` builds the model and runs it on blank images, in the process that trains.
 """
 
 from __future__ import annotations
@@ -25,59 +25,64 @@ if TYPE_CHECKING:
 
     from colorize_core.training.learner import Learner
 
-_TRUTH = (True, False)
-_GIVEN = ("head", "encoder")  # arguments of each builder that are no settings
+_BOOLEANS = (True, False)
+_NOT_SETTINGS = ("head", "encoder")  # arguments of every builder that do not come from model.settings
 
 
 @dataclass(frozen=True)
 class _Setting:
-    """One setting of a model: whether a recipe must give it, and the values that it takes; () for any."""
+    """One setting of a model.
 
-    required: bool
+    Attributes:
+        is_required: whether a recipe must give it.
+        choices: the values that it takes; () for any value.
+    """
+
+    is_required: bool
     choices: tuple[object, ...]
 
 
 def check_settings(recipe: Recipe) -> None:
-    """Raises RecipeError where ``model.settings`` has a name or a value that the model's builder does not take."""
+    """Raises RecipeError if ``model.settings`` has a name or a value that the model's builder does not take."""
     name, known = recipe.model.name, _settings(recipe.model.name)
 
-    def refuse(what: str) -> None:
-        raise RecipeError(f"model.settings of {name}: {what}")
+    def refuse(problem: str) -> None:
+        raise RecipeError(f"model.settings of {name}: {problem}")
 
     for setting, value in recipe.model.settings.items():
         if setting not in known:
             refuse(f"{setting} is unknown; choose from {', '.join(known)}")
         choices = known[setting].choices
-        if choices == _TRUTH and not isinstance(value, bool):
+        if choices == _BOOLEANS and not isinstance(value, bool):
             refuse(f"{setting} is {value!r}; choose from true, false")
         if choices and value not in choices:
             refuse(f"{setting} is {value!r}; choose from {', '.join(map(str, choices))}")
-    for setting, each in known.items():
-        if each.required and setting not in recipe.model.settings:
+    for setting, declared in known.items():
+        if declared.is_required and setting not in recipe.model.settings:
             refuse(f"{setting} is missing")
 
 
 @functools.cache
 def _settings(name: str) -> dict[str, _Setting]:
-    """Reads the settings of a model from the signature of its builder, whose module would import Keras."""
-    module, function = models.BUILDERS[name].split(":")
+    """Reads the settings of a model from its builder's source. Importing the builder would import Keras."""
+    module, function = models.MODELS[name].builder.split(":")
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise RecipeError(f"model.name {name}: its module {module} is not installed")
     tree = ast.parse(Path(spec.origin).read_text())
     [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
-    found = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    with_defaults = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return {
         argument.arg: _Setting(default is None, _choices(argument.annotation))
-        for argument, default in found
-        if argument.arg not in _GIVEN
+        for argument, default in with_defaults
+        if argument.arg not in _NOT_SETTINGS
     }
 
 
 def _choices(annotation: ast.expr | None) -> tuple[object, ...]:
-    """The values that an annotation allows: those of a Literal, and those of bool."""
+    """Returns the values that an annotation allows: those of a Literal, or True and False; () for any value."""
     if isinstance(annotation, ast.Name) and annotation.id == "bool":
-        return _TRUTH
+        return _BOOLEANS
     if not isinstance(annotation, ast.Subscript) or ast.unparse(annotation.value) != "Literal":
         return ()
     values = ast.literal_eval(annotation.slice)
@@ -85,15 +90,15 @@ def _choices(annotation: ast.expr | None) -> tuple[object, ...]:
 
 
 def build_learner(recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_all: bool = False) -> Learner:
-    """Builds the recipe's model with its optimizers, and runs it on blank images of each size that it has to take.
+    """Builds the recipe's model with its optimizers, and runs it on blank images of each size that it will see.
 
     Args:
         recipe: what to train.
-        strategy: as ``Learner``.
-        compile_all: as ``Learner``.
+        strategy: TensorFlow's distribution strategy, as for ``Learner``.
+        compile_all: whether XLA compiles the training step, as for ``Learner``.
 
     Raises:
-        UserError: the model cannot be trained: it says why.
+        UserError: the model cannot be trained; the message says why.
     """
     from colorize_core.training.learner import Learner
 
@@ -101,31 +106,33 @@ def build_learner(recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_a
         learner = Learner(recipe, strategy, compile_all=compile_all)
     except UserError:
         raise
-    except Exception as error:  # Keras raises whatever its layers do
+    except Exception as error:  # Keras raises all kinds of exceptions
         raise RecipeError(f"model {recipe.model.name} cannot be built: {one_line(error)}") from error
     check_sizes(recipe, learner.model)
     return learner
 
 
 def check_sizes(recipe: Recipe, model: keras.Model) -> None:
-    """Raises RecipeError where the model does not fit images of a size that the recipe will show it."""
-    run = {recipe.data.crop, recipe.square_side}
-    # Photographs of other shapes are seen at any multiple. Asking for shapes takes no time, but layers of Keras' such
-    # as Dense do not notice all that they cannot take.
-    asked = set() if recipe.model.square else {recipe.model.multiple * steps for steps in (1, 3, 5)}
+    """Raises RecipeError if the model does not fit images of a size that the recipe will show it."""
+    run_sides = {recipe.data.crop, recipe.square_side}
+    # Photographs of other shapes are seen at any multiple of model.multiple. For those only the output's shape is
+    # computed, which takes no time, but layers such as Dense do not notice every input that they cannot take.
+    other_sides = set() if recipe.model.square else {recipe.model.multiple * steps for steps in (1, 3, 5)}
     channels = 2 if recipe.data.color_space == "lab" else 3
     factors = set()
-    for side in sorted(run | asked):
+    for side in sorted(run_sides | other_sides):
         blank = (1, side, side, 1)
         try:
-            made = model(np.zeros(blank, np.float32)).shape if side in run else model.compute_output_shape(blank)
-        except Exception as error:  # Keras raises whatever its layers do
+            output = (
+                model(np.zeros(blank, np.float32)).shape if side in run_sides else model.compute_output_shape(blank)
+            )
+        except Exception as error:  # Keras raises all kinds of exceptions
             raise RecipeError(
                 f"model {recipe.model.name} cannot be run on images of {side} pixels: {one_line(error)}"
             ) from error
-        shape = list(made[1:])
+        shape = list(output[1:])
         height = shape[0]
-        factors.add(side // height if height and side % height == 0 else 0)
+        factors.add(side // height if height and side % height == 0 else 0)  # 0: not a whole part of the side
         if shape != [height, height, channels] or 0 in factors or len(factors) > 1:
             raise RecipeError(
                 f"model {recipe.model.name} makes {' x '.join(map(str, shape))} of images of {side} x {side}: need "
@@ -134,8 +141,8 @@ def check_sizes(recipe: Recipe, model: keras.Model) -> None:
             )
 
 
-def reachable(recipe: Recipe) -> Recipe:
-    """The same recipe with paths that a worker finds too: Ray Train and Ray Tune change its folder."""
+def with_absolute_paths(recipe: Recipe) -> Recipe:
+    """Returns the recipe with absolute paths: Ray Train and Ray Tune change a worker's current folder."""
     model = recipe.model
     paths = {}
     if model.encoder_weights not in ("none", "imagenet"):

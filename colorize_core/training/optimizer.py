@@ -1,4 +1,4 @@
-"""AdamW in one operation per weight, so that its graph is traced and compiled in half the time."""
+"""AdamW with one TensorFlow operation per weight, whose graph is traced and compiled in half the time."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class AdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     """
 
     def apply(self, grads: list[tf.Tensor], trainable_variables: list[Any] | None = None) -> None:
-        """Changes the weights by one step."""
+        """Applies one step to the weights."""
         step = tf.cast(self.iterations.value + 1, tf.float32)
         self._rate = tf.cast(self.learning_rate, tf.float32)
         self._powers = [tf.pow(tf.constant(beta, tf.float32), step) for beta in (self.beta_1, self.beta_2)]
         super().apply(grads, trainable_variables)
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
-        """Changes one weight, its mean gradient and its mean squared gradient."""
-        place = self._get_variable_index(variable)
-        mean, square = (kept[place].value.handle for kept in (self._momentums, self._velocities))
+        """Updates one weight, its mean gradient and its mean squared gradient."""
+        index = self._get_variable_index(variable)
+        mean, square = (moments[index].value.handle for moments in (self._momentums, self._velocities))
         first, second = self._powers
         betas = {"beta1_power": first, "beta2_power": second, "beta1": self.beta_1, "beta2": self.beta_2}
         tf.raw_ops.ResourceApplyAdam(
@@ -35,10 +35,10 @@ class AdamW(keras.optimizers.AdamW):  # type: ignore[misc]
     def _apply_weight_decay(self, variables: list[Any]) -> None:
         if self.weight_decay is None:
             return
-        kept = self._rate * self.weight_decay
+        decay = self._rate * self.weight_decay
 
         def shrink(variable: tf.Variable) -> None:
-            variable.assign_sub(variable * kept)
+            variable.assign_sub(variable * decay)
 
         def shrink_all(distribution: Any, variables: list[tf.Variable]) -> None:
             for variable in variables:

@@ -1,4 +1,4 @@
-"""What a training leaves for its bundle: the weights for Keras, and the same network as an ONNX file."""
+"""The network that a training leaves: its Keras weights, and the same network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _WEIGHTS, _ONNX, _FACTS = "model.keras", "model.onnx", "model.json"
 
 
 @dataclass(frozen=True)
-class Package:
+class NetworkPackage:
     """The network of a training's best epoch.
 
     Attributes:
         weights: content of ``model.keras``, without the optimizer.
         onnx: content of ``model.onnx``; b'' if the network could not be converted.
-        converted: ``Bundle.converted``.
+        converted: facts on the conversion (``Bundle.converted``).
         failure: why the network could not be converted; '' if it could.
     """
 
@@ -37,36 +37,37 @@ class Package:
     failure: str = ""
 
     @classmethod
-    def of_state(cls, state: State, recipe: Recipe) -> Package:
-        """Packs the weights of the best epoch with the recipe's gain. Imports TensorFlow.
+    def from_state(cls, state: State, recipe: Recipe) -> NetworkPackage:
+        """Packs the weights of the best epoch, scaled by the recipe's color gain. Imports TensorFlow.
 
-        A network that cannot be converted still makes a bundle, which runs through Keras: the training is not lost.
+        A network that cannot be converted to ONNX still makes a bundle, which runs through Keras: the training is not
+        lost.
         """
         model = build_model(recipe)
         for variable, name in zip(model.variables, sorted(state.best), strict=True):
             variable.assign(state.best[name])
         if (gain := recipe.training.color_gain) != 1:
             colors = model.get_layer("colors")
-            colors.set_weights([gain * part for part in colors.get_weights()])
-        with tempfile.TemporaryDirectory() as scratch:
-            path = os.path.join(scratch, _WEIGHTS)
+            colors.set_weights([gain * array for array in colors.get_weights()])
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, _WEIGHTS)
             model.save(path)
             weights = Path(path).read_bytes()
         try:
-            onnx, compared = conversion.to_onnx(model, recipe)
+            onnx, comparison = conversion.to_onnx(model, recipe)
         except ColorizeError as error:
             return cls(weights, b"", {}, str(error))
-        return cls(weights, onnx, compared.facts())
+        return cls(weights, onnx, comparison.facts())
 
     def write(self, folder: str) -> None:
-        """Writes the package. Raises OSError."""
+        """Writes the package as three files. Raises OSError."""
         storage.write(storage.join(folder, _WEIGHTS), self.weights)
         storage.write(storage.join(folder, _ONNX), self.onnx)
         facts = {"converted": self.converted, "failure": self.failure}
         storage.write(storage.join(folder, _FACTS), json.dumps(facts).encode())
 
     @classmethod
-    def read(cls, folder: str) -> Package:
-        """Reads what ``write`` wrote. Raises OSError."""
+    def read(cls, folder: str) -> NetworkPackage:
+        """Reads the package that ``write`` wrote. Raises OSError."""
         facts = json.loads(storage.read(storage.join(folder, _FACTS)))
         return cls(storage.read(storage.join(folder, _WEIGHTS)), storage.read(storage.join(folder, _ONNX)), **facts)

@@ -1,4 +1,4 @@
-"""Rows of a data set as pairs of network input and target."""
+"""Pairs of network input and target from the rows of a data set, as a stage of Ray Data."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 def pair_batch(
     batch: dict[str, Any], *, size: int, gray: GrayFormula, color_space: ColorSpace = "lab"
 ) -> dict[str, Any]:
-    """Rows {id, rgb, reason, message} of any size to ``to_pair`` in float16 [size, size, channels].
+    """Converts rows {id, rgb, reason, message} of any size to pairs (``to_pair``), float16 [size, size, channels].
 
     float16 holds L to 0.03 and ab to 0.06, below the rounding of 8 bit, in half the memory. ``checksum`` is the CRC-32
-    of the pixels, ``chroma`` their mean chroma in units of ab. A row with a reason stays, black.
+    of the pixels, ``chroma`` their mean chroma in units of ab. A row with a reason (an unreadable image) stays, as a
+    black image.
     """
     rgb = _squares(batch["rgb"], size, (1, 1, 3))
-    own = _squares(batch["gray"], size, (1, 1)) if "gray" in batch else None
-    inputs, targets = to_pair(rgb, gray, color_space, own)
+    own_gray = _squares(batch["gray"], size, (1, 1)) if "gray" in batch else None
+    inputs, targets = to_pair(rgb, gray, color_space, own_gray)
     return {
         "id": batch["id"],
         "reason": batch["reason"],
@@ -43,17 +44,24 @@ def pair_batch(
 
 
 def load_pairs(data: str, split: str) -> ray.data.Dataset:
-    """Pairs of a prepared data set for a training loop of your own: a lazy Ray data set of {id, input, target}.
+    """Reads pairs of a prepared data set, for a training loop of your own.
 
-    Gray formula and color space are those that it was prepared with. ``input`` and ``target`` are as in ``to_pair``,
-    float16 [size, size, channels]: half a step of 8 bits at most from what the stored pixels give.
+    Gray formula and color space are those that the data set was prepared with.
 
     Args:
-        data: folder that ``colorize prepare`` made.
+        data: folder that ``colorize prepare`` made, local or a URL.
         split: ``train``, ``val`` or ``test``.
 
+    Returns:
+        A lazy Ray data set of {id, input, target}. ``input`` and ``target`` are as in ``to_pair``, float16 [size, size,
+        channels]; they differ from what the stored pixels give by half a step of 8 bits at most.
+
     Raises:
-        InputError: nothing prepared is there, or nothing of that split.
+        InputError: the folder holds no prepared data set, or none of its images is in the split.
+
+    Example:
+        >>> for batch in load_pairs("prepared", "train").iter_batches(batch_size=64):
+        ...     step(batch["input"], batch["target"])  # arrays [64, size, size, channels]
     """
     facts = prepared.read_facts(data)
     settings = {"size": facts["transform"]["size"], **facts["pair"]}

@@ -1,4 +1,4 @@
-"""The splits of a data set as pairs that wait in the object store."""
+"""The splits of a data set as pairs of network input and target, held in Ray's object store."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ from colorize_core.training import pair_rows
 if TYPE_CHECKING:
     import ray.data
 
-_LEAST = 1e-4  # the smallest part of a CPU that Ray counts
-_GRAY = 1.0  # mean chroma, in units of ab, that at least one image must have
+_CPU_UNIT = 1e-4  # the smallest fraction of a CPU that Ray counts
+_MIN_CHROMA = 1.0  # mean chroma, in units of ab, that at least one image must have
 
 
 @dataclass(frozen=True)
 class Split:
-    """Pairs of one split, held in the object store since each epoch reads them, and why which images were left out.
+    """Pairs of one split, and the images that were left out.
 
-    The fingerprint stands for ids and pixels of the pairs, in any order: ``statistics.fingerprint``, as 64 digits.
+    Attributes:
+        pairs: rows {id, input, target}, in the object store, since each epoch reads them.
+        images: number of pairs.
+        fingerprint: ``statistics.fingerprint`` of ids and pixels in any order, as 64 hexadecimal digits.
+        rejected: "ID: REASON: MESSAGE" of each image that was left out.
     """
 
     pairs: ray.data.Dataset
@@ -37,61 +41,74 @@ class Split:
 
 
 def beside_workers(resources: cluster.Resources) -> dict[str, Any]:
-    """Returns what tasks reserve that read while workers hold the CPUs, as arguments of ``map_batches``.
+    """Returns arguments of ``map_batches`` for tasks that read photographs while workers hold the CPUs.
 
-    These are ``placement.beside_workers`` with so small a part of a CPU that what a worker leaves free is enough for a
-    task on each CPU of its machine.
+    Like ``placement.beside_workers``, but each task reserves a smaller fraction of a CPU: the fraction that a worker
+    leaves free is enough for one task per CPU of its machine.
     """
     cpus = max((node.get("CPU", 1.0) for node in cluster.nodes()), default=1.0)
-    part = max(1, math.floor(placement.CPU_LEFT / max(cpus, 1.0) / _LEAST)) * _LEAST
-    return {**placement.beside_workers(resources), "num_cpus": round(part, 4)}
+    fraction = max(1, math.floor(placement.CPU_LEFT / max(cpus, 1.0) / _CPU_UNIT)) * _CPU_UNIT
+    return {**placement.beside_workers(resources), "num_cpus": round(fraction, 4)}
 
 
-def read_splits(data: str, beside: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
-    """Rows of each split, lazily, by tasks that reserve what ``beside`` says.
+def read_splits(data: str, reserved: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
+    """Returns the rows of each split as a lazy Ray data set.
+
+    Args:
+        data: data set, as for ``datasets.read``.
+        reserved: arguments of ``map_batches`` for the tasks that read.
 
     Raises:
-        InputError: as ``datasets.read``.
+        InputError: the data set is unknown, or nothing usable is at its source (``datasets.read``).
     """
-    return {split: datasets.read(data, SplitRule(wanted=[split]), **beside) for split in SPLITS}
+    return {split: datasets.read(data, SplitRule(wanted=[split]), **reserved) for split in SPLITS}
 
 
 @dataclass(frozen=True)
 class BesideWorkers(RayRows):
-    """Rows whose stages reserve ``beside_workers``: the workers of a training hold all CPUs."""
+    """Rows whose stages reserve only ``reserved``, since the workers of a training hold all CPUs.
+
+    Attributes:
+        reserved: arguments of ``map_batches``, from ``beside_workers``.
+    """
 
     reserved: Mapping[str, Any]
 
     def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages that are functions on all rows, and yields their batches in any order; none is empty."""
-        made = self.images
+        """Runs stages (functions only) on all rows, and yields their batches in any order; none is empty."""
+        dataset = self.images
         for stage in stages:
-            made = made.map_batches(stage, batch_size=None, **self.reserved)
-        for batch in made.iter_batches(batch_size=None, batch_format="numpy"):
+            dataset = dataset.map_batches(stage, batch_size=None, **self.reserved)
+        for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
             if batch and len(next(iter(batch.values()))):
                 yield batch
 
 
-def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]) -> Split:
-    """Rows {id, rgb, reason, message} as pairs, by tasks that reserve as those of ``read_splits``.
+def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, Any]) -> Split:
+    """Converts rows {id, rgb, reason, message} to pairs.
+
+    Args:
+        rows: from ``read_splits``.
+        recipe: gives size, gray formula and color space.
+        reserved: arguments of ``map_batches``, as for ``read_splits``.
 
     Raises:
-        InputError: none of them has a color.
+        InputError: no image has colors.
     """
     from ray.data.expressions import col
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
-    # A block at a time: the readers have bounded it in bytes; rows of large photographs must not come together anew.
-    rows.context.execution_options.preserve_order = True  # one seed, one order, whichever task ends first
-    made = rows.map_batches(pair_rows.pair_batch, batch_size=None, fn_kwargs=settings, **beside).materialize()
-    # One look at all rows, here: each question to Ray Data would start processes of its own.
+    # One block at a time: readers bound a block's bytes, and larger batches of large photographs could fill the memory.
+    rows.context.execution_options.preserve_order = True  # so that a seed gives one order, whichever task ends first
+    pairs = rows.map_batches(pair_rows.pair_batch, batch_size=None, fn_kwargs=settings, **reserved).materialize()
+    # All facts are read at once and evaluated here, since each query to Ray Data would start new processes.
     columns = ["id", "reason", "message", "checksum", "chroma"]
-    looked = made.map_batches(_select, batch_size=None, fn_kwargs={"columns": columns}, **beside).to_pandas()
-    looked = looked.reindex(columns=columns)  # which a split without rows has not
-    good, bad = looked[looked["reason"] == ""], looked[looked["reason"] != ""]
+    select = pairs.map_batches(_select, batch_size=None, fn_kwargs={"columns": columns}, **reserved)
+    facts = select.to_pandas().reindex(columns=columns)  # a split without rows has no columns
+    good, bad = facts[facts["reason"] == ""], facts[facts["reason"] != ""]
     rejected = [f"{row.id}: {row.reason}: {row.message}" for row in bad.itertuples()]
-    readable = made.filter(expr=col("reason") == "", **beside).materialize() if rejected else made
-    if len(good) and good["chroma"].max() < _GRAY:
+    readable = pairs.filter(expr=col("reason") == "", **reserved).materialize() if rejected else pairs
+    if len(good) and good["chroma"].max() < _MIN_CHROMA:
         raise InputError(
             f"none of the {len(good)} images of DATA has a color: a colorizer learns from color photographs"
         )
@@ -100,12 +117,12 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, beside: Mapping[str, Any]
 
 
 def _select(batch: dict[str, Any], columns: list[str]) -> dict[str, Any]:
-    """Leaves the pixels out. Ray Data's own ``select_columns`` would wait for a CPU, which the workers hold."""
+    """Returns only these columns. Ray Data's own ``select_columns`` would wait for a CPU, which the workers hold."""
     return {name: batch[name] for name in columns}
 
 
 def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> int:
-    """Steps of an epoch. Raises InputError where the data do not fill a batch."""
+    """Returns the number of steps in an epoch. Raises InputError if the data do not fill one batch."""
     images = {name: split.images for name, split in splits.items()}
     steps = images["train"] // recipe.training.batch_size
     if not steps or images["val"] < workers:
@@ -117,10 +134,10 @@ def count_steps(recipe: Recipe, splits: Mapping[str, Split], workers: int) -> in
 
 
 def facts_of(splits: Mapping[str, Split]) -> dict[str, Any]:
-    """How many images a bundle was trained on."""
+    """Returns the number of images per split, and of rejected images, for the bundle's facts."""
     return {"images": {name: split.images for name, split in splits.items()}, "rejected": len(rejected_of(splits))}
 
 
 def rejected_of(splits: Mapping[str, Split]) -> list[str]:
-    """The images that were left out, why."""
+    """Returns "ID: REASON: MESSAGE" of each image of these splits that was left out."""
     return [reason for split in splits.values() for reason in split.rejected]

@@ -1,4 +1,4 @@
-"""How the workers of a training find each other.
+"""``TF_CONFIG`` for the workers of a training: the addresses through which they find each other.
 
 Ray Train's own ``TensorflowTrainer`` imports TensorFlow in the driver and in the controller, neither of which computes
 anything: two processes that start six seconds later, and hold half a gigabyte.
@@ -9,36 +9,50 @@ from __future__ import annotations
 import json
 import os
 import socket
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import ray
-from ray.train._internal.base_worker_group import BaseWorkerGroup
 from ray.train.backend import Backend, BackendConfig
 from ray.util import get_node_ip_address
 
 
-class TFConfigBackend(BackendConfig):  # type: ignore[misc]
-    """Gives each worker ``TF_CONFIG``, which tf.distribute.MultiWorkerMirroredStrategy reads.
+class _StartedWorkers(Protocol):
+    """The part of Ray Train's worker group that this module uses."""
 
-    A worker that is alone needs none, and listens nowhere.
+    def execute(self, function: Callable[..., Any]) -> list[Any]:
+        """Calls the function in each worker, and returns the results by rank."""
+
+    def execute_single_async(self, worker_index: int, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls the function in one worker, and returns a reference to its result."""
+
+
+class TFConfigBackend(BackendConfig):  # type: ignore[misc]
+    """Sets ``TF_CONFIG`` in each worker, which tf.distribute.MultiWorkerMirroredStrategy reads.
+
+    A single worker gets no ``TF_CONFIG`` and opens no port.
     """
 
     @property
     def backend_cls(self) -> type[Backend]:
-        """What Ray Train calls when the workers have started, and again when some were replaced."""
-        return _Introduction
+        """Returns the class that Ray Train calls when workers have started, and again after it replaced some."""
+        return _TFConfigSetter
 
 
-class _Introduction(Backend):  # type: ignore[misc]
-    def on_start(self, worker_group: BaseWorkerGroup, backend_config: BackendConfig) -> None:
-        addresses = worker_group.execute(_address)
+class _TFConfigSetter(Backend):  # type: ignore[misc]
+    def on_start(self, worker_group: _StartedWorkers, backend_config: BackendConfig) -> None:
+        addresses = worker_group.execute(_free_address)
         if len(addresses) > 1:
             ray.get(
-                [worker_group.execute_single_async(rank, _introduce, addresses, rank) for rank in range(len(addresses))]
+                [
+                    worker_group.execute_single_async(rank, _set_tf_config, addresses, rank)
+                    for rank in range(len(addresses))
+                ]
             )
 
 
-def _address() -> str:
-    """A port of this worker's node that is free."""
+def _free_address() -> str:
+    """Returns HOST:PORT with a free port of this worker's machine."""
     host = get_node_ip_address()
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.bind(("", 0))
@@ -46,6 +60,6 @@ def _address() -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _introduce(addresses: list[str], rank: int) -> None:
+def _set_tf_config(addresses: list[str], rank: int) -> None:
     task = {"type": "worker", "index": rank}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})

@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from colorize_core.training import loop
-from colorize_core.training.checkpoints import History
+from colorize_core.training.history import History, best_epoch
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One draw of the settings, and how far it came.
+    """One set of settings, and the epochs that were trained with it.
 
     Attributes:
         number: from 0 on.
         settings: values by dotted name.
-        history: a row per epoch.
-        failure: why it could not be trained; '' where it could.
+        history: one row per epoch.
+        failure: why the trial could not be trained; '' if it could.
     """
 
     number: int
@@ -30,16 +29,16 @@ class Trial:
 
     @property
     def val_mse(self) -> float:
-        """Mean squared error on the validation images in the epoch that is kept: what trials are compared by.
+        """Mean squared error on the validation images in the best epoch, by which trials are compared.
 
-        Infinite where the trial failed, however far it came.
+        Infinite if the trial failed, even after some epochs.
         """
-        kept = loop.best_epoch(self.history) if self.history and not self.failure else None
-        return next((row["val_mse"] for row in self.history if row["epoch"] == kept), float("inf"))
+        best = best_epoch(self.history) if self.history and not self.failure else None
+        return next((row["val_mse"] for row in self.history if row["epoch"] == best), float("inf"))
 
 
-def table(trials: list[Trial]) -> bytes:
-    """CSV with a row per trial, the best first."""
+def to_csv(trials: list[Trial]) -> bytes:
+    """Returns CSV with one row per trial, in the given order."""
     names = list(trials[0].settings)
     file = io.StringIO(newline="")
     writer = csv.writer(file)
@@ -48,6 +47,6 @@ def table(trials: list[Trial]) -> bytes:
         gray = trial.history[0]["val_gray_mse"] if trial.history else ""
         minutes = round(sum(row["seconds"] for row in trial.history) / 60, 2)
         values = [trial.settings[name] for name in names]
-        reached = "" if trial.failure else trial.val_mse
-        writer.writerow([trial.number, *values, len(trial.history), reached, gray, minutes, trial.failure])
+        error = "" if trial.failure else trial.val_mse
+        writer.writerow([trial.number, *values, len(trial.history), error, gray, minutes, trial.failure])
     return file.getvalue().encode()

@@ -55,11 +55,11 @@ def training_workers(mark: str) -> Iterator[int]:
 
 
 ONE_TOO_MANY = """
-from colorize_core.training import trainer
+from colorize_core.training import workers
 from jobs.exits import run
 from jobs.train import command
 
-trainer._LOST_WORKERS = 0
+workers._MAX_LOST_WORKERS = 0
 run(command)
 """
 
@@ -119,7 +119,7 @@ def test_a_loss_that_is_no_number_ends_the_training(
     wild = ["--set=training.learning_rate=1e30", "--set=training.warmup=0", "--set=training.loss=mse"]
     assert status_of(command, ["unet-lab", f"cifar10:{cifar_dir}", str(out), *ARGUMENTS, *wild]) == FAILED
     [line] = capsys.readouterr().err.splitlines()
-    assert "the loss is no number any more in epoch" in line
+    assert "the loss is not a finite number in epoch" in line
     assert "lower training.learning_rate (1e+30)" in line
     assert not list(out.glob("*"))  # a checkpoint of it would be no place to go on from
 

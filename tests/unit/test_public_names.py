@@ -49,7 +49,7 @@ def test_public_names_are_pinned() -> None:
         "PrepareConfig",
         "Recipe",
         "RecipeError",
-        "Space",
+        "SearchSpace",
         "SplitRule",
         "Transform",
         "UserError",

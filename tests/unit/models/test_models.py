@@ -71,7 +71,7 @@ def lightness_for(name: str, count: int) -> np.ndarray:
 
 def test_every_model_is_here() -> None:
     for options in ({}, CLASSES, ENCODER):
-        assert {model for model, _, has in SMALL.values() if has == options} == set(models.BUILDERS)
+        assert {model for model, _, has in SMALL.values() if has == options} == set(models.MODELS)
 
 
 @pytest.mark.parametrize("color_space", sorted(CHANNELS))

@@ -43,6 +43,39 @@ def test_shipped_recipes_are_valid_and_named_like_their_file(name: str) -> None:
     assert load_recipe(name).name == name
 
 
+NEEDS = {
+    "celeba-conv": (16, False),
+    "cifar10-conv": (4, False),
+    "cifar10-dense": (32, True),
+    "cifar100-conv-dense": (32, True),
+    "lab-conv": (8, False),
+    "unet-lab": (16, False),
+    "unet-lab-32": (8, False),
+    "unet-lite": (32, False),
+    "unet-lite-32": (32, False),
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_multiple_and_square_follow_from_the_model_unless_they_are_given(name: str, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.model.multiple, recipe.model.square) == NEEDS[name]
+    raw = recipe.model_dump()
+    assert list(raw["model"])[:4] == ["name", "settings", "multiple", "square"]
+    del raw["model"]["multiple"], raw["model"]["square"]
+    assert load_recipe(_written(tmp_path, raw)) == recipe
+    given = load_recipe(name, {"model.multiple": 2, "model.square": False})
+    assert (given.model.multiple, given.model.square) == (2, False)
+
+
+@pytest.mark.parametrize("widths", [None, 8, {}, [8] * 33])
+def test_settings_that_do_not_tell_the_multiple_leave_it_missing(tmp_path: Path, widths: Any) -> None:
+    raw = copy.deepcopy(MINIMAL)
+    raw["model"] = {"name": "unet", "settings": {"widths": widths}}
+    with pytest.raises(RecipeError, match="model"):
+        load_recipe(_written(tmp_path, raw))
+
+
 def test_the_default_recipe_is_shipped() -> None:
     recipe = load_recipe("unet-lab")
     assert (recipe.data.color_space, recipe.model.name, recipe.model.multiple) == ("lab", "unet", 16)

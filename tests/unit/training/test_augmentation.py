@@ -4,20 +4,20 @@ import numpy as np
 import pytest
 
 from colorize_core.color import ColorSpace, Floats
-from colorize_core.training.augmentation import age, cut, frame
+from colorize_core.training.augmentation import age, crop_and_flip, frame
 from tests.support.numbered_pairs import numbered
 
 
 def test_cut_without_freedom_changes_nothing() -> None:
     inputs, targets = numbered(3, 8)
-    got = cut(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=False)
+    got = crop_and_flip(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=False)
     np.testing.assert_array_equal(got[0], inputs)
     np.testing.assert_array_equal(got[1], targets)
 
 
 def test_cut_flips_half_of_the_images() -> None:
     inputs, targets = numbered(400, 8)
-    got, _ = cut(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=True)
+    got, _ = crop_and_flip(inputs, targets, np.random.default_rng(0), crop=8, min_scale=1.0, flip=True)
     kept = (got == inputs).all(axis=(1, 2, 3))
     flipped = (got == inputs[:, :, ::-1]).all(axis=(1, 2, 3))
     assert (kept ^ flipped).all()
@@ -27,7 +27,9 @@ def test_cut_flips_half_of_the_images() -> None:
 @pytest.mark.parametrize(("crop", "min_scale"), [(8, 0.5), (12, 0.5), (16, 0.5), (24, 0.25), (8, 0.01)])
 def test_cut_cuts_input_and_target_alike(crop: int, min_scale: float) -> None:
     inputs, targets = numbered(60, 16)
-    got_in, got_out = cut(inputs, targets, np.random.default_rng(3), crop=crop, min_scale=min_scale, flip=True)
+    got_in, got_out = crop_and_flip(
+        inputs, targets, np.random.default_rng(3), crop=crop, min_scale=min_scale, flip=True
+    )
     assert (got_in.shape, got_out.shape) == ((60, crop, crop, 1), (60, crop, crop, 2))
     np.testing.assert_allclose(got_out[..., :1] - got_in, 1, atol=0.01)
     np.testing.assert_allclose(got_out[..., 1:] - got_in, 2, atol=0.01)
@@ -38,7 +40,7 @@ def test_cut_shows_squares_of_every_size_and_place() -> None:
     rows, columns = np.mgrid[:64, :64].astype(np.float32)
     ramp = np.repeat(np.stack([rows, columns], axis=-1)[None], 300, axis=0)
     inputs = np.zeros((300, 64, 64, 1), np.float32)
-    _, got = cut(inputs, ramp, np.random.default_rng(9), crop=16, min_scale=0.5, flip=False)
+    _, got = crop_and_flip(inputs, ramp, np.random.default_rng(9), crop=16, min_scale=0.5, flip=False)
     steps = (got[:, 12, 8] - got[:, 4, 8])[:, 0] / 8 * 16  # rows that the crop shows
     middles = got.mean(axis=(1, 2))
     np.testing.assert_allclose(steps, (got[:, 8, 12] - got[:, 8, 4])[:, 1] / 8 * 16, atol=0.01)  # squares
@@ -53,7 +55,8 @@ def test_cut_shows_squares_of_every_size_and_place() -> None:
 def test_cut_is_decided_by_its_generator() -> None:
     inputs, targets = numbered(20, 16)
     one, again, other = (
-        cut(inputs, targets, np.random.default_rng(seed), crop=8, min_scale=0.5, flip=True)[0] for seed in (1, 1, 2)
+        crop_and_flip(inputs, targets, np.random.default_rng(seed), crop=8, min_scale=0.5, flip=True)[0]
+        for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)

@@ -15,10 +15,10 @@ from colorize_core.bundle import Bundle, load_bundle
 from colorize_core.models import classes
 from colorize_core.preprocessing.pairs import to_pair
 from colorize_core.recipes import Recipe, load_recipe
-from colorize_core.training import adversarial, hardware, loop
+from colorize_core.training import adversarial, hardware
 from colorize_core.training.checkpoints import State
 from colorize_core.training.learner import Learner
-from colorize_core.training.packaging import Package
+from colorize_core.training.packaging import NetworkPackage
 from colorize_core.training.schedules import Schedule
 from tests.support.small_recipe import SETTINGS
 
@@ -163,7 +163,7 @@ def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
     said = [
         np.asarray(Bundle.create(made, packed.weights, 1.0, {}).model()(batch[0], training=False))
         for made in (recipe(), recipe(**{"training.color_gain": 1.5}))
-        for packed in [Package.of_state(state, made)]
+        for packed in [NetworkPackage.from_state(state, made)]
     ]
     assert np.abs(said[0]).max() > 0.01
     np.testing.assert_allclose(said[1], 1.5 * said[0], atol=1e-6)
@@ -231,12 +231,3 @@ def test_in_lower_precision_the_colors_stay_in_float32(batch: Any) -> None:
         assert {value.dtype.name for value in trainer.weights().values()} == {"float32", "int64"}  # a generator's state
     finally:
         keras.config.set_dtype_policy("float32")
-
-
-def test_when_a_training_is_over() -> None:
-    history = [{"epoch": i + 1.0, "val_loss": loss} for i, loss in enumerate([3, 2, 2, 4])]
-    assert loop.best_epoch(history) == 2
-    assert not loop.is_over([], 1)
-    assert not loop.is_over(history, None)
-    assert not loop.is_over(history, 3)
-    assert loop.is_over(history, 2)

@@ -80,6 +80,6 @@ def test_the_settings_of_shipped_recipes_are_taken(path: Path) -> None:
 
 
 def test_each_model_has_settings_that_can_be_read() -> None:
-    for name in models.BUILDERS:
+    for name in models.MODELS:
         with pytest.raises(RecipeError, match=rf"^model\.settings of {name}: nonsense is unknown; choose from "):
             check_settings(recipe(32, name=name, settings={"nonsense": 1}))

@@ -9,7 +9,7 @@ import pytest
 
 from colorize_core.errors import RecipeError
 from colorize_core.recipes import load_recipe, with_settings
-from colorize_core.training.space import Space, load_space
+from colorize_core.training.search_space import SearchSpace, load_search_space
 
 SPACE = """
 training.learning_rate: {min: 0.0001, max: 0.01, log: true}
@@ -27,7 +27,7 @@ def written(folder: Path, text: str) -> str:
 
 
 def test_draws_are_within_and_the_same_for_one_seed(tmp_path: Path) -> None:
-    space = load_space(written(tmp_path, SPACE))
+    space = load_search_space(written(tmp_path, SPACE))
     drawn = space.draw(300, seed=3)
     assert drawn == space.draw(300, seed=3) != space.draw(300, seed=4)
     assert drawn[:5] == space.draw(5, seed=3)
@@ -46,7 +46,7 @@ def test_draws_are_within_and_the_same_for_one_seed(tmp_path: Path) -> None:
 
 def test_the_default_fits_every_recipe() -> None:
     for name in ("unet-lab", "cifar10-dense", "celeba-conv"):
-        for settings in load_space(None).draw(20, seed=0):
+        for settings in load_search_space(None).draw(20, seed=0):
             made = with_settings(load_recipe(name), settings)
             assert made.training.learning_rate == settings["training.learning_rate"]
 
@@ -70,17 +70,17 @@ def test_the_default_fits_every_recipe() -> None:
 )
 def test_what_is_no_space_is_said_in_one_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(RecipeError) as caught:
-        load_space(written(tmp_path, text))
+        load_search_space(written(tmp_path, text))
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="cannot be read"):
-        load_space(str(tmp_path / "none.yaml"))
+        load_search_space(str(tmp_path / "none.yaml"))
 
 
 def test_a_setting_that_no_recipe_has() -> None:
-    [settings] = Space.model_validate({"training.speed": [1]}).draw(1, seed=0)
+    [settings] = SearchSpace.model_validate({"training.speed": [1]}).draw(1, seed=0)
     with pytest.raises(RecipeError, match=r"training\.speed"):
         with_settings(load_recipe("unet-lab"), settings)

@@ -1,4 +1,4 @@
-"""What a search may try: settings of a recipe, each with a list of values or a range."""
+"""The search space of ``tune``: settings of a recipe, each with a list of values or a range."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, m
 from colorize_core import storage
 from colorize_core.errors import RecipeError, one_line
 
-# Trials share the pairs, and are compared on them at one resolution.
-_OF_THE_DATA = (
+# All trials use the same pairs, and are compared on them at one resolution.
+_FIXED = (
     *("data.size", "data.gray", "data.color_space", "data.inference_side"),
     *("model.name", "model.encoder", "model.settings.first_stride"),
 )
@@ -26,7 +26,10 @@ DEFAULT: dict[str, Any] = {
 
 
 class Range(BaseModel):
-    """Numbers between two bounds, whole ones where both bounds are, evenly or by their logarithm."""
+    """Numbers between two bounds, uniform or, with ``log``, uniform in their logarithm.
+
+    They are integers if both bounds are.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -41,7 +44,7 @@ class Range(BaseModel):
         return self
 
     def draw(self, rng: np.random.Generator) -> int | float:
-        """One of them, of four significant digits where it is not whole."""
+        """Returns a random number of the range, with four significant digits if it is not an integer."""
         low, high = (math.log(self.min), math.log(self.max)) if self.log else (self.min, self.max)
         value = rng.uniform(low, high)
         value = math.exp(value) if self.log else value
@@ -49,48 +52,56 @@ class Range(BaseModel):
 
 
 class Values(RootModel[list[Any]]):
-    """Some of any kind."""
+    """A list of values of any kind."""
 
     root: list[Any] = Field(min_length=1)
 
     def draw(self, rng: np.random.Generator) -> Any:
-        """One of them."""
+        """Returns one of the values at random."""
         return self.root[int(rng.integers(len(self.root)))]
 
 
-class Space(RootModel[dict[str, Range | Values]]):
-    """Ranges and values by the dotted name of the setting."""
+class SearchSpace(RootModel[dict[str, Range | Values]]):
+    """The search space: a range or a list of values for each setting, by its dotted name."""
 
     root: dict[str, Range | Values] = Field(min_length=1)
 
     def draw(self, count: int, seed: int) -> list[dict[str, Any]]:
-        """That many sets of settings, independently and uniformly; the first ones are the same for every count."""
+        """Returns ``count`` sets of settings, drawn independently.
+
+        A seed gives the same sets, and a larger count begins with the sets of a smaller one.
+        """
         rng = np.random.default_rng(seed)
         return [{name: choice.draw(rng) for name, choice in self.root.items()} for _ in range(count)]
 
 
-def load_space(path: str | None) -> Space:
-    """From a YAML file; ``DEFAULT`` where none is named.
+def load_search_space(path: str | None) -> SearchSpace:
+    """Reads a search space from a YAML file.
+
+    Args:
+        path: of the file, local or a URL; None for ``DEFAULT``.
 
     Raises:
-        RecipeError: the file cannot be read, or is no space.
+        RecipeError: the file cannot be read, or is not a valid search space.
     """
     try:
         raw = DEFAULT if path is None else yaml.safe_load(storage.read(path))
-        space = Space.model_validate(raw)
+        space = SearchSpace.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise RecipeError(f"search space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"space {path} cannot be read: {one_line(error)}") from error
+        raise RecipeError(f"search space {path} cannot be read: {one_line(error)}") from error
     _check(space.root, path)
     return space
 
 
 def _check(choices: Mapping[str, Any], path: str | None) -> None:
-    if shared := sorted(set(choices) & set(_OF_THE_DATA)):
-        raise RecipeError(f"space {path}: {', '.join(shared)} changes what trials are compared on: fix it")
+    if fixed := sorted(set(choices) & set(_FIXED)):
+        raise RecipeError(
+            f"search space {path}: {', '.join(fixed)} changes what trials are compared on: set it in the recipe"
+        )
     if "training.color_gain" in choices:
         raise RecipeError(
-            f"space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
+            f"search space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
         )

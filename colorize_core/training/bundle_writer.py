@@ -1,0 +1,100 @@
+"""The bundle at the end of a training: the network is measured on the test images and written with its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from colorize_core import bundle, storage
+from colorize_core.errors import OutputError
+from colorize_core.evaluation.comparison import measure_candidates
+from colorize_core.evaluation.row_sources import RayRows
+from colorize_core.evaluation.score import PICTURES, Candidate, Comparison
+from colorize_core.evaluation.survey import Survey
+from colorize_core.images import contact_sheet
+from colorize_core.recipes import Recipe
+from colorize_core.training import curves, history
+from colorize_core.training.history import History
+from colorize_core.training.packaging import NetworkPackage
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """A trained network and what is known about its training.
+
+    Attributes:
+        recipe: what was trained.
+        package: weights and ONNX file of the best epoch.
+        history: one row per epoch.
+        facts: for the bundle's ``training`` section: data, images, workers, and so on.
+        extra_files: content by file name, written into the bundle too.
+    """
+
+    recipe: Recipe
+    package: NetworkPackage
+    history: History
+    facts: Mapping[str, Any]
+    extra_files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def write_bundle(trained: TrainedNetwork, test: RayRows, test_survey: Survey, output: str) -> bundle.Bundle:
+    """Measures the network on the test images, writes the bundle with curves and sample images, and returns it.
+
+    Args:
+        trained: the network.
+        test: rows of split ``test``.
+        test_survey: ``survey`` of these rows.
+        output: folder for the bundle.
+    """
+    rows, package = trained.history, trained.package
+    best = history.best_epoch(rows)
+    facts = {
+        **trained.facts,
+        "epochs": len(rows),
+        "best_epoch": best,
+        "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
+    }
+    [vivid_gain] = [row["vivid_gain"] for row in rows if row["epoch"] == best]
+    # The vivid gain was measured before the color gain was put into the weights.
+    vivid_gain = round(vivid_gain / trained.recipe.training.color_gain, 2)
+    result = bundle.Bundle.create(trained.recipe, package.weights, vivid_gain, facts, package.onnx, package.converted)
+    candidate = Candidate(result.name, result, result.saturation)
+    comparison = Comparison([candidate], test_survey.mean_ab, own_scales=False)
+    measured = measure_candidates(test_survey.measurable(test), comparison, keep_pictures=test_survey.samples())
+    result = result.with_metrics(measured.facts())
+    names = [*PICTURES, *candidate.rows]
+    samples = [[pictures[name] for name in names] for _, pictures in sorted(measured.pictures.items())]
+    files = {
+        "history.csv": history.to_csv(rows),
+        bundle.CURVES: curves.draw(rows),
+        "samples.png": contact_sheet.grid(samples, names),
+        **curves.tensorboard(rows),
+        **trained.extra_files,
+    }
+    bundle.save_bundle(result, output, files)
+    return result
+
+
+def check_output(output: str, source: str, scratch: str, resume: bool) -> None:
+    """Raises OutputError if ``output`` cannot take a bundle, or holds unfinished work and ``resume`` is False.
+
+    Args:
+        output: folder for the bundle.
+        source: where the photographs are; ``output`` must not lie inside.
+        scratch: name of the folder in ``output`` that holds unfinished work.
+        resume: whether unfinished work is to be continued.
+    """
+    if storage.is_inside(output, source):
+        raise OutputError(
+            f"OUTPUT {output} lies inside DATA {source}, and the next training would read the bundle's pictures as "
+            "photographs: choose a folder outside DATA"
+        )
+    is_begun = storage.exists(storage.join(output, scratch))
+    if not is_begun and not storage.exists(storage.join(output, bundle.FACTS)) and not storage.is_empty(output):
+        raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
+    if is_begun and not resume:
+        raise OutputError(
+            f"OUTPUT {output} holds a training that was interrupted: go on with --resume, or remove {scratch} in it"
+        )
+    storage.check_writable(output)

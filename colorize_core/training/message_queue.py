@@ -1,0 +1,116 @@
+"""A message queue on Ray: workers send messages to the driver, and the driver publishes one value to all workers."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+_CLOSE_SECONDS = 60.0  # wait for the last messages: writing to a slow store can take half a minute
+
+
+class MessageQueue:
+    """A handle to the queue, which can be sent to other processes of the cluster.
+
+    Args:
+        actor: the Ray actor that holds the messages (``_QueueActor``).
+    """
+
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
+
+    def put(self, message: Any) -> None:
+        """Sends a message to the driver."""
+        import ray
+
+        ray.get(self._actor.put.remote(message))
+
+    def get(self) -> Any:
+        """Waits for the next message to the driver, and returns it."""
+        import ray
+
+        return ray.get(self._actor.get.remote())
+
+    def publish(self, value: Any) -> None:
+        """Publishes the value that every worker waits for in ``wait_for_published``."""
+        import ray
+
+        ray.get(self._actor.publish.remote(value))
+
+    def wait_for_published(self) -> Any:
+        """Waits until the driver has published a value, and returns it. A worker that replaces a lost one gets it too.
+
+        The value stays published until the queue is closed.
+        """
+        import ray
+
+        return ray.get(self._actor.wait_for_published.remote())
+
+    def close(self) -> None:
+        """Ends the actor."""
+        import ray
+
+        ray.kill(self._actor)
+
+
+class _QueueActor:
+    """The Ray actor behind a ``MessageQueue``."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[Any] = asyncio.Queue()
+        self._is_published = asyncio.Event()
+        self._published: Any = None
+
+    async def put(self, message: Any) -> None:
+        await self._messages.put(message)
+
+    async def get(self) -> Any:
+        return await self._messages.get()
+
+    async def publish(self, value: Any) -> None:
+        self._published = value
+        self._is_published.set()
+
+    async def wait_for_published(self) -> Any:
+        await self._is_published.wait()
+        return self._published
+
+
+class MessageListener:
+    """A context manager that opens a message queue and calls a function with each message, in a thread.
+
+    Args:
+        handle: called with each message. What it raises is ignored.
+
+    Attributes:
+        queue: the queue, for the processes that send messages. None, as a message, ends the thread.
+    """
+
+    def __init__(self, handle: Callable[[Any], None]) -> None:
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        # The actor runs on the driver's machine: on another one, messages would be lost together with that machine.
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        self.queue = MessageQueue(ray.remote(_QueueActor).options(num_cpus=0, scheduling_strategy=here).remote())
+        self._handle = handle
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+
+    def __enter__(self) -> MessageListener:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.queue.put(None)
+        self._thread.join(timeout=_CLOSE_SECONDS)
+        self.queue.close()
+
+    def _listen(self) -> None:
+        while (message := self.queue.get()) is not None:
+            with suppress(Exception):  # a closed screen or a full disk must not lose the messages that follow
+                self._handle(message)
