@@ -14,9 +14,10 @@ from colorize_core.archiving.run import run as run_job
 from colorize_core.archiving.runners import LOCAL_PHOTOGRAPHS
 from colorize_core.archiving.stages.finish import OUTPUT_FORMATS
 from colorize_core.archiving.state.summary import RunSummary
-from colorize_core.images.formats.tiff_file import COMPRESSIONS, Compression
+from colorize_core.images.formats import OPTIONS
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import ENGINE, FRACTION, MODEL, SATURATION, encoding_of, runner_option
+from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options, runner_option
+from jobs.values import FRACTION
 
 
 @click.command("archive")
@@ -25,9 +26,7 @@ from jobs.options import ENGINE, FRACTION, MODEL, SATURATION, encoding_of, runne
 @MODEL
 @click.option("--format", "file_format", type=click.Choice(OUTPUT_FORMATS), default="png", show_default=True)
 @SATURATION
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
-@click.option("--png-level", type=click.IntRange(0, 9), help="Of deflate: 9 packs best, 1 is fastest.  [default: 1]")
-@click.option("--tiff-compression", type=click.Choice(COMPRESSIONS), help="[default: lzw]")
+@format_options()
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
 @click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
@@ -48,9 +47,6 @@ def command(
     dry_run: bool,
     max_failed: float,
     log_json: bool,
-    quality: int | None,
-    png_level: int | None,
-    tiff_compression: Compression | None,
     **settings: Any,
 ) -> int:
     """Colorizes the photographs of INPUT at full resolution into OUTPUT.
@@ -59,7 +55,7 @@ def command(
     images, or a .txt file with a path or URL per line. A second run does what the first left undone.
     """
     shown: Screen = LogLines() if log_json else Terminal()
-    encoding = encoding_of(settings["file_format"], quality, png_level, tiff_compression)
+    encoding = encoding_of(settings["file_format"], {name: settings.pop(name) for name in OPTIONS})
     job = ArchiveJob(ArchiveConfig(encoding=encoding, **settings))
     if dry_run:
         shown.plan(job, job.plan())

@@ -8,19 +8,19 @@ from colorize_core import storage
 from colorize_core.archiving.single import Single, beside, format_of
 from colorize_core.bundle import load_bundle
 from colorize_core.errors import UserError, printable
-from colorize_core.images.encode import FILE_FORMATS, Encoding, FileFormat
+from colorize_core.images.formats import FORMATS
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.networks import Engine, advice
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import ENGINE, MODEL, SATURATION
+from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options
 
 
 @click.command("image")
 @click.argument("photo", nargs=-1, required=True)
 @MODEL
 @SATURATION
-@click.option("--format", "file_format", type=click.Choice(FILE_FORMATS), help="By the name of RESULT, else png.")
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
+@click.option("--format", "file_format", type=click.Choice(list(FORMATS)), help="By the name of RESULT, else png.")
+@format_options("quality")
 @click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
 @click.option("--force", is_flag=True, help="Overwrite RESULT, unless it is a photograph of yours.")
 @ENGINE
@@ -28,7 +28,7 @@ def command(
     photo: tuple[str, ...],
     model: str,
     saturation: str | float,
-    file_format: FileFormat | None,
+    file_format: str | None,
     quality: int | None,
     recolor: bool,
     force: bool,
@@ -42,13 +42,12 @@ def command(
     """
     pairs = _pairs(photo, file_format)
     chosen = file_format or format_of(pairs[0][1])
-    if quality is not None and chosen not in ("jpeg", "webp"):
-        raise click.UsageError(f"--quality is for jpeg and webp: the format is {chosen}")
+    encoding = encoding_of(chosen, {"quality": quality})
     bundle = load_bundle(model)
     if line := advice(bundle, engine):
         click.echo(line, err=True)
     colorizer = Colorizer(bundle, saturation=bundle.gain(saturation), engine=engine)
-    single = Single(bundle, colorizer, Encoding(chosen, quality or Encoding.quality), recolor, force)
+    single = Single(bundle, colorizer, encoding, recolor, force)
     failed = 0
     for photograph, result in pairs:
         try:
@@ -62,7 +61,7 @@ def command(
     return TOO_MANY_FAILED if failed else DONE
 
 
-def _pairs(arguments: tuple[str, ...], file_format: FileFormat | None) -> list[tuple[str, str]]:
+def _pairs(arguments: tuple[str, ...], file_format: str | None) -> list[tuple[str, str]]:
     """Returns each photograph with the path of its result."""
     if len(arguments) == 2:
         photograph, result = arguments

@@ -14,7 +14,7 @@ from colorize_core.preparation import screen
 from colorize_core.preparation.prepare import PrepareConfig, prepare
 from colorize_core.preparation.shards import Transform
 from jobs.exits import DONE, run
-from jobs.options import FRACTION, Number
+from jobs.values import FRACTION, Number
 
 _SIZES = {"cifar10": 32, "cifar100": 32}
 _SIZE = 128

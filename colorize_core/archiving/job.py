@@ -16,7 +16,7 @@ from colorize_core.archiving.planning.plan import Plan, Request
 from colorize_core.archiving.state import ledger, lock, summary
 from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.errors import OutputError, UserError
-from colorize_core.images.encode import FILE_FORMATS, SUFFIXES
+from colorize_core.images.formats import FORMATS
 from colorize_core.runtime import cluster
 
 
@@ -39,7 +39,7 @@ class ArchiveJob:
         if config.runner == "ray" or (config.runner == "auto" and cluster.is_named()):
             cluster.check_arguments()
         self._check_ours()
-        if config.dedupe and config.file_format not in FILE_FORMATS:
+        if config.dedupe and config.file_format not in FORMATS:
             raise UserError(f"--dedupe makes copies of files: --format is {config.file_format}, not one of files")
 
     def _check_ours(self) -> None:
@@ -65,8 +65,8 @@ class ArchiveJob:
         return Request(
             bundle=self.bundle.digest,
             settings=self.settings,
-            suffix=SUFFIXES[self.config.encoding.file_format],
-            in_shards=self.config.file_format not in FILE_FORMATS,
+            suffix=self.config.encoding.format.suffix,
+            in_shards=self.config.file_format not in FORMATS,
             retry_failed=self.config.retry_failed,
             recolor=self.config.recolor,
             limit=self.config.limit,

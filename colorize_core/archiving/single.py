@@ -16,28 +16,23 @@ from colorize_core.archiving.stages.merge import Colorized
 from colorize_core.bundle import Bundle
 from colorize_core.errors import ImageError, InputError, OutputError, one_line, printable
 from colorize_core.images import decode
-from colorize_core.images.encode import SUFFIXES, Encoding, FileFormat
+from colorize_core.images.encode import Encoding
+from colorize_core.images.formats import BY_SUFFIX, FORMATS
 from colorize_core.images.metadata.provenance import Provenance, is_ours
 from colorize_core.inference.colorizer import Colorizer
 
-_FORMATS: dict[str, FileFormat] = {
-    **{suffix: name for name, suffix in SUFFIXES.items()},
-    ".jpeg": "jpeg",
-    ".tiff": "tiff",
-}
 
-
-def beside(photograph: str, file_format: FileFormat) -> str:
+def beside(photograph: str, file_format: str) -> str:
     """Returns the path of a result beside its photograph: ``NAME.color.png``."""
-    return posixpath.splitext(photograph)[0] + ".color" + SUFFIXES[file_format]
+    return posixpath.splitext(photograph)[0] + ".color" + FORMATS[file_format].suffix
 
 
-def format_of(result: str) -> FileFormat:
+def format_of(result: str) -> str:
     """Returns the file format that a result's name asks for. Raises OutputError if it is none that can be written."""
     suffix = posixpath.splitext(result)[1].lower()
-    if suffix not in _FORMATS:
-        raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(_FORMATS))}: give it one of these names")
-    return _FORMATS[suffix]
+    if suffix not in BY_SUFFIX:
+        raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(BY_SUFFIX))}: give it one of these names")
+    return BY_SUFFIX[suffix].name
 
 
 @dataclass(frozen=True)

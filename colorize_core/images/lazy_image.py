@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BAND_PIXELS = 1 << 21  # computed at a time: bounds the memory of a large scan to 2 Mpixel of floats
+IN_MEMORY_PIXELS = 1 << 25  # files of larger images are written in bands, and to the disk
 
 
 class LazyImage:
@@ -38,6 +39,12 @@ def bands(image: LazyImage | NDArray[Any], pixels: int | None = None) -> Iterato
     height, width = image.shape[:2]
     step = max(1, (pixels or BAND_PIXELS) // width)
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
+
+
+def is_large(image: LazyImage | NDArray[Any]) -> bool:
+    """Returns True if the image has more than ``IN_MEMORY_PIXELS``."""
+    height, width = image.shape[:2]
+    return bool(height * width > IN_MEMORY_PIXELS)
 
 
 def whole(image: LazyImage | NDArray[Any]) -> NDArray[Any]:

@@ -24,12 +24,13 @@ from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Fence
 from colorize_core.errors import DEADLY, ColorizeError, ImageError, one_line
 from colorize_core.images import decode
-from colorize_core.images.encode import FILE_FORMATS, Content, Encoding
+from colorize_core.images.encode import Content, Encoding
+from colorize_core.images.formats import FORMATS
 from colorize_core.images.metadata.provenance import Provenance
 from colorize_core.images.thumbnails import Thumbnails
 
 OutputFormat = Literal["png", "jpeg", "webp", "tiff", "parquet", "tar"]
-OUTPUT_FORMATS: tuple[OutputFormat, ...] = (*FILE_FORMATS, "parquet", "tar")
+OUTPUT_FORMATS = (*FORMATS, "parquet", "tar")
 MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
 _SHARDS: dict[str, type[sink.ShardSink]] = {"parquet": sink.ParquetSink, "tar": sink.TarSink}
 STAGES = ("read", "predict", "finish")

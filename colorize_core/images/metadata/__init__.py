@@ -57,10 +57,10 @@ def read_metadata(image: Opened, content: bytes, size: tuple[int, int]) -> Metad
     )
 
 
-def tiff_tags(metadata: Metadata, xmp: bytes) -> dict[int, exif.Tag]:
-    """What of it goes into a TIFF file's tags, beside EXIF."""
+def tiff_tags(metadata: Metadata) -> dict[int, exif.Tag]:
+    """Returns the tags of a TIFF file for XMP, IPTC and the ICC profile, by number."""
     tags = {
-        directory.XMP: (1, xmp),
+        directory.XMP: (1, metadata.xmp),
         directory.IPTC: (7, metadata.iptc),
         directory.ICC: (7, metadata.icc),
     }
