@@ -55,7 +55,7 @@ def open_image(content: bytes, max_pixels: int) -> Opened:
         raise ImageError("damaged", f"the header cannot be read: {one_line(error)}") from error
     _check_size(image.size, max_pixels)
     if image.format == "JPEG2000":
-        image.info.update(jpeg2000.described(content))
+        image.info.update(jpeg2000.metadata(content))
     return image
 
 

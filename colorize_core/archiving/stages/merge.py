@@ -16,7 +16,7 @@ from colorize_core.images.encode import Encoded, Encoding, encode
 from colorize_core.images.lazy_image import LazyImage
 from colorize_core.images.metadata.provenance import Provenance, marked
 from colorize_core.images.thumbnails import Thumbnails
-from colorize_core.inference.merging import merge, merged
+from colorize_core.inference.merging import merge, merge_lazily
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ def colorize(photograph: Photograph, ab: Floats | None, how: Encoding, provenanc
     """
     cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
     size, alpha, metadata = photograph.size, photograph.alpha, photograph.metadata
-    dtype, before = how.dtype(photograph.depth), thumbnails.small(photograph.pixels)
+    dtype, before = how.dtype(photograph.depth), thumbnails.thumbnail(photograph.pixels)
     # Through a profile of their own 8 bits would lose dark tones: they are made of 16.
     icc = metadata.icc if metadata.icc and not color_management.is_srgb(metadata.icc) else None
     if ab is None:
         pixels = _as_it_is(photograph.pixels, dtype)
         after = before = (color_management.to_srgb(before, icc) >> 8).astype(np.uint8) if icc else before
     else:
-        pixels, after = merged(photograph.pixels, ab, np.uint16 if icc else dtype), merge(before, ab)
+        pixels, after = merge_lazily(photograph.pixels, ab, np.uint16 if icc else dtype), merge(before, ab)
         pixels = _in_profile(pixels, icc, dtype) if icc else pixels
     xmp = marked(provenance, metadata.xmp, kept=ab is None)
     if not how.holds(xmp):

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core.images.formats.image_format import QUALITY, ImageFormat, pillow_arguments
-from colorize_core.images.lazy_image import LazyImage, whole
+from colorize_core.images.lazy_image import LazyImage, to_array
 from colorize_core.images.metadata import Metadata, iptc
 
 _SEGMENT_BYTES = 65_533  # the tags of a TIFF file can be longer; the photograph is then written without them
@@ -16,7 +16,7 @@ _SEGMENT_BYTES = 65_533  # the tags of a TIFF file can be longer; the photograph
 
 def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], metadata: Metadata, *, quality: int) -> None:
     """Writes uint8 [H, W, 3 or 4] to a JPEG file; an image with alpha is laid on white."""
-    image = Image.fromarray(whole(pixels))
+    image = Image.fromarray(to_array(pixels))
     if image.mode == "RGBA":
         white = Image.new("RGB", image.size, "white")
         image = Image.composite(image.convert("RGB"), white, image.getchannel("A"))

@@ -13,7 +13,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core.images.lazy_image import LazyImage, bands, is_large, whole
+from colorize_core.images.lazy_image import LazyImage, bands, is_large, to_array
 
 _HEAD = 8 + 12 + 13  # signature and IHDR
 _HEIGHT = slice(20, 24)  # bytes of IHDR
@@ -27,7 +27,7 @@ def encode(pixels: LazyImage | NDArray[Any], level: int = 1) -> bytes:
         pixels: to encode.
         level: of deflate, 0 (fast) to 9 (small).
     """
-    return bytes(imagecodecs.png_encode(whole(pixels), level=level))
+    return bytes(imagecodecs.png_encode(to_array(pixels), level=level))
 
 
 def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], level: int, metadata: bytes) -> None:

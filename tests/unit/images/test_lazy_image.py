@@ -18,7 +18,7 @@ from colorize_core.errors import ImageError
 from colorize_core.images import encode, lazy_image, png
 from colorize_core.images.encode import Encoding
 from colorize_core.images.formats import tiff
-from colorize_core.images.lazy_image import LazyImage, bands, whole
+from colorize_core.images.lazy_image import LazyImage, bands, to_array
 from colorize_core.images.metadata import Metadata
 from colorize_core.storage import SpilledFile
 
@@ -54,7 +54,7 @@ def test_bands_cover_all_rows_once() -> None:
     pixels = _image(np.uint8, 3)
     assert np.concatenate([np.arange(211)[band] for band in bands(pixels)]).tolist() == list(range(211))
     image, asked = _on_demand(pixels)
-    np.testing.assert_array_equal(whole(image), pixels)
+    np.testing.assert_array_equal(to_array(image), pixels)
     assert asked == [10] * 21 + [1]
 
 

@@ -18,7 +18,7 @@ from colorize_core.archiving.gallery import gallery_page
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import RunSummary
-from colorize_core.images.thumbnails import Thumbnails, small
+from colorize_core.images.thumbnails import Thumbnails, thumbnail
 
 MakeRow = Callable[..., LedgerRow]
 RUN = RunSummary(
@@ -67,7 +67,7 @@ def _rows(output: Path) -> list[dict[str, Any]]:
 def _album(output: Path, name: str, *contents: str) -> None:
     album = gallery_page.Album(str(output), name)
     for content in contents:
-        album.add(content, Thumbnails(small(GRAY), small(COLOR)))
+        album.add(content, Thumbnails(thumbnail(GRAY), thumbnail(COLOR)))
     album.close()
 
 
@@ -162,7 +162,7 @@ def test_a_large_task_leaves_several_scripts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_look_at_any_size(shape: tuple[int, int], dtype: type[np.uint8 | np.uint16]) -> None:
     pixels = np.full(shape, np.iinfo(dtype).max // 2, dtype)
-    look = Thumbnails(small(pixels), small(np.stack([pixels] * 3, axis=-1)))
+    look = Thumbnails(thumbnail(pixels), thumbnail(np.stack([pixels] * 3, axis=-1)))
     assert look.before.shape == look.after.shape
     assert max(look.before.shape[:2]) <= 192
     assert set(look.before.ravel()) == {127}

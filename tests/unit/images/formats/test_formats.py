@@ -17,7 +17,7 @@ from colorize_core.images import formats
 from colorize_core.images.encode import Encoding, encode
 from colorize_core.images.formats import BY_SUFFIX, FORMATS, OPTIONS, names_with
 from colorize_core.images.formats.image_format import ImageFormat, Option
-from colorize_core.images.lazy_image import LazyImage, whole
+from colorize_core.images.lazy_image import LazyImage, to_array
 from colorize_core.images.metadata import Metadata
 from jobs.options import encoding_of, format_options
 
@@ -66,7 +66,7 @@ def test_an_encoding_names_what_is_wrong_with_it(file_format: str, options: dict
 
 
 def _write_raw(file: IO[bytes], pixels: LazyImage | NDArray[Any], metadata: Metadata, *, raw_order: str) -> None:
-    file.write(np.asarray(whole(pixels), order=raw_order).tobytes("A"))  # type: ignore[call-overload]
+    file.write(np.asarray(to_array(pixels), order=raw_order).tobytes("A"))  # type: ignore[call-overload]
 
 
 def test_a_format_that_is_added_is_written_and_has_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
