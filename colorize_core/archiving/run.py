@@ -18,19 +18,20 @@ from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.run_counts import RunCounts
 from colorize_core.archiving.runners import Stages
 from colorize_core.archiving.spool import Spool
-from colorize_core.archiving.stages import dedupe, sink
-from colorize_core.archiving.stages.finish import STAGES, Finish
-from colorize_core.archiving.stages.predict import Read
+from colorize_core.archiving.stages import dedupe, finished, sink
+from colorize_core.archiving.stages.finish import Finish
+from colorize_core.archiving.stages.finished import FinishedPhotograph
+from colorize_core.archiving.stages.read import Read
+from colorize_core.archiving.stages.run_settings import RunSettings
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Lock
-from colorize_core.archiving.state.summary import RunSummary, StageSeconds
+from colorize_core.archiving.state.summary import RunSummary
 from colorize_core.errors import ColorizeError, one_line
 from colorize_core.inference.predictor import Networks
 from colorize_core.networks import advice
 
 Say = Callable[[str], None]
-Finished = list[tuple[LedgerRow, StageSeconds]]  # of a task
 
 
 def archive(
@@ -92,15 +93,15 @@ def run(
     absence, last = faults.Absence(), planned.newest
     try:
         with closing(_finished(job, planned, held, say)) as tasks:
-            for rows in tasks:
-                for row, seconds in rows:
-                    counted.add(row, seconds)
-                    on_progress(row)
-                    last = max(last, row.finished_at)
-                if absence.lasts([row.reason for row, _ in rows]):
+            for photographs in tasks:
+                for photograph in photographs:
+                    counted.add(photograph)
+                    on_progress(photograph.row)
+                    last = max(last, photograph.row.finished_at)
+                if absence.lasts([photograph.row.reason for photograph in photographs]):
                     raise ColorizeError(
-                        f"{absence.photographs} photographs in a row could not be read or written ({row.message}): "
-                        "see to the store; the same command goes on"
+                        f"{absence.photographs} photographs in a row could not be read or written "
+                        f"({photographs[-1].row.message}): see to the store; the same command goes on"
                     )
     except BaseException as error:
         with suppress(OSError):  # of a full disk, say, of which the error speaks already
@@ -121,7 +122,7 @@ def run(
     return done
 
 
-def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator[Finished, None, None]:
+def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator[list[FinishedPhotograph], None, None]:
     """Yields the rows of each task when it is finished."""
     if not planned.todo.num_rows:
         return
@@ -137,38 +138,34 @@ def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator
                 planned, job.output, job.request, lambda tasks: runner.map(tasks, dedupe.hash_contents)
             )
         planned = runner.shaped(planned)
-        stages = Stages(
-            Read(job.bundle.recipe, config.recolor, job.output, job.run_id),
-            networks,
-            _finish(job, planned, held),
-        )
+        settings = run_settings(job, planned, held)
+        with_thumbnails = planned.tasks_of(gallery_page.MOST) if config.report else 0
+        stages = Stages(Read(settings, job.bundle.recipe, config.recolor), networks, Finish(settings, with_thumbnails))
         numbers = count()
         tasks = (task for task, _ in zip(planned.tasks(), numbers, strict=False))
-        yield from _rows(runner.colorize(tasks, stages), held)
+        yield from _photographs(runner.colorize(tasks, stages), held)
         if copies.num_rows:
             wanted = {source for table in copies for source in table["original"].to_pylist()}
-            copy = dedupe.Copy(stages.finish, ledger.latest(job.output, wanted))
-            yield from _rows(runner.map(dedupe.copy_tasks(copies, next(numbers)), copy), held)
+            copy = dedupe.Copy(settings, ledger.latest(job.output, wanted))
+            yield from _photographs(runner.map(dedupe.copy_tasks(copies, next(numbers)), copy), held)
 
 
-def _rows(tables: Iterator[pa.Table], held: Lock) -> Iterator[Finished]:
+def _photographs(tables: Iterator[pa.Table], held: Lock) -> Iterator[list[FinishedPhotograph]]:
     for table in tables:
         held.check()
-        rows = table.to_pylist()
-        stages = [{stage: row.pop(stage) for stage in STAGES} for row in rows]
-        yield [(LedgerRow(**row), seconds) for row, seconds in zip(rows, stages, strict=True)]
+        yield finished.from_table(table)
 
 
-def _finish(job: ArchiveJob, planned: Plan, held: Lock) -> Finish:
-    return Finish(
-        job.output,
-        job.config.file_format,
-        job.config.encoding,
-        job.bundle.name,
-        job.bundle.digest,
-        job.settings,
-        job.run_id,
-        planned.tasks_of(gallery_page.MOST) if job.config.report else 0,
-        held.fence,
+def run_settings(job: ArchiveJob, planned: Plan, held: Lock) -> RunSettings:
+    """Returns the settings of a run that carries out a plan under the lock."""
+    return RunSettings(
+        run_id=job.run_id,
+        output=job.output,
+        file_format=job.config.file_format,
+        encoding=job.config.encoding,
+        model=job.bundle.name,
+        digest=job.bundle.digest,
+        settings=job.settings,
+        fence=held.fence,
         not_before=planned.newest + timedelta(milliseconds=1),
     )

@@ -11,8 +11,8 @@ from datetime import datetime, timezone
 from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.inputs.listing import Listing
 from colorize_core.archiving.planning.plan import Plan
-from colorize_core.archiving.state.ledger import LedgerRow
-from colorize_core.archiving.state.summary import RunSummary, StageSeconds, State
+from colorize_core.archiving.stages.finished import FinishedPhotograph
+from colorize_core.archiving.state.summary import RunSummary, State
 from colorize_core.bundle import Bundle
 from colorize_core.errors import printable
 from colorize_core.version import __version__
@@ -33,9 +33,10 @@ class RunCounts:
         self._stages: Counter[str] = Counter()
         self._bytes = 0
 
-    def add(self, row: LedgerRow, seconds: StageSeconds) -> None:
+    def add(self, photograph: FinishedPhotograph) -> None:
         """Counts one finished photograph, and the work on it by stage."""
-        self._stages.update(seconds)
+        row = photograph.row
+        self._stages.update(vars(photograph.seconds))
         self._statuses[row.status] += 1
         if row.status != "ok":
             self._reasons[row.reason] += 1

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -19,7 +19,8 @@ from colorize_core.archiving.faults import counted_deaths
 from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.reporting import meters
 from colorize_core.archiving.stages.finish import Finish
-from colorize_core.archiving.stages.predict import Read, predict
+from colorize_core.archiving.stages.predict import predict
+from colorize_core.archiving.stages.read import Read
 from colorize_core.images.formats import FORMATS
 from colorize_core.inference.predictor import Networks, Predictor
 from colorize_core.networks import has_gpu
@@ -55,7 +56,7 @@ class Runner(Protocol):
         """Returns the plan with tasks of a size that suits the runner."""
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
-        """Runs all stages on tables of ``plan.TASK_SCHEMA``. Yields tables of ``finish.SCHEMA`` as they are done."""
+        """Runs all stages on tables of ``plan.TASK_SCHEMA``. Yields tables of ``finished.SCHEMA`` as they are done."""
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage. Yields its tables as they are done."""
@@ -160,10 +161,10 @@ class _Chain:
     """All stages in an actor."""
 
     def __init__(self, stages: Stages) -> None:
-        self._finish, self._work = stages.finish, _chain(stages, 1)
+        self._run, self._work = stages.finish.run, _chain(stages, 1)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        with counted_deaths(self._finish.output, self._finish.task_name(batch)) as deaths:
+        with counted_deaths(self._run.output, self._run.task_name(batch)) as deaths:
             return self._work(batch, deaths)
 
 
@@ -222,7 +223,7 @@ def _local_chain(stages: Stages, threads: int) -> Stage:
 
 
 def _chain(stages: Stages, threads: int | None) -> Stage:
-    predictor: Predictor[Any] = Predictor(stages.networks, predict, threads)
+    predictor: Predictor[pa.Table] = Predictor(stages.networks, predict, threads)
 
     def work(task: pa.Table, deaths: int) -> pa.Table:
         return stages.finish(predictor(stages.read(task, deaths)), deaths)

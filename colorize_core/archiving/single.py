@@ -11,8 +11,9 @@ import numpy as np
 
 from colorize_core import storage
 from colorize_core.archiving.planning import names
-from colorize_core.archiving.stages import merge, predict
+from colorize_core.archiving.stages import merge
 from colorize_core.archiving.stages.merge import Colorized
+from colorize_core.archiving.stages.read import page_inputs
 from colorize_core.bundle import Bundle
 from colorize_core.errors import ImageError, InputError, OutputError, one_line, printable
 from colorize_core.images import decode
@@ -116,13 +117,12 @@ class Single:
 
     def _pages(self, content: bytes, source: str) -> Iterator[Colorized]:
         provenance = Provenance(printable(source), self.bundle.name, self.bundle.digest)
-        for page in predict.pages_of(content, self.bundle.recipe, self.recolor):
+        for page in page_inputs(content, self.bundle.recipe, self.recolor):
             ab = None
-            if page["small"]:
-                gray = np.frombuffer(page["small"], np.uint8).reshape(page["small_height"], page["small_width"])
-                [predicted] = self.colorizer.predict([gray])
-                ab = predicted.astype(np.float16).astype(np.float32)  # as it travels between an archive's stages
-            photograph = decode.read_photograph(content, page["frame"], as_stored=ab is None)
+            if page.gray is not None:
+                [predicted] = self.colorizer.predict([page.gray])
+                ab = predicted.astype(np.float16).astype(np.float32)  # the precision between an archive's stages
+            photograph = decode.read_photograph(content, page.frame, as_stored=ab is None)
             yield merge.colorize(photograph, ab, self.encoding, provenance)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from colorize_core import storage
+from colorize_core.archiving import typed_rows
 from colorize_core.archiving.gallery.gallery_page import FOLDER
 from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.archiving.spool import Spool
 from colorize_core.archiving.state import ledger
 from colorize_core.images import contact_sheet
@@ -28,12 +30,12 @@ def write_side_by_side(sources: Spool, output: str, truths: Mapping[str, bytes],
         first = pa.concat_tables([first, table]).sort_by("name").slice(0, shown)
     done = ledger.latest(output, first["source"].to_pylist())
     rows = []
-    for photograph in first.to_pylist():
-        row = done.get(photograph["source"])
+    for photograph in typed_rows.from_table(first, ListedPhotograph):
+        row = done.get(photograph.source)
         if row and row.status == "ok":
             before = photographs.read(photograph)
             after = storage.read(storage.join(output, row.output))
-            rows.append((before, after, truths.get(photograph["name"])))
+            rows.append((before, after, truths.get(photograph.name)))
     headings = ("before", "after", "truth") if truths else ("before", "after")
     path = storage.join(output, FOLDER, "side-by-side.png")
     storage.write(path, contact_sheet.grid([row[: len(headings)] for row in rows], headings))

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from colorize_core.archiving import scheduling
+from colorize_core.archiving import scheduling, typed_rows
 from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.archiving.planning import names
 from colorize_core.archiving.spool import Spool, bucket_of, partition
 
@@ -28,8 +29,6 @@ _BYTES_PER_TASK = 32 << 20  # of source files: a task of large scans holds few o
 _UNKNOWN = 1 << 20  # bytes of a file of which its store does not say it
 _ROWS_PER_BUCKET = 200_000  # of one side, about: what is in memory at a time
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
-SCHEMA = pa.schema([*photographs.SCHEMA, ("output", pa.string())])  # output: its name below OUTPUT, or in a shard
-TASK_SCHEMA = pa.schema([*SCHEMA, ("task", pa.int64())])  # number of the task, the same for all its rows
 LEDGER_COLUMNS = ("source", "fingerprint", "status", "reason", "output", "bundle", "settings", "finished_at")
 _DONE = pa.schema(
     [
@@ -43,6 +42,23 @@ _DONE = pa.schema(
         ("finished_at", pa.timestamp("ms", "UTC")),
     ]
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedPhotograph(ListedPhotograph):
+    """A photograph to colorize. The fields are the columns of ``TASK_SCHEMA``.
+
+    Attributes:
+        output: path of the result below OUTPUT; name of the result in a shard.
+        task: number of the task, the same for all rows of a table.
+    """
+
+    output: str
+    task: int
+
+
+TASK_SCHEMA = typed_rows.schema_of(PlannedPhotograph)
+SCHEMA = TASK_SCHEMA.remove(TASK_SCHEMA.get_field_index("task"))  # before tasks are numbered
 
 
 @dataclass(frozen=True)

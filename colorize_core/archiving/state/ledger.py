@@ -10,8 +10,7 @@ import io
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
@@ -19,33 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from colorize_core import storage
+from colorize_core.archiving import typed_rows
+from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds
 from colorize_core.errors import InputError, OutputError, one_line
 from colorize_core.storage import Entry, parquet
 
 FOLDER = "_ledger"
 Status = Literal["ok", "skipped", "failed"]
-SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("fingerprint", pa.string()),
-        ("content", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("message", pa.string()),
-        ("output", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("pages", pa.int32()),
-        ("colorfulness", pa.float32()),
-        ("bytes", pa.int64()),
-        ("bundle", pa.string()),
-        ("settings", pa.string()),
-        ("run_id", pa.string()),
-        ("pictures", pa.string()),
-        ("seconds", pa.float32()),
-        ("finished_at", pa.timestamp("ms", "UTC")),
-    ]
-)
 _SMALL = 2 << 20  # bytes of a file that is worth being merged: about 30,000 rows
 _FEW = 32  # small files that stay as they are
 _READERS = 16  # files that are on their way at once: a store takes its time for each
@@ -53,49 +32,70 @@ _ROWS_AT_ONCE = 1 << 16
 _MERGED = 256 << 20  # bytes in memory of the rows of one merged file: about 500,000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LedgerRow:
-    """How one input ended.
+    """How one photograph ended. The fields are the columns of the ledger, in their order.
 
-    ``content`` is the SHA-256 of the file, '' where it could not be read. ``output`` is relative to OUTPUT; it has
-    ``pages`` of ``bytes`` together, the first of ``width`` x ``height``; '' and 0 where there is none.
-    ``pictures`` is the name of the script in which the gallery finds a small one of it.
+    The defaults describe a photograph of which nothing was written.
+
+    Attributes:
+        source: the photograph's path or URL.
+        fingerprint: size and time stamp of its file.
+        content: SHA-256 of its file; '' if it could not be read.
+        status: how it ended.
+        reason: code of the reason, if the photograph or some of its pages were not colorized.
+        message: the reason in words.
+        output: path of the result, or of the shard that holds it, relative to OUTPUT; '' if there is none.
+        width: of the first page of the result, in pixels.
+        height: of the first page of the result, in pixels.
+        pages: number of pages of the result.
+        colorfulness: of the first page of the result, as Hasler and Süsstrunk define it.
+        bytes: size of the result, all pages together.
+        bundle: digest of the model.
+        settings: all that decides how a result looks, beside the model.
+        run_id: identifies the run.
+        pictures: name of the script that holds the photograph's thumbnails for the gallery; '' if there are none.
+        seconds: work on the photograph in all stages.
+        finished_at: when it ended; of several rows with one source the newest counts.
     """
 
     source: str
     fingerprint: str
-    content: str
+    content: str = ""
     status: Status
-    reason: str
-    message: str
-    output: str
-    width: int
-    height: int
-    pages: int
-    colorfulness: float
-    bytes: int
+    reason: str = ""
+    message: str = ""
+    output: str = ""
+    width: Int32 = 0
+    height: Int32 = 0
+    pages: Int32 = 0
+    colorfulness: Float32 = 0.0
+    bytes: int = 0
     bundle: str
     settings: str
     run_id: str
-    pictures: str
-    seconds: float
-    finished_at: datetime
+    pictures: str = ""
+    seconds: Float32 = 0.0
+    finished_at: Milliseconds
 
     def failed(self, reason: str, message: str) -> LedgerRow:
-        """The same photograph, of which nothing was written."""
-        return replace(
-            self,
+        """Returns the row of the same photograph after a failure, with nothing written."""
+        return LedgerRow(
+            source=self.source,
+            fingerprint=self.fingerprint,
+            content=self.content,
             status="failed",
             reason=reason,
             message=message,
-            output="",
-            width=0,
-            height=0,
-            pages=0,
-            colorfulness=0.0,
-            bytes=0,
-            pictures="",
+            bundle=self.bundle,
+            settings=self.settings,
+            run_id=self.run_id,
+            seconds=self.seconds,
+            finished_at=self.finished_at,
         )
+
+
+SCHEMA = typed_rows.schema_of(LedgerRow)
 
 
 def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
@@ -109,7 +109,7 @@ def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    table = pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA)
+    table = typed_rows.to_table(rows, LedgerRow)
     if table.num_rows:
         storage.write(storage.join(output, FOLDER, f"{name}.parquet"), to_parquet(table))
 
@@ -133,7 +133,7 @@ def latest(output: str, sources: Collection[str] | None = None) -> dict[str, Led
     rows: list[LedgerRow] = []
     for table in scan(output):
         chosen = table if wanted is None else table.filter(pc.is_in(table["source"], wanted))
-        rows += [LedgerRow(**row) for row in chosen.to_pylist()]
+        rows += typed_rows.from_table(chosen, LedgerRow)
     return {row.source: row for row in sorted(rows, key=lambda row: row.finished_at)}
 
 

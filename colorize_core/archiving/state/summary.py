@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from colorize_core import storage
+from colorize_core.archiving.typed_rows import Float32
 
 FOLDER = "_runs"
 _RUNS_LOOKED_AT = 16
-StageSeconds = Mapping[str, float]
 State = Literal["running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSeconds:
+    """Seconds of work on one photograph, by stage."""
+
+    read: Float32 = 0.0
+    predict: Float32 = 0.0
+    finish: Float32 = 0.0
+
+    @property
+    def total(self) -> float:
+        """The seconds in all stages."""
+        return self.read + self.predict + self.finish
 
 
 @dataclass(frozen=True)
