@@ -12,7 +12,7 @@ from colorize_core.archiving.reporting.log_lines import LogLines
 from colorize_core.archiving.reporting.screen import Screen, Terminal
 from colorize_core.archiving.run import run as run_job
 from colorize_core.archiving.runners import LOCAL_PHOTOGRAPHS
-from colorize_core.archiving.stages.finish import OUTPUT_FORMATS
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state.summary import RunSummary
 from colorize_core.images.formats import OPTIONS
 from jobs.exits import DONE, TOO_MANY_FAILED, run
@@ -24,7 +24,7 @@ from jobs.values import FRACTION
 @click.argument("input")
 @click.argument("output")
 @MODEL
-@click.option("--format", "file_format", type=click.Choice(OUTPUT_FORMATS), default="png", show_default=True)
+@click.option("--format", "file_format", type=click.Choice(list(OUTPUT_FORMATS)), default="png", show_default=True)
 @SATURATION
 @format_options()
 @click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 import click
 from click.decorators import FC
 
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.bundle import FAITHFUL, VIVID
 from colorize_core.images.encode import Encoding
-from colorize_core.images.formats import FORMATS, OPTIONS, names_with
+from colorize_core.images.formats import OPTIONS, names_with
 from colorize_core.networks import ENGINE_CHOICES
 from colorize_core.runtime.runner import RUNNERS
 from jobs import values
@@ -67,7 +68,7 @@ def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Enco
     Raises:
         UsageError: an option is for another format.
     """
-    inner = file_format if file_format in FORMATS else "png"
+    inner = OUTPUT_FORMATS[file_format].image_format
     options = {name: value for name, value in given.items() if value is not None}
     for name in options:
         if inner not in (formats := names_with(name)):

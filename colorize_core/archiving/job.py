@@ -13,10 +13,10 @@ from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.inputs import listing
 from colorize_core.archiving.planning import plan
 from colorize_core.archiving.planning.plan import Plan, Request
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state import ledger, lock, summary
 from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.errors import OutputError, UserError
-from colorize_core.images.formats import FORMATS
 from colorize_core.runtime import cluster
 
 
@@ -39,7 +39,8 @@ class ArchiveJob:
         if config.runner == "ray" or (config.runner == "auto" and cluster.is_named()):
             cluster.check_arguments()
         self._check_ours()
-        if config.dedupe and config.file_format not in FORMATS:
+        self._format = OUTPUT_FORMATS[config.file_format]
+        if config.dedupe and self._format.in_shards:
             raise UserError(f"--dedupe makes copies of files: --format is {config.file_format}, not one of files")
 
     def _check_ours(self) -> None:
@@ -57,7 +58,7 @@ class ArchiveJob:
     @property
     def settings(self) -> str:
         """All that decides how an output looks, beside the model, as the ledger has it."""
-        return f"format={self.config.file_format} saturation={self.gain:g}{self.config.encoding}"
+        return f"format={self.config.file_format} saturation={self.gain:g}{self.config.image_encoding}"
 
     @property
     def request(self) -> Request:
@@ -65,8 +66,8 @@ class ArchiveJob:
         return Request(
             bundle=self.bundle.digest,
             settings=self.settings,
-            suffix=self.config.encoding.format.suffix,
-            in_shards=self.config.file_format not in FORMATS,
+            suffix=self.config.image_encoding.format.suffix,
+            in_shards=self._format.in_shards,
             retry_failed=self.config.retry_failed,
             recolor=self.config.recolor,
             limit=self.config.limit,

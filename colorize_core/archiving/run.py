@@ -18,11 +18,12 @@ from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.run_counts import RunCounts
 from colorize_core.archiving.runners import Stages
 from colorize_core.archiving.spool import Spool
-from colorize_core.archiving.stages import dedupe, finished, sink
+from colorize_core.archiving.stages import dedupe, finished
 from colorize_core.archiving.stages.finish import Finish
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.read import Read
 from colorize_core.archiving.stages.run_settings import RunSettings
+from colorize_core.archiving.stages.sinks.formats import remove_orphan_shards
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Lock
@@ -86,7 +87,7 @@ def run(
         ColorizeError: a stage failed, or another run has taken over.
     """
     output = job.output
-    sink.sweep(output)
+    remove_orphan_shards(output)
     storage.remove_if_there(storage.join(output, faults.FOLDER))
     counted = RunCounts(job.run_id, job.config, job.bundle, job.listing, planned)
     counted.end("running").write(output)  # from now on OUTPUT is known as ours, whatever ends the run
@@ -162,7 +163,7 @@ def run_settings(job: ArchiveJob, planned: Plan, held: Lock) -> RunSettings:
         run_id=job.run_id,
         output=job.output,
         file_format=job.config.file_format,
-        encoding=job.config.encoding,
+        encoding=job.config.image_encoding,
         model=job.bundle.name,
         digest=job.bundle.digest,
         settings=job.settings,

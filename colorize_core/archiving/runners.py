@@ -21,7 +21,7 @@ from colorize_core.archiving.reporting import meters
 from colorize_core.archiving.stages.finish import Finish
 from colorize_core.archiving.stages.predict import predict
 from colorize_core.archiving.stages.read import Read
-from colorize_core.images.formats import FORMATS
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.inference.predictor import Networks, Predictor
 from colorize_core.networks import has_gpu
 from colorize_core.runtime import cluster, local, placement, runner
@@ -201,7 +201,7 @@ class LocalRunner:
 
     def shaped(self, planned: Plan) -> Plan:
         """Returns the plan with tasks small enough for each thread to have some; but a shard is made by one task."""
-        if self._file_format not in FORMATS:
+        if OUTPUT_FORMATS[self._file_format].in_shards:
             return planned
         share = planned.todo.num_rows // (self._pool.processes * self._pool.threads * _TASKS_PER_THREAD)
         remote = any(b"://" in path for table in planned.todo for path in table["path"].slice(0, 1).to_pylist())

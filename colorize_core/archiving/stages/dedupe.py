@@ -21,9 +21,10 @@ from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning import names, plan
 from colorize_core.archiving.planning.plan import Plan, PlannedPhotograph, Request
 from colorize_core.archiving.spool import Spool
-from colorize_core.archiving.stages import finished, sink
+from colorize_core.archiving.stages import finished
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.run_settings import RunSettings
+from colorize_core.archiving.stages.sinks.files import FileSink
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import StageSeconds
@@ -148,25 +149,25 @@ class Copy:
 
     def __call__(self, task: pa.Table, deaths: int = 0) -> pa.Table:
         """Copies the results of one task. Raises ColorizeError if OUTPUT cannot be written."""
-        target = sink.FileSink(self.run.output, self.run.task_name(task), self.run.fence.check)
+        sink = FileSink(self.run.destination(task))
         try:
-            rows = [self._added(duplicate, target) for duplicate in typed_rows.from_table(task, Duplicate)]
-            target.close()
+            rows = [self._added(duplicate, sink) for duplicate in typed_rows.from_table(task, Duplicate)]
+            sink.close()
         except OSError as error:
             raise ColorizeError(f"OUTPUT {self.run.output} cannot be written: {one_line(error)}") from error
         return finished.to_table([FinishedPhotograph(row, StageSeconds()) for row in rows])
 
-    def _added(self, duplicate: Duplicate, target: sink.FileSink) -> LedgerRow:
+    def _added(self, duplicate: Duplicate, sink: FileSink) -> LedgerRow:
         """Writes the copy of one photograph's result; returns its row."""
-        row, content = self._copied(duplicate, target)
+        row, content = self._copied(duplicate, sink)
         try:
-            target.add(row, content)
+            sink.add(row, content)
         except ImageError as error:
             row = row.failed(error.reason, error.message)
-            target.add(row, b"")
+            sink.add(row, b"")
         return row
 
-    def _copied(self, duplicate: Duplicate, target: sink.FileSink) -> tuple[LedgerRow, bytes]:
+    def _copied(self, duplicate: Duplicate, sink: FileSink) -> tuple[LedgerRow, bytes]:
         """Returns the row of one photograph and the file of its first page; b'' if it has none."""
         row = self.run.unwritten_row(duplicate, duplicate.content, 0.0)
         original = self.originals.get(duplicate.original)
@@ -179,7 +180,7 @@ class Copy:
             message = f"{equal}: {original.message}"
             return replace(row, status=original.status, reason=original.reason, message=message), b""
         try:
-            content = self._pages(original, target)
+            content = self._pages(original, sink)
         except ImageError as error:
             return row.failed(error.reason, error.message), b""
         except OSError as error:
@@ -199,12 +200,12 @@ class Copy:
         )
         return row, content
 
-    def _pages(self, original: LedgerRow, target: sink.FileSink) -> bytes:
-        """Returns the file of the first page; hands the others to ``target``."""
+    def _pages(self, original: LedgerRow, sink: FileSink) -> bytes:
+        """Returns the file of the first page; hands the others to ``sink``."""
         first, *others = (names.of_page(original.output, number) for number in range(1, original.pages + 1))
         for number, name in enumerate(others, 2):
             content = storage.read(storage.join(self.run.output, name))
-            target.add_page(number, Encoded(content, 0, 0))  # of a file nobody asks for the size in pixels
+            sink.add_page(number, Encoded(content, 0, 0))  # of a file nobody asks for the size in pixels
         return storage.read(storage.join(self.run.output, first))
 
 

@@ -14,24 +14,22 @@ from colorize_core import color
 from colorize_core.archiving import scheduling
 from colorize_core.archiving.faults import CrashGuard, Outage, reason_of
 from colorize_core.archiving.gallery.gallery_page import Album
-from colorize_core.archiving.stages import finished, pages, sink
+from colorize_core.archiving.stages import finished, pages
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.merge import Colorized, colorize
 from colorize_core.archiving.stages.pages import PagedPhotograph
 from colorize_core.archiving.stages.run_settings import RunSettings
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
+from colorize_core.archiving.stages.sinks.sink import Sink
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import StageSeconds
 from colorize_core.errors import DEADLY, ColorizeError, ImageError, one_line
 from colorize_core.images import decode
 from colorize_core.images.encode import Content
-from colorize_core.images.formats import FORMATS
 from colorize_core.images.metadata.provenance import Provenance
 from colorize_core.images.thumbnails import Thumbnails
 
-OutputFormat = Literal["png", "jpeg", "webp", "tiff", "parquet", "tar"]
-OUTPUT_FORMATS = (*FORMATS, "parquet", "tar")
 MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
-_SHARDS: dict[str, type[sink.ShardSink]] = {"parquet": sink.ParquetSink, "tar": sink.TarSink}
 
 
 def _do_not_count(row: LedgerRow, read: int) -> None:
@@ -59,15 +57,15 @@ class Finish:
             ColorizeError: OUTPUT cannot be written, or another run has taken over.
         """
         name = self.run.task_name(batch)
-        target = self._sink(name)
+        sink = OUTPUT_FORMATS[self.run.file_format].sink(self.run.destination(batch))
         guard = CrashGuard(self.run.output, f"{name}-finish", deaths)
         has_thumbnails = batch["task"][0].as_py() < self.tasks_with_thumbnails
         album = Album(self.run.output, name) if has_thumbnails else None
         try:
-            results = list(self._finish(batch, target, guard, album))
+            results = list(self._finish(batch, sink, guard, album))
             if album:
                 album.close()
-            target.close()
+            sink.close()
             guard.close()
         except OSError as error:
             raise ColorizeError(f"OUTPUT {self.run.output} cannot be written: {one_line(error)}") from error
@@ -75,19 +73,14 @@ class Finish:
             self.count(result.row, file_size)
         return finished.to_table([result for result, _ in results])
 
-    def _sink(self, name: str) -> sink.Sink:
-        if shards := _SHARDS.get(self.run.file_format):
-            return shards(self.run.output, name, self.run.fence.check, self.run.model)
-        return sink.FileSink(self.run.output, name, self.run.fence.check)
-
     def _finish(
-        self, batch: pa.Table, target: sink.Sink, guard: CrashGuard, album: Album | None
+        self, batch: pa.Table, sink: Sink, guard: CrashGuard, album: Album | None
     ) -> Iterator[tuple[FinishedPhotograph, int]]:
         """Yields each photograph, and the size of its file in bytes."""
         outage = Outage()
         for photograph in pages.photographs_of(batch):
             started = time.perf_counter()
-            row, content = self._colorized(photograph, target, guard, album)
+            row, content = self._colorized(photograph, sink, guard, album)
             seconds = StageSeconds(
                 read=sum(page.read for page in photograph.pages),
                 predict=sum(page.predict for page in photograph.pages),
@@ -96,18 +89,18 @@ class Finish:
             row = replace(row, seconds=seconds.total, finished_at=self.run.now())
             try:
                 with outage.watched(self.run.output):
-                    target.add(row, content)
+                    sink.add(row, content)
             except ImageError as error:
                 row = row.failed(error.reason, error.message)
-                target.add(row, b"")
+                sink.add(row, b"")
             except OSError as error:
                 row = row.failed(reason_of(error), f"cannot be written: {one_line(error)}")
-                target.add(row, b"")
+                sink.add(row, b"")
             del content  # of a large scan, before the next one
             yield FinishedPhotograph(row, seconds), photograph.file_size
 
     def _colorized(
-        self, photograph: PagedPhotograph, target: sink.Sink, guard: CrashGuard, album: Album | None
+        self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, album: Album | None
     ) -> tuple[LedgerRow, Content]:
         """Returns a photograph's row and the file of its first page; b'' if it is skipped or failed."""
         first = photograph.pages[0]
@@ -118,7 +111,7 @@ class Finish:
         try:
             if guard.is_deadly(row.source):
                 raise ImageError("internal", DEADLY)
-            work = partial(self._colorize, row, photograph, target)
+            work = partial(self._colorize, row, photograph, sink)
             row, content, thumbnails = scheduling.run_at_idle_priority(work, photograph.file_size)
             if album:
                 album.add(row.content, thumbnails)
@@ -129,9 +122,9 @@ class Finish:
             return row.failed(reason, one_line(error)), b""
 
     def _colorize(
-        self, row: LedgerRow, photograph: PagedPhotograph, target: sink.Sink
+        self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink
     ) -> tuple[LedgerRow, Content, Thumbnails]:
-        """Returns the row, the file and the thumbnails of the first page; hands further pages to ``target``."""
+        """Returns the row, the file and the thumbnails of the first page; hands further pages to ``sink``."""
         provenance = Provenance(row.source, self.run.model, self.run.digest)
         results: list[Colorized] = []
         size, count = 0, len(photograph.pages)
@@ -147,7 +140,7 @@ class Finish:
                 done = f"{len(results)} of {count} pages make {size >> 20} MB of results"
                 raise ImageError("too_large", f"{done}, held until all are done: split it, or take a smaller format")
         for page, further in zip(photograph.pages[1:], results[1:], strict=True):
-            target.add_page(page.page, further)
+            sink.add_page(page.page, further)
         first = results[0]
         row = replace(row, status="ok", output=photograph.pages[0].output, pages=count, bytes=size)
         row = replace(row, width=first.width, height=first.height, colorfulness=color.colorfulness(first.look.after))

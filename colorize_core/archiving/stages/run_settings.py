@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from colorize_core.archiving.planning.plan import PlannedPhotograph
 from colorize_core.archiving.stages.pages import PageRow
+from colorize_core.archiving.stages.sinks.sink import Destination
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Fence
 from colorize_core.images.encode import Encoding
@@ -21,7 +22,7 @@ class RunSettings:
     Attributes:
         run_id: identifies the run.
         output: folder or URL to write to.
-        file_format: of OUTPUT.
+        file_format: of OUTPUT, a key of ``sinks.formats.OUTPUT_FORMATS``.
         encoding: of the images in it.
         model: name of the bundle.
         digest: of the bundle.
@@ -44,6 +45,10 @@ class RunSettings:
     def task_name(self, task: pa.Table) -> str:
         """Returns a name for a task that no other task of any run has."""
         return f"{self.run_id}-{task['task'][0].as_py():08d}"
+
+    def destination(self, task: pa.Table) -> Destination:
+        """Returns where the results of a task go."""
+        return Destination(self.output, self.task_name(task), self.model, self.fence.check)
 
     def now(self) -> datetime:
         """Returns the time for a row of the ledger."""
