@@ -25,7 +25,7 @@ class PageInput:
 
     Attributes:
         number: of the page, from 1 on.
-        frame: where the page is in its file, as ``decode.frames`` has it.
+        frame: where the page is in its file, as ``OpenedPhotograph.frames`` has it.
         gray: uint8 [h, w], of a size that the network takes; None if the page keeps its own colors.
     """
 
@@ -48,7 +48,7 @@ class PageRow:
         task: number of the task.
         content: SHA-256 of the file; '' if it could not be read.
         page: number of the page, from 1 on.
-        frame: where the page is in the file, as ``decode.frames`` has it.
+        frame: where the page is in the file, as ``OpenedPhotograph.frames`` has it.
         gray: what the network is to see, uint8 [gray_height, gray_width]; b'' after ``predict``, and for a page that
             keeps its own colors.
         gray_width: of ``gray``, in pixels.

@@ -21,7 +21,8 @@ from colorize_core.archiving.stages import pages
 from colorize_core.archiving.stages.pages import PageInput, PageRow
 from colorize_core.archiving.stages.run_settings import RunSettings
 from colorize_core.errors import DEADLY, ImageError, one_line
-from colorize_core.images import decode, resizing
+from colorize_core.images import resizing
+from colorize_core.images.decode import open_photograph
 from colorize_core.preprocessing.network_size import network_size
 from colorize_core.recipes import Recipe
 
@@ -85,13 +86,13 @@ def page_inputs(file: bytes, recipe: Recipe, recolor: bool) -> list[PageInput]:
     Raises:
         ImageError: the file or one of its pages cannot be decoded, or all of them are in color already.
     """
-    frames = decode.frames(file)
+    photograph = open_photograph(file)
     inputs = []
-    for number, frame in enumerate(frames, 1):
+    for number, frame in enumerate(photograph.frames, 1):
         try:
-            small = decode.read_small(file, recipe.data.inference_side, frame)
+            small = photograph.read_small(recipe.data.inference_side, frame)
         except ImageError as error:
-            where = f"page {number} of {len(frames)}: " if len(frames) > 1 else ""
+            where = f"page {number} of {len(photograph.frames)}: " if len(photograph.frames) > 1 else ""
             raise ImageError(error.reason, where + error.message) from error
         keeps_colors = small.in_color and not recolor
         gray = None if keeps_colors else resizing.resize(small.gray, network_size(recipe, *small.size))
