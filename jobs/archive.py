@@ -73,7 +73,7 @@ def colorize(job: ArchiveJob, shown: Screen) -> RunSummary:
     with job.locked(shown.say) as lock:
         plan = job.plan()
         shown.plan(job, plan)
-        with shown.board(plan.todo.num_rows) as on_row:
+        with shown.progress(plan.todo.num_rows) as on_row:
             summary = run_job(job, plan, lock, on_row, shown.say)
     shown.summary(summary, job.config.output)
     return summary

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from colorize_core import storage
-from colorize_core.archiving.single import Single, beside, format_of
+from colorize_core.archiving.single import SingleColorizer, file_format_of, result_beside
 from colorize_core.bundle import load_bundle
 from colorize_core.errors import UserError, printable
 from colorize_core.images.formats import FORMATS
@@ -41,13 +41,13 @@ def command(
     Use colorize archive for folders.
     """
     pairs = _pairs(photo, file_format)
-    chosen = file_format or format_of(pairs[0][1])
+    chosen = file_format or file_format_of(pairs[0][1])
     encoding = encoding_of(chosen, {"quality": quality})
     bundle = load_bundle(model)
     if line := advice(bundle, engine):
         click.echo(line, err=True)
     colorizer = Colorizer(bundle, saturation=bundle.gain(saturation), engine=engine)
-    single = Single(bundle, colorizer, encoding, recolor, force)
+    single = SingleColorizer(bundle, colorizer, encoding, recolor, force)
     failed = 0
     for photograph, result in pairs:
         try:
@@ -66,12 +66,12 @@ def _pairs(arguments: tuple[str, ...], file_format: str | None) -> list[tuple[st
     if len(arguments) == 2:
         photograph, result = arguments
         if storage.is_folder(storage.absolute(result)) or result.endswith("/"):
-            name = beside(photograph, file_format or "png").rstrip("/").rpartition("/")[2]
+            name = result_beside(photograph, file_format or "png").rstrip("/").rpartition("/")[2]
             return [(photograph, storage.join(result, name))]
-        if file_format and format_of(result) != file_format:
+        if file_format and file_format_of(result) != file_format:
             raise click.UsageError(f"--format is {file_format}, and RESULT is {result}: leave one of them out")
         return [(photograph, result)]
-    return [(photograph, beside(photograph, file_format or "png")) for photograph in arguments]
+    return [(photograph, result_beside(photograph, file_format or "png")) for photograph in arguments]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One photograph to one colorized file, without a ledger: the stages of an archive, called one after the other."""
+"""Colorizes single photographs, without a ledger, by the stages of an archive run."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from colorize_core.images.metadata.provenance import Provenance, is_ours
 from colorize_core.inference.colorizer import Colorizer
 
 
-def beside(photograph: str, file_format: str) -> str:
+def result_beside(photograph: str, file_format: str) -> str:
     """Returns the path of a result beside its photograph: ``NAME.color.png``."""
     return posixpath.splitext(photograph)[0] + ".color" + FORMATS[file_format].suffix
 
 
-def format_of(result: str) -> str:
+def file_format_of(result: str) -> str:
     """Returns the file format that a result's name asks for. Raises OutputError if it is none that can be written."""
     suffix = posixpath.splitext(result)[1].lower()
     if suffix not in BY_SUFFIX:
@@ -37,12 +37,12 @@ def format_of(result: str) -> str:
 
 
 @dataclass(frozen=True)
-class Single:
-    """Colorizes photographs one by one.
+class SingleColorizer:
+    """Colorizes photographs one by one into files.
 
     Attributes:
         bundle: the model.
-        colorizer: its opened network.
+        colorizer: the model's opened network.
         encoding: of the results.
         recolor: give new colors to photographs that are in color already.
         force: overwrite earlier results.
@@ -95,9 +95,9 @@ class Single:
         return paths
 
     def _check_free(self, source: str, path: str, named: str) -> None:
-        """Refuses a place that is taken; with ``force``, one where a photograph lies that colorize did not make.
+        """Raises OutputError if ``path`` must not be written: it exists, or was written by this command just now.
 
-        Of two photographs on a command line the second would be lost otherwise.
+        With ``force`` an earlier result may be overwritten, but not a photograph that colorize did not make.
         """
         if storage.is_folder(path):
             raise OutputError(f"RESULT {named} is a folder: name a file in it")

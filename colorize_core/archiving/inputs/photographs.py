@@ -1,6 +1,6 @@
-"""Photographs as an archive has them: files, members of tar and zip files, rows of Parquet files.
+"""Photographs of INPUT: files, members of tar and zip files, rows of Parquet files.
 
-All are listed as rows of ``SCHEMA``, and read again in the tasks.
+Each kind is listed as rows of ``SCHEMA``, and read from such a row in a task.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PARQUET = b".parquet"
 _ROWS_AT_ONCE = 1 << 15
 _BATCH = 16  # rows of images
 _CHANGED = "it has changed since it was listed"
-_KEPT = 256 << 20  # bytes of images: what a process keeps of a row group, for its next tasks
+_KEPT = 256 << 20  # bytes of a row group that a process keeps in memory for its next tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,11 +75,14 @@ def of_files(entries: Iterable[Entry]) -> Iterator[pa.Table]:
 
 
 def of_container(entry: Entry, prefix: str) -> tuple[Iterator[pa.Table], int]:
-    """The photographs in a tar or zip file, and how many other files are in it.
+    """Lists the photographs in a tar or zip file.
 
     Args:
         entry: the file.
         prefix: put before the names, as ``scans.zip/``.
+
+    Returns:
+        Tables of ``SCHEMA``, and the number of other files in the container.
 
     Raises:
         InputError: the file is damaged or cannot be read.
@@ -111,7 +114,15 @@ def _of_members(images: Iterable[Member], entry: Entry, prefix: str) -> Iterator
 
 
 def of_parquet(entry: Entry, prefix: str) -> Iterator[pa.Table]:
-    """The rows of a Parquet file with a column of images. Arguments and errors as above."""
+    """Lists the rows of a Parquet file with a column of images. Yields tables of ``SCHEMA``.
+
+    Args:
+        entry: the file.
+        prefix: put before the names, as ``scans.parquet/``.
+
+    Raises:
+        InputError: the file is damaged, cannot be read, or has no column of images.
+    """
     file = table.open_parquet(entry.path)
     column = table.image_column(file.schema_arrow, entry.path)
     metadata = file.metadata
@@ -160,13 +171,13 @@ def read(photograph: ListedPhotograph) -> bytes:
 
 def _read_row(path: str, fingerprint: str, column: str, row: int) -> bytes:
     try:
-        group, first, small = _group_of(path, fingerprint, row)
-        if small:
+        group, first, is_kept = _group_of(path, fingerprint, row)
+        if is_kept:
             return _images(path, fingerprint, column, group)[row - first]
         return next(islice(_stream(path, fingerprint, column, group), row - first, None))
     except OSError:
         raise
-    except Exception as error:  # damage gives ArrowException, UnicodeDecodeError and more
+    except Exception as error:  # damage raises ArrowException, UnicodeDecodeError and more
         entry = storage.look(path)
         if entry is None or _stamp(entry) != fingerprint:
             raise ImageError("unreadable", f"{_CHANGED}: {one_line(error)}") from error
@@ -179,7 +190,7 @@ def _open(path: str, fingerprint: str) -> pq.ParquetFile:
 
 
 def _group_of(path: str, fingerprint: str, row: int) -> tuple[int, int, bool]:
-    """The row group with a row, the group's first row, and whether it is small enough to be kept."""
+    """Returns a row's row group, the number of the group's first row, and whether the group is kept in memory."""
     metadata = _open(path, fingerprint).metadata
     first = 0
     for group in range(metadata.num_row_groups):
@@ -202,7 +213,7 @@ def _stream(path: str, fingerprint: str, column: str, group: int) -> Iterator[by
 
 
 def plain_name(path: str) -> str:
-    """Where below OUTPUT a path of a list has its place: all of it, without scheme and root."""
+    """Returns a listed path or URL as a relative path below OUTPUT, without scheme and root."""
     return _below(posixpath.normpath(path.split("://", 1)[-1]))
 
 
@@ -211,7 +222,7 @@ def _stamp(entry: Entry) -> str:
 
 
 def _safe(name: str) -> str:
-    """A member's name as a path that stays below its container's, whatever was meant by it."""
+    """Returns a member's name as a relative path that does not lead out of the container's folder."""
     return _below(name.replace("\\\\", "/").replace("\0", "_"))
 
 

@@ -20,7 +20,7 @@ from colorize_core.archiving import typed_rows
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning import names, plan
 from colorize_core.archiving.planning.plan import Plan, PlannedPhotograph, Request
-from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.spilled_table import SpilledTable
 from colorize_core.archiving.stages import finished
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.run_settings import RunSettings
@@ -63,7 +63,7 @@ SCHEMA = typed_rows.schema_of(Duplicate)
 
 def without_copies(
     planned: Plan, output: str, request: Request, hashed: Callable[[Iterable[pa.Table]], Iterable[pa.Table]]
-) -> tuple[Plan, Spool]:
+) -> tuple[Plan, SpilledTable]:
     """Splits a plan: photographs to colorize, and duplicates that get a copy of a result.
 
     Args:
@@ -78,7 +78,7 @@ def without_copies(
     known = list(_known_sizes(ledger.scan(output, LEDGER_COLUMNS), request))
     sizes, counts = np.unique(_column(planned.todo, "size"), return_counts=True)
     shared = pa.array(sizes[(counts > 1) | np.isin(sizes, known)], pa.int64())
-    candidates = Plan(Spool(plan.SCHEMA))
+    candidates = Plan(SpilledTable(plan.SCHEMA))
     for table in planned.todo:
         in_parquet = pa.array(
             [path.lower().endswith(photographs.PARQUET) for path in table["path"].to_pylist()], pa.bool_()
@@ -96,7 +96,7 @@ def without_copies(
     return _split(planned, content, originals | _known(planned, output, request, list(first)))
 
 
-def copy_tasks(copies: Spool, first: int) -> Iterator[pa.Table]:
+def copy_tasks(copies: SpilledTable, first: int) -> Iterator[pa.Table]:
     """Yields the rows of ``SCHEMA`` of one task each, numbered from ``first`` on."""
     for table in copies:
         for start in range(0, table.num_rows, _COPIES_PER_TASK):
@@ -106,8 +106,8 @@ def copy_tasks(copies: Spool, first: int) -> Iterator[pa.Table]:
             first += 1
 
 
-def _split(planned: Plan, content: dict[str, str], originals: dict[str, str]) -> tuple[Plan, Spool]:
-    kept, copies = Spool(plan.SCHEMA), Spool(SCHEMA)
+def _split(planned: Plan, content: dict[str, str], originals: dict[str, str]) -> tuple[Plan, SpilledTable]:
+    kept, copies = SpilledTable(plan.SCHEMA), SpilledTable(SCHEMA)
     for table in planned.todo:
         sources = table["source"].to_pylist()
         digests = [content.get(source, "") for source in sources]
@@ -209,7 +209,7 @@ class Copy:
         return storage.read(storage.join(self.run.output, first))
 
 
-def _column(spool: Spool, name: str) -> NDArray[np.int64]:
+def _column(spool: SpilledTable, name: str) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *(table[name].to_numpy() for table in spool)])
 
 

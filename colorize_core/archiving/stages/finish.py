@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from colorize_core import color
 from colorize_core.archiving import scheduling
-from colorize_core.archiving.faults import CrashGuard, Outage, reason_of
-from colorize_core.archiving.gallery.gallery_page import Album
+from colorize_core.archiving.faults import CircuitBreaker, CrashGuard, reason_of
+from colorize_core.archiving.gallery.gallery_page import ThumbnailScripts
 from colorize_core.archiving.stages import finished, pages
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.merge import Colorized, colorize
@@ -60,7 +60,7 @@ class Finish:
         sink = OUTPUT_FORMATS[self.run.file_format].sink(self.run.destination(batch))
         guard = CrashGuard(self.run.output, f"{name}-finish", deaths)
         has_thumbnails = batch["task"][0].as_py() < self.tasks_with_thumbnails
-        album = Album(self.run.output, name) if has_thumbnails else None
+        album = ThumbnailScripts(self.run.output, name) if has_thumbnails else None
         try:
             results = list(self._finish(batch, sink, guard, album))
             if album:
@@ -74,10 +74,10 @@ class Finish:
         return finished.to_table([result for result, _ in results])
 
     def _finish(
-        self, batch: pa.Table, sink: Sink, guard: CrashGuard, album: Album | None
+        self, batch: pa.Table, sink: Sink, guard: CrashGuard, album: ThumbnailScripts | None
     ) -> Iterator[tuple[FinishedPhotograph, int]]:
         """Yields each photograph, and the size of its file in bytes."""
-        outage = Outage()
+        breaker = CircuitBreaker()
         for photograph in pages.photographs_of(batch):
             started = time.perf_counter()
             row, content = self._colorized(photograph, sink, guard, album)
@@ -88,7 +88,7 @@ class Finish:
             )
             row = replace(row, seconds=seconds.total, finished_at=self.run.now())
             try:
-                with outage.watched(self.run.output):
+                with breaker.call(self.run.output):
                     sink.add(row, content)
             except ImageError as error:
                 row = row.failed(error.reason, error.message)
@@ -100,7 +100,7 @@ class Finish:
             yield FinishedPhotograph(row, seconds), photograph.file_size
 
     def _colorized(
-        self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, album: Album | None
+        self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, album: ThumbnailScripts | None
     ) -> tuple[LedgerRow, Content]:
         """Returns a photograph's row and the file of its first page; b'' if it is skipped or failed."""
         first = photograph.pages[0]
@@ -115,7 +115,7 @@ class Finish:
             row, content, thumbnails = scheduling.run_at_idle_priority(work, photograph.file_size)
             if album:
                 album.add(row.content, thumbnails)
-                row = replace(row, pictures=album.name)
+                row = replace(row, pictures=album.current_script)
             return row, content
         except Exception as error:  # one photograph must not take the others with it
             reason = error.reason if isinstance(error, ImageError) else "internal"
@@ -143,8 +143,10 @@ class Finish:
             sink.add_page(page.page, further)
         first = results[0]
         row = replace(row, status="ok", output=photograph.pages[0].output, pages=count, bytes=size)
-        row = replace(row, width=first.width, height=first.height, colorfulness=color.colorfulness(first.look.after))
+        row = replace(
+            row, width=first.width, height=first.height, colorfulness=color.colorfulness(first.thumbnails.after)
+        )
         if kept := sum(not page.ab for page in photograph.pages):
             of = f"{kept} of {count} pages " + ("is" if kept == 1 else "are")
             row = replace(row, reason="in_color", message=f"{of} in color already: --recolor gives new colors")
-        return row, first.content, first.look
+        return row, first.content, first.thumbnails

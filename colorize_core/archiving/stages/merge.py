@@ -23,7 +23,7 @@ from colorize_core.inference.merging import merge, merge_lazily
 class Colorized(Encoded):
     """The same, and what it looks like."""
 
-    look: Thumbnails
+    thumbnails: Thumbnails
 
 
 def colorize(photograph: Photograph, ab: Floats | None, how: Encoding, provenance: Provenance) -> Colorized:

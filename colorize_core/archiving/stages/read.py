@@ -14,7 +14,7 @@ import cv2
 import pyarrow as pa
 
 from colorize_core.archiving import typed_rows
-from colorize_core.archiving.faults import CrashGuard, Outage, reason_of
+from colorize_core.archiving.faults import CircuitBreaker, CrashGuard, reason_of
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning.plan import PlannedPhotograph
 from colorize_core.archiving.stages import pages
@@ -45,24 +45,26 @@ class Read:
         """Reads the photographs of a task; ``deaths`` is the number of processes that died over it before."""
         cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
         guard = CrashGuard(self.run.output, f"{self.run.task_name(task)}-read", deaths)
-        outage = Outage()
+        breaker = CircuitBreaker()
         rows: list[PageRow] = []
         files: list[bytes] = []
         for photograph in typed_rows.from_table(task, PlannedPhotograph):
             started = time.perf_counter()
-            (first, *others), file = self._read(photograph, guard, outage)
+            (first, *others), file = self._read(photograph, guard, breaker)
             rows += [replace(first, read=time.perf_counter() - started), *others]
             files += [file] + [b""] * len(others)
         guard.close()
         return pages.to_table(rows, files)
 
-    def _read(self, photograph: PlannedPhotograph, guard: CrashGuard, outage: Outage) -> tuple[list[PageRow], bytes]:
+    def _read(
+        self, photograph: PlannedPhotograph, guard: CrashGuard, breaker: CircuitBreaker
+    ) -> tuple[list[PageRow], bytes]:
         """Returns the rows of a photograph's pages, and its file; one row without a file if it is not colorized."""
         row = PageRow.of(photograph)
         try:
             if guard.is_deadly(photograph.source):
                 raise ImageError("internal", DEADLY)
-            with outage.watched(os.fsdecode(photograph.path)):
+            with breaker.call(os.fsdecode(photograph.path)):
                 file = photographs.read(photograph)
             row = PageRow.of(photograph, hashlib.sha256(file).hexdigest())
             return [row.with_input(page) for page in page_inputs(file, self.recipe, self.recolor)], file

@@ -1,7 +1,7 @@
-"""The append-only record of every input that was finished: Parquet files under ``OUTPUT/_ledger/``.
+"""The ledger: an append-only record of every finished photograph, in Parquet files under ``OUTPUT/_ledger/``.
 
-The task that wrote the images writes their rows after them, so that a row proves its output. Its files are small; at
-the end of a run ``compact`` makes few of many.
+A task writes its rows after its images, so that a row proves its output. The files of tasks are small; at the end of a
+run ``compact`` merges them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from colorize_core.storage import Entry, parquet
 
 FOLDER = "_ledger"
 Status = Literal["ok", "skipped", "failed"]
-_SMALL = 2 << 20  # bytes of a file that is worth being merged: about 30,000 rows
-_FEW = 32  # small files that stay as they are
-_READERS = 16  # files that are on their way at once: a store takes its time for each
+_SMALL = 2 << 20  # bytes of a file below which it is merged: about 30,000 rows
+_FEW = 32  # number of small files that are not worth merging
+_READERS = 16  # files that are read at the same time, since a store takes a while for each
 _ROWS_AT_ONCE = 1 << 16
-_MERGED = 256 << 20  # bytes in memory of the rows of one merged file: about 500,000
+_MERGED = 256 << 20  # bytes in memory of one merged file: about 500,000 rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +99,15 @@ SCHEMA = typed_rows.schema_of(LedgerRow)
 
 
 def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
-    """Adds rows in a file of their own, whole or not at all.
+    """Adds rows in a file of their own, completely or not at all.
 
     Args:
-        output: where the ledger is.
-        name: of the file, without suffix. Who does the same work again gives the same name: the rows are there once.
-        rows: what to add.
+        output: folder or URL that holds the ledger.
+        name: of the file, without suffix. A task that is run again passes the same name, which replaces its rows.
+        rows: to add.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     table = typed_rows.to_table(rows, LedgerRow)
     if table.num_rows:
@@ -115,10 +115,10 @@ def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
 
 
 def scan(output: str, columns: Sequence[str] = SCHEMA.names) -> Iterator[pa.Table]:
-    """All rows so far, a piece at a time, in no order; none where there is no ledger yet.
+    """Yields all rows as tables, in no order; nothing if there is no ledger yet.
 
-    A source has a row for each time that it was finished: the last ``finished_at`` counts. A row may come twice, when a
-    run was killed while it compacted the ledger.
+    A source has a row for each time that it was finished: the one with the newest ``finished_at`` counts. A row may
+    come twice if a run was killed while it compacted the ledger.
 
     Raises:
         OutputError: a file of the ledger is damaged.
@@ -128,7 +128,7 @@ def scan(output: str, columns: Sequence[str] = SCHEMA.names) -> Iterator[pa.Tabl
 
 
 def latest(output: str, sources: Collection[str] | None = None) -> dict[str, LedgerRow]:
-    """The last row of each source, or of those asked for; in memory. Raises OutputError as ``scan``."""
+    """Returns the newest row of each source, or of the given sources, in memory. Raises OutputError as ``scan``."""
     wanted = None if sources is None else pa.array(list(sources), pa.string())
     rows: list[LedgerRow] = []
     for table in scan(output):
@@ -138,9 +138,10 @@ def latest(output: str, sources: Collection[str] | None = None) -> dict[str, Led
 
 
 def compact(output: str) -> int:
-    """Makes few files of many small ones; gives how many went into others.
+    """Merges small files. Returns the number of files that were merged.
 
-    A file is removed after its rows are in another: killed in between, rows are there twice, which changes nothing.
+    A file is removed after its rows are in another. If the run is killed in between, rows are there twice, which
+    changes nothing.
 
     Raises:
         OutputError: a file of the ledger is damaged.
@@ -157,14 +158,14 @@ def compact(output: str) -> int:
 
 
 def to_parquet(table: pa.Table) -> bytes:
-    """The table as a Parquet file."""
+    """Returns a table as a Parquet file."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 
 class _Merged:
-    """Takes the rows of small files; whenever they are many, writes them as one file and removes the small ones."""
+    """Collects the rows of small files; whenever they are many, writes them as one file and removes the small ones."""
 
     def __init__(self, output: str) -> None:
         self._output = output
@@ -193,16 +194,14 @@ def _files(output: str) -> list[Entry]:
 
 
 def _contents(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
-    """Each file and what is in it, in their order, a few read ahead."""
+    """Yields each file with its content, in order; a few are read ahead."""
     with ThreadPoolExecutor(_READERS) as pool:
         for start in range(0, len(entries), _READERS):
             part = entries[start : start + _READERS]
             try:
                 yield from zip(part, pool.map(lambda entry: storage.read(entry.path), part), strict=True)
             except FileNotFoundError as error:
-                raise OutputError(
-                    f"{one_line(error)}: another run is at work on the ledger; try again later"
-                ) from error
+                raise OutputError(f"{one_line(error)}: another run is changing the ledger; try again later") from error
 
 
 def _tables(path: str, content: bytes, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -212,5 +211,5 @@ def _tables(path: str, content: bytes, columns: Sequence[str]) -> Iterator[pa.Ta
                 yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError, InputError) as error:
         raise OutputError(
-            f"ledger file {path} is damaged ({one_line(error)}): remove it, and what it recorded is made again"
+            f"ledger file {path} is damaged ({one_line(error)}): remove it, and its photographs are colorized again"
         ) from error

@@ -146,8 +146,8 @@ def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: 
     np.testing.assert_array_equal(again.pixels, rgb)
     assert again.metadata.icc == ADOBE
     in_srgb = read_photograph(content).pixels >> 8  # what the gallery shows
-    np.testing.assert_array_equal(made.look.before, made.look.after)
-    assert np.abs(made.look.after.astype(int) - in_srgb).mean() < 1
+    np.testing.assert_array_equal(made.thumbnails.before, made.thumbnails.after)
+    assert np.abs(made.thumbnails.after.astype(int) - in_srgb).mean() < 1
 
 
 def test_inks_of_a_profile() -> None:

@@ -48,7 +48,7 @@ def test_a_folder_is_listed_whole(tree: str) -> None:
         ("album/c.png", 3),
         ("b.jpg", 1),
     ]
-    assert list_sources(tree).others == 5
+    assert list_sources(tree).other_files == 5
     for row in rows:
         assert len(storage.read(row.source)) == row.size
         assert row.path == row.source.encode()

@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from colorize_core import storage
-from colorize_core.archiving.faults import Outage, reason_of
+from colorize_core.archiving.faults import CircuitBreaker, reason_of
 from colorize_core.archiving.inputs import path_lists, photographs
 from colorize_core.archiving.inputs.listing import list_sources
 from colorize_core.errors import ImageError, InputError
@@ -137,14 +137,14 @@ def test_a_host_that_does_not_answer_is_not_waited_for_again_and_again(
 
 
 def test_a_store_that_is_away_keeps_no_other_from_being_asked() -> None:
-    outage = Outage()
+    breaker = CircuitBreaker()
     for _ in range(3):
-        with pytest.raises(TimeoutError), outage.watched("http://away/a.jpg"):
+        with pytest.raises(TimeoutError), breaker.call("http://away/a.jpg"):
             raise TimeoutError
-    with pytest.raises(OSError, match="not tried"), outage.watched("http://away/b.jpg"):
+    with pytest.raises(OSError, match="not tried"), breaker.call("http://away/b.jpg"):
         pytest.fail("was tried")
     for path in ("http://there/a.jpg", "/there/a.jpg"):
-        with outage.watched(path):
+        with breaker.call(path):
             pass
 
 
@@ -154,7 +154,7 @@ def test_a_folder_in_a_list_is_named(tmp_path: Path) -> None:
     storage.write("memory://listed/album/b.jpg", b"x")
     (tmp_path / "list.txt").write_text("./album/\na.jpg\nmemory://listed/album\nnothing\n")
     listing = list_sources(str(tmp_path / "list.txt"))
-    assert (listing.sources.num_rows, listing.others) == (1, 1)
+    assert (listing.sources.num_rows, listing.other_files) == (1, 1)
     assert [line.split(" is a folder")[0] for line in listing.unlisted] == [
         f"{tmp_path}/album",
         "memory://listed/album",

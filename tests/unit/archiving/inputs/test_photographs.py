@@ -132,7 +132,7 @@ def test_hard_links_in_tar_files_are_photographs_and_other_members_are_counted(t
             tar.addfile(info)
     for where, prefix in ((tmp_path / "x.tar", ""), (tmp_path, "x.tar/")):
         listing = list_sources(str(where))
-        assert (listing.others, listing.unlisted) == (2, [])
+        assert (listing.other_files, listing.unlisted) == (2, [])
         first, linked, bad = sorted(
             typed_rows.from_table(listing.sources.table(), ListedPhotograph), key=lambda row: row.name
         )
@@ -164,7 +164,7 @@ def test_compressed_tar_files_among_others_are_named(tmp_path: Path, where: str)
         storage.write(str(tmp_path / "in" / name), b"x")
     (tmp_path / "list.txt").write_text("".join(f"in/{name}\n" for name in ("a.jpg", ".hidden.tar.gz", *names)))
     listing = list_sources(str(tmp_path / where))
-    assert (listing.sources.num_rows, listing.others) == (1, 1)
+    assert (listing.sources.num_rows, listing.other_files) == (1, 1)
     assert sorted(listing.unlisted) == sorted(
         f"{tmp_path}/in/{name} is compressed as a whole, its files cannot be read one by one: unpack it to a .tar"
         for name in names
@@ -195,7 +195,7 @@ def test_parquet_files_beside_photographs_are_other_files(tmp_path: Path) -> Non
     _parquet(tmp_path / "facts.parquet", [b"1"])
     (tmp_path / "a.jpg").write_bytes(b"x")
     listing = list_sources(str(tmp_path))
-    assert (listing.sources.num_rows, listing.others, listing.unlisted) == (1, 1, [])
+    assert (listing.sources.num_rows, listing.other_files, listing.unlisted) == (1, 1, [])
 
 
 def test_a_parquet_file_that_shrank_or_is_gone(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_results_that_are_held_have_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, status: str
 ) -> None:
     monkeypatch.setattr(finish, "MAX_BYTES", most)
-    lock = Lock(str(tmp_path), Holder.me("20260102T030405Z-abcdef"))
+    lock = Lock(str(tmp_path), Holder.current("20260102T030405Z-abcdef"))
     with lock.held(print):
         settings = RunSettings(
             run_id="20260102T030405Z-abcdef",
