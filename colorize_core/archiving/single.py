@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,31 @@ def file_format_of(result: str) -> str:
     if suffix not in BY_SUFFIX:
         raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(BY_SUFFIX))}: give it one of these names")
     return BY_SUFFIX[suffix].name
+
+
+def paths_of_results(arguments: Sequence[str], file_format: str | None) -> list[tuple[str, str]]:
+    """Returns each photograph of a command line with the path of its result.
+
+    Args:
+        arguments: a photograph and its result, which may be a folder; or one photograph, or three or more.
+        file_format: of the results; None for that of the result's name, else PNG.
+
+    Raises:
+        OutputError: the result's name asks for another format.
+
+    Example:
+        >>> paths_of_results(["a.tif"], None), paths_of_results(["a.tif", "b.jpg"], None)
+        ([('a.tif', 'a.color.png')], [('a.tif', 'b.jpg')])
+    """
+    if len(arguments) != 2:
+        return [(photograph, result_beside(photograph, file_format or "png")) for photograph in arguments]
+    photograph, result = arguments
+    if storage.is_folder(storage.absolute(result)) or result.endswith("/"):
+        name = result_beside(photograph, file_format or "png").rstrip("/").rpartition("/")[2]
+        return [(photograph, storage.join(result, name))]
+    if file_format and file_format_of(result) != file_format:
+        raise OutputError(f"--format is {file_format}, and RESULT is {result}: leave one of them out")
+    return [(photograph, result)]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,6 @@ from colorize_core.errors import DEADLY, ColorizeError, ImageError, one_line
 from colorize_core.images import decode
 from colorize_core.images.encode import Content
 from colorize_core.images.metadata.provenance import Provenance
-from colorize_core.images.thumbnails import Thumbnails
 
 MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
 
@@ -60,11 +59,11 @@ class Finish:
         sink = OUTPUT_FORMATS[self.run.file_format].sink(self.run.destination(batch))
         guard = CrashGuard(self.run.output, f"{name}-finish", deaths)
         has_thumbnails = batch["task"][0].as_py() < self.tasks_with_thumbnails
-        album = ThumbnailScripts(self.run.output, name) if has_thumbnails else None
+        thumbnails = ThumbnailScripts(self.run.output, name) if has_thumbnails else None
         try:
-            results = list(self._finish(batch, sink, guard, album))
-            if album:
-                album.close()
+            results = list(self._finish(batch, sink, guard, thumbnails))
+            if thumbnails:
+                thumbnails.close()
             sink.close()
             guard.close()
         except OSError as error:
@@ -74,13 +73,13 @@ class Finish:
         return finished.to_table([result for result, _ in results])
 
     def _finish(
-        self, batch: pa.Table, sink: Sink, guard: CrashGuard, album: ThumbnailScripts | None
+        self, batch: pa.Table, sink: Sink, guard: CrashGuard, thumbnails: ThumbnailScripts | None
     ) -> Iterator[tuple[FinishedPhotograph, int]]:
         """Yields each photograph, and the size of its file in bytes."""
         breaker = CircuitBreaker()
         for photograph in pages.photographs_of(batch):
             started = time.perf_counter()
-            row, content = self._colorized(photograph, sink, guard, album)
+            row, content = self._colorized(photograph, sink, guard, thumbnails)
             seconds = StageSeconds(
                 read=sum(page.read for page in photograph.pages),
                 predict=sum(page.predict for page in photograph.pages),
@@ -96,11 +95,11 @@ class Finish:
             except OSError as error:
                 row = row.failed(reason_of(error), f"cannot be written: {one_line(error)}")
                 sink.add(row, b"")
-            del content  # of a large scan, before the next one
+            del content  # frees the memory of a large scan before the next one
             yield FinishedPhotograph(row, seconds), photograph.file_size
 
     def _colorized(
-        self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, album: ThumbnailScripts | None
+        self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, thumbnails: ThumbnailScripts | None
     ) -> tuple[LedgerRow, Content]:
         """Returns a photograph's row and the file of its first page; b'' if it is skipped or failed."""
         first = photograph.pages[0]
@@ -112,19 +111,17 @@ class Finish:
             if guard.is_deadly(row.source):
                 raise ImageError("internal", DEADLY)
             work = partial(self._colorize, row, photograph, sink)
-            row, content, thumbnails = scheduling.run_at_idle_priority(work, photograph.file_size)
-            if album:
-                album.add(row.content, thumbnails)
-                row = replace(row, pictures=album.current_script)
-            return row, content
+            row, image = scheduling.run_at_idle_priority(work, photograph.file_size)
+            if thumbnails:
+                thumbnails.add(row.content, image.thumbnails)
+                row = replace(row, pictures=thumbnails.current_script)
+            return row, image.content
         except Exception as error:  # one photograph must not take the others with it
             reason = error.reason if isinstance(error, ImageError) else "internal"
             return row.failed(reason, one_line(error)), b""
 
-    def _colorize(
-        self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink
-    ) -> tuple[LedgerRow, Content, Thumbnails]:
-        """Returns the row, the file and the thumbnails of the first page; hands further pages to ``sink``."""
+    def _colorize(self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink) -> tuple[LedgerRow, Colorized]:
+        """Returns the row and the first page; hands further pages to ``sink``. Raises ImageError."""
         provenance = Provenance(row.source, self.run.model, self.run.digest)
         results: list[Colorized] = []
         size, count = 0, len(photograph.pages)
@@ -137,8 +134,8 @@ class Finish:
             results.append(colorize(image, ab, self.run.encoding, provenance))
             size += len(results[-1].content)
             if len(results) > 1 and size > MAX_BYTES:
-                done = f"{len(results)} of {count} pages make {size >> 20} MB of results"
-                raise ImageError("too_large", f"{done}, held until all are done: split it, or take a smaller format")
+                done = f"{len(results)} of {count} pages make {size >> 20} MB, and {MAX_BYTES >> 20} MB is the limit"
+                raise ImageError("too_large", f"{done}: split the file, or use a smaller format")
         for page, further in zip(photograph.pages[1:], results[1:], strict=True):
             sink.add_page(page.page, further)
         first = results[0]
@@ -149,4 +146,4 @@ class Finish:
         if kept := sum(not page.ab for page in photograph.pages):
             of = f"{kept} of {count} pages " + ("is" if kept == 1 else "are")
             row = replace(row, reason="in_color", message=f"{of} in color already: --recolor gives new colors")
-        return row, first.content, first.thumbnails
+        return row, first
