@@ -65,12 +65,12 @@ class ArchiveJob:
 
     @property
     def settings(self) -> str:
-        """All that decides how a result looks, beside the model, as the ledger has it."""
+        """The settings that decide how a result looks, beside the model, as the ledger has them."""
         return f"format={self.config.file_format} saturation={self.gain:g}{self.config.image_encoding}"
 
     @property
     def request(self) -> Request:
-        """What the run asks for, which decides whether a photograph is done."""
+        """The settings that decide whether a photograph is done."""
         return Request(
             bundle=self.bundle.digest,
             settings=self.settings,

@@ -108,7 +108,7 @@ class RayRunner:
 
     @property
     def on_cpus(self) -> bool:
-        """Whether the network runs on CPUs."""
+        """True if the network runs on CPUs."""
         return self._placed.threads is not None
 
     def with_task_size(self, planned: Plan) -> Plan:

@@ -62,7 +62,7 @@ SCHEMA = TASK_SCHEMA.remove(TASK_SCHEMA.get_field_index("task"))  # before tasks
 
 @dataclass(frozen=True)
 class Request:
-    """What a run asks for, which decides whether a photograph of the ledger is done.
+    """The settings of a run that decide whether a photograph of the ledger is done.
 
     Attributes:
         bundle: digest of the model.
@@ -85,7 +85,7 @@ class Request:
 
 @dataclass
 class Plan:
-    """What a run will do.
+    """The work of a run: the photographs to colorize, and counts of the others.
 
     Attributes:
         todo: the photographs to colorize, rows of ``SCHEMA``.

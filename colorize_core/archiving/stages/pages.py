@@ -21,7 +21,7 @@ from colorize_core.color import Floats
 
 @dataclass(frozen=True)
 class PageInput:
-    """What the network sees of one page.
+    """The network's input for one page.
 
     Attributes:
         number: of the page, from 1 on.

@@ -34,7 +34,7 @@ _MERGED = 256 << 20  # bytes in memory of one merged file: about 500,000 rows
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerRow:
-    """How one photograph ended. The fields are the columns of the ledger, in their order.
+    """The result of work on one photograph. The fields are the columns of the ledger, in their order.
 
     The defaults describe a photograph of which nothing was written.
 

@@ -1,1 +1,1 @@
-"""What writes the results of a task: a file per page, or shards that hold many images. One module per sink."""
+"""Sinks, which write the results of a task: a file per page, or shards that hold many images."""

@@ -1,4 +1,4 @@
-"""What all sinks have in common that write shards, files with many images each."""
+"""Base class of the sinks that write shards, files with many images each."""
 
 from __future__ import annotations
 

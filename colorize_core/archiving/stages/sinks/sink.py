@@ -1,4 +1,4 @@
-"""What a sink is, and where it writes."""
+"""The interface of sinks, the place where they write, and the record of an output format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from colorize_core.images.encode import Content, Encoded
 
 @dataclass(frozen=True)
 class Destination:
-    """Where the results of one task go.
+    """The place for the results of one task.
 
     Attributes:
         output: folder or URL of the run's results.
@@ -35,7 +35,7 @@ class Destination:
 
 
 class Sink(Protocol):
-    """Takes the finished photographs of a task, and records each in the ledger once its images are stored.
+    """A writer of a task's results, which records each photograph in the ledger once its images are stored.
 
     The names of all files follow from the task. A task that is run again, as after the death of a process, writes the
     same files.
@@ -74,5 +74,5 @@ class OutputFormat:
 
     @property
     def in_shards(self) -> bool:
-        """Whether images lie in shards, not in files of their own."""
+        """True if images lie in shards, not in files of their own."""
         return bool(self.shard_suffix)
