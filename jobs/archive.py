@@ -1,4 +1,4 @@
-"""``colorize archive INPUT OUTPUT``"""
+"""The command ``colorize archive INPUT OUTPUT``."""
 
 from __future__ import annotations
 
@@ -12,54 +12,45 @@ from colorize_core.archiving.reporting.log_lines import LogLines
 from colorize_core.archiving.reporting.screen import Screen, Terminal
 from colorize_core.archiving.run import run as run_job
 from colorize_core.archiving.runners import LOCAL_PHOTOGRAPHS
-from colorize_core.archiving.stages.finish import OUTPUT_FORMATS
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state.summary import RunSummary
-from colorize_core.images.formats.tiff_file import COMPRESSIONS, Compression
+from colorize_core.images.formats import OPTIONS
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import ENGINE, FRACTION, MODEL, SATURATION, encoding_of, runner_option
+from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options, runner_option
+from jobs.values import FRACTION
 
 
 @click.command("archive")
 @click.argument("input")
 @click.argument("output")
 @MODEL
-@click.option("--format", "file_format", type=click.Choice(OUTPUT_FORMATS), default="png", show_default=True)
+@click.option("--format", "file_format", type=click.Choice(list(OUTPUT_FORMATS)), default="png", show_default=True)
 @SATURATION
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
-@click.option("--png-level", type=click.IntRange(0, 9), help="Of deflate: 9 packs best, 1 is fastest.  [default: 1]")
-@click.option("--tiff-compression", type=click.Choice(COMPRESSIONS), help="[default: lzw]")
-@click.option("--dry-run", is_flag=True, help="Say what would be done; write nothing.")
-@click.option("--retry-failed", is_flag=True, help="Try again what failed in an earlier run.")
-@click.option("--limit", type=click.IntRange(1), help="Colorize at most so many photographs.")
+@format_options()
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
+@click.option("--retry-failed", is_flag=True, help="Try photographs again that failed in an earlier run.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N photographs.")
 @click.option(
     "--max-failed",
     type=FRACTION,
     default=0.0,
     show_default=True,
-    help="Exit with status 3 when more than this part of the photographs failed.",
+    help="Exit with status 3 if more than this fraction of the photographs failed.",
 )
-@click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
+@click.option("--recolor", is_flag=True, help="Give new colors to photographs that are in color already.")
 @click.option("--dedupe", is_flag=True, help="Colorize equal files once, and copy the result.")
-@click.option("--report/--no-report", default=True, help="Make a page that shows the results.  [default: report]")
+@click.option("--report/--no-report", default=True, help="Write a page that shows the results.  [default: report]")
 @runner_option(f"up to {LOCAL_PHOTOGRAPHS:,} photographs")
 @ENGINE
-@click.option("--log-json", is_flag=True, help="A JSON object per line, for programs.")
-def command(
-    dry_run: bool,
-    max_failed: float,
-    log_json: bool,
-    quality: int | None,
-    png_level: int | None,
-    tiff_compression: Compression | None,
-    **settings: Any,
-) -> int:
+@click.option("--log-json", is_flag=True, help="Print one JSON object per line, for programs.")
+def command(dry_run: bool, max_failed: float, log_json: bool, **settings: Any) -> int:
     """Colorizes the photographs of INPUT at full resolution into OUTPUT.
 
     INPUT is a folder (with all below it), a glob, an image, a .tar or .zip file, a .parquet file with a column of
-    images, or a .txt file with a path or URL per line. A second run does what the first left undone.
+    images, or a .txt file with a path or URL per line. Run the same command again to continue an interrupted run.
     """
     shown: Screen = LogLines() if log_json else Terminal()
-    encoding = encoding_of(settings["file_format"], quality, png_level, tiff_compression)
+    encoding = encoding_of(settings["file_format"], {name: settings.pop(name) for name in OPTIONS})
     job = ArchiveJob(ArchiveConfig(encoding=encoding, **settings))
     if dry_run:
         shown.plan(job, job.plan())
@@ -67,17 +58,17 @@ def command(
     try:
         summary = colorize(job, shown)
     except KeyboardInterrupt:
-        click.echo("what was finished is kept: the same command goes on from there", err=True)
+        click.echo("finished photographs are kept: run the same command to continue", err=True)
         raise
     return DONE if summary.is_within(max_failed) else TOO_MANY_FAILED
 
 
 def colorize(job: ArchiveJob, shown: Screen) -> RunSummary:
-    """Makes a plan, carries it out, and shows both."""
+    """Plans and runs a job under the lock of OUTPUT, and shows the plan, the progress and the summary."""
     with job.locked(shown.say) as lock:
         plan = job.plan()
         shown.plan(job, plan)
-        with shown.board(plan.todo.num_rows) as on_row:
+        with shown.progress(plan.todo.num_rows) as on_row:
             summary = run_job(job, plan, lock, on_row, shown.say)
     shown.summary(summary, job.config.output)
     return summary

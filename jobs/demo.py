@@ -1,4 +1,4 @@
-"""``make demo``: ``colorize archive`` on real photographs, and a picture of before and after."""
+"""The command behind ``make demo``: colorizes sample photographs and shows them before and after."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from colorize_core.datasets import samples
 from jobs.archive import colorize
 from jobs.exits import DONE, TOO_MANY_FAILED, run
 
-_SHOWN = 12  # rows of the picture
+_SHOWN = 12  # photographs in the picture
 
 
 @click.command("demo")
 @click.argument("output")
-@click.option("--input", help="Photographs of your own; scikit-image's, with their colors removed, unless given.")
+@click.option("--input", help="Your own photographs.  [default: those of scikit-image, with their colors removed]")
 def command(output: str, input: str | None) -> int:
     """Colorizes photographs into OUTPUT and shows them side by side."""
     truths: dict[str, bytes] = {}
@@ -26,7 +26,9 @@ def command(output: str, input: str | None) -> int:
     if photographs is None:
         photographs, results = storage.join(output, "gray"), storage.join(output, "colorized")
         truths = samples.write_gray_samples(storage.absolute(photographs))
-    job = ArchiveJob(ArchiveConfig(photographs, results, recolor=True))  # also photographs in color, to try it
+    job = ArchiveJob(
+        ArchiveConfig(photographs, results, recolor=True)
+    )  # recolor, since your own photographs may be in color
     summary = colorize(job, Terminal())
     picture = write_side_by_side(job.listing.sources, storage.absolute(results), truths, _SHOWN)
     click.echo(f"side by side: {picture}")

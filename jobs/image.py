@@ -1,34 +1,38 @@
-"""``colorize image PHOTO [RESULT]``"""
+"""The command ``colorize image PHOTO [RESULT]``."""
 
 from __future__ import annotations
 
 import click
 
-from colorize_core import storage
-from colorize_core.archiving.single import Single, beside, format_of
+from colorize_core.archiving.single import SingleColorizer, file_format_of, paths_of_results
 from colorize_core.bundle import load_bundle
 from colorize_core.errors import UserError, printable
-from colorize_core.images.encode import FILE_FORMATS, Encoding, FileFormat
+from colorize_core.images.formats import FORMATS
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.networks import Engine, advice
 from jobs.exits import DONE, TOO_MANY_FAILED, run
-from jobs.options import ENGINE, MODEL, SATURATION
+from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options
 
 
 @click.command("image")
 @click.argument("photo", nargs=-1, required=True)
 @MODEL
 @SATURATION
-@click.option("--format", "file_format", type=click.Choice(FILE_FORMATS), help="By the name of RESULT, else png.")
-@click.option("--quality", type=click.IntRange(1, 100), help="Of JPEG and WebP.  [default: 92]")
-@click.option("--recolor", is_flag=True, help="Colorize also what is in color already.")
-@click.option("--force", is_flag=True, help="Overwrite RESULT, unless it is a photograph of yours.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(list(FORMATS)),
+    help="Format of the result.  [default: that of the name of RESULT, else png]",
+)
+@format_options("quality")
+@click.option("--recolor", is_flag=True, help="Give new colors to photographs that are in color already.")
+@click.option("--force", is_flag=True, help="Overwrite RESULT, unless it is a photograph that colorize did not make.")
 @ENGINE
 def command(
     photo: tuple[str, ...],
     model: str,
     saturation: str | float,
-    file_format: FileFormat | None,
+    file_format: str | None,
     quality: int | None,
     recolor: bool,
     force: bool,
@@ -36,19 +40,18 @@ def command(
 ) -> int:
     """Colorizes one photograph, or a few: colorize image PHOTO [RESULT]
 
-    Two arguments are a photograph and the name of its result. Without RESULT, and for three photographs or more, each
-    result lies beside its photograph as NAME.color.png. RESULT may be a folder. Nothing is overwritten without --force.
-    Use colorize archive for folders.
+    Two arguments are a photograph and the name of its result, which may be a folder. With one argument, or with three
+    or more, each result is written beside its photograph as NAME.color.png. Nothing is overwritten without --force. Use
+    colorize archive for folders.
     """
-    pairs = _pairs(photo, file_format)
-    chosen = file_format or format_of(pairs[0][1])
-    if quality is not None and chosen not in ("jpeg", "webp"):
-        raise click.UsageError(f"--quality is for jpeg and webp: the format is {chosen}")
+    pairs = paths_of_results(photo, file_format)
+    chosen = file_format or file_format_of(pairs[0][1])
+    encoding = encoding_of(chosen, {"quality": quality})
     bundle = load_bundle(model)
     if line := advice(bundle, engine):
         click.echo(line, err=True)
     colorizer = Colorizer(bundle, saturation=bundle.gain(saturation), engine=engine)
-    single = Single(bundle, colorizer, Encoding(chosen, quality or Encoding.quality), recolor, force)
+    single = SingleColorizer(bundle, colorizer, encoding, recolor, force)
     failed = 0
     for photograph, result in pairs:
         try:
@@ -60,19 +63,6 @@ def command(
             failed += 1
             click.echo(f"colorize: {error}", err=True)
     return TOO_MANY_FAILED if failed else DONE
-
-
-def _pairs(arguments: tuple[str, ...], file_format: FileFormat | None) -> list[tuple[str, str]]:
-    """Returns each photograph with the path of its result."""
-    if len(arguments) == 2:
-        photograph, result = arguments
-        if storage.is_folder(storage.absolute(result)) or result.endswith("/"):
-            name = beside(photograph, file_format or "png").rstrip("/").rpartition("/")[2]
-            return [(photograph, storage.join(result, name))]
-        if file_format and format_of(result) != file_format:
-            raise click.UsageError(f"--format is {file_format}, and RESULT is {result}: leave one of them out")
-        return [(photograph, result)]
-    return [(photograph, beside(photograph, file_format or "png")) for photograph in arguments]
 
 
 if __name__ == "__main__":

@@ -1,71 +1,24 @@
-"""What stands on a command line, to values."""
+"""Command-line options that several jobs share, and the options of the image formats."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import click
+from click.decorators import FC
 
-from colorize_core.archiving.stages.finish import OutputFormat
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.bundle import FAITHFUL, VIVID
-from colorize_core.images.encode import FORMATS_WITH, Encoding, FileFormat
-from colorize_core.images.formats.tiff_file import Compression
+from colorize_core.images.encode import Encoding
+from colorize_core.images.formats import OPTIONS, names_with
 from colorize_core.networks import ENGINE_CHOICES
 from colorize_core.runtime.runner import RUNNERS
-
-_MAX_SATURATION = 10
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-class Number(click.FloatRange):
-    """A finite number of at least 0."""
-
-    def __init__(self, largest: float | None = None) -> None:
-        super().__init__(0, largest)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; ``nan`` is none: no comparison with it holds, so it would pass as in range."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
-
-
-class Period(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
-    """A length of time: ``15m``, ``1h`` or ``1d``."""
-
-    name = "period"
-
-    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Of at least a minute."""
-        if isinstance(value, timedelta):
-            return value
-        found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", value)
-        if not found:
-            self.fail(f"{value!r} is no period: write 15m, 1h or 1d.", param, ctx)
-        return timedelta(**{_UNITS[found[2]]: int(found[1])})
-
-
-def saturation_of(ctx: click.Context, option: click.Parameter, value: str) -> str | float:
-    """Callback of an option that takes the name of a bundle's gain, or a factor of at least 0."""
-    if value in (FAITHFUL, VIVID):
-        return value
-    try:
-        return Number(_MAX_SATURATION).convert(value, option, ctx)
-    except click.BadParameter as error:
-        raise click.BadParameter(f"{error.message} Or write {FAITHFUL} or {VIVID}.", ctx, option) from error
-
-
-FRACTION = Number(1)
+from jobs import values
 
 MODEL = click.option("--model", default="default", show_default=True, help="A shipped bundle, or a folder with one.")
 SATURATION = click.option(
     "--saturation",
-    callback=saturation_of,
+    callback=values.saturation,
     metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
     default=FAITHFUL,
     show_default=True,
@@ -81,7 +34,7 @@ ENGINE = click.option(
 )
 
 
-def runner_option(small: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+def runner_option(small: str) -> Callable[[FC], FC]:
     """Returns the option ``--runner`` of a job; ``small`` says for which work ``auto`` is ``local``."""
     return click.option(
         "--runner",
@@ -92,19 +45,36 @@ def runner_option(small: str) -> Callable[[click.decorators.FC], click.decorator
     )
 
 
-def encoding_of(
-    file_format: OutputFormat, quality: int | None, png_level: int | None, tiff_compression: Compression | None
-) -> Encoding:
-    """Of the images that ``file_format`` has. Raises UsageError where an option is for another format."""
-    inner: FileFormat = "png" if file_format == "parquet" or file_format == "tar" else file_format
-    given = {"quality": quality, "png_level": png_level, "tiff_compression": tiff_compression}
-    for name, formats in FORMATS_WITH.items():
-        if given[name] is not None and inner not in formats:
-            option = f"--{name.replace('_', '-')}"
-            raise click.UsageError(f"{option} is for {' and '.join(formats)}: --format is {file_format}")
-    return Encoding(
-        inner,
-        quality or Encoding.quality,
-        Encoding.png_level if png_level is None else png_level,
-        tiff_compression or Encoding.tiff_compression,
-    )
+def format_options(*names: str) -> Callable[[FC], FC]:
+    """Returns a decorator that adds the options of image formats to a command: those of these names, else all."""
+
+    def add(command: FC) -> FC:
+        for name in reversed(names or tuple(OPTIONS)):  # the decorator that is applied last is shown first
+            option, allowed = OPTIONS[name], OPTIONS[name].allowed
+            kind = click.IntRange(allowed[0], allowed[-1]) if isinstance(allowed, range) else click.Choice(allowed)
+            command = click.option(_flag(name), type=kind, help=f"{option.help}  [default: {option.default}]")(command)
+        return command
+
+    return add
+
+
+def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Encoding:
+    """Returns how images are encoded for ``--format``, which are PNG in shards.
+
+    Args:
+        file_format: the value of ``--format``.
+        given: values of ``format_options`` by name, None where the command line has none.
+
+    Raises:
+        UsageError: an option is for another format.
+    """
+    inner = OUTPUT_FORMATS[file_format].image_format
+    options = {name: value for name, value in given.items() if value is not None}
+    for name in options:
+        if inner not in (formats := names_with(name)):
+            raise click.UsageError(f"{_flag(name)} is for {' and '.join(formats)}: the format is {file_format}")
+    return Encoding(inner, **options)
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"

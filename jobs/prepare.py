@@ -15,7 +15,7 @@ from colorize_core.preparation import screen
 from colorize_core.preparation.prepare import PrepareConfig, prepare
 from colorize_core.preparation.shards import Transform
 from jobs.exits import DONE, run
-from jobs.options import FRACTION, Number
+from jobs.values import FRACTION, Number
 
 _option = partial(click.option, show_default=True)
 _OWN_SIZES = ", ".join(f"{name} {each.size}" for name, each in DATASETS.items() if each.size != DataSet.size)

@@ -16,7 +16,7 @@ from colorize_core.submission.names import fresh_id, slot_id
 from colorize_core.submission.screen import Terminal
 from jobs.arguments import JOBS, files_of
 from jobs.exits import run
-from jobs.options import Period
+from jobs.values import Period
 
 _CODE = [Path(package.__path__[0]) for package in (colorize_core, jobs)]
 _DAY = timedelta(days=1)

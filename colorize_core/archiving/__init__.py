@@ -1,1 +1,1 @@
-"""Colorizing archives: source -> plan -> predict -> merge -> sink, with a ledger of what was done."""
+"""Colorizes archives: list -> plan -> read -> predict -> finish, with a ledger of the finished photographs."""

@@ -1,11 +1,12 @@
-"""One call of ``colorize archive``, as it was made."""
+"""The settings of one archive job."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from colorize_core import bundle as bundles
-from colorize_core.archiving.stages.finish import OutputFormat
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
+from colorize_core.errors import UserError
 from colorize_core.images.encode import Encoding
 from colorize_core.networks import Engine
 from colorize_core.runtime.runner import RunnerName
@@ -18,24 +19,31 @@ class ArchiveConfig:
     Attributes:
         input: a folder, a glob, an image, a container or a list of paths.
         output: a folder or a URL.
-        model: a shipped bundle by name, or a folder with a bundle.
-        file_format: what OUTPUT consists of.
-        encoding: of the images, which in shards are PNG.
-        retry_failed: try again what failed before.
-        limit: stop after so many photographs.
-        saturation: a gain of the bundle by name, or a number.
+        model: name of a shipped bundle, or a folder with a bundle.
+        file_format: of OUTPUT: png, jpeg, webp or tiff for a file per page, parquet or tar for shards.
+        encoding: of the images; None for ``file_format`` with its default options, and PNG in shards.
+        retry_failed: try photographs again that failed before.
+        limit: stop after this number of photographs; None for all.
+        saturation: name of a gain of the bundle, or a factor on the predicted chroma.
         dedupe: colorize equal files once, and copy the result.
-        recolor: colorize also what is in color already.
-        report: make a page that shows the results.
-        engine: what runs the network.
-        runner: what runs the job.
+        recolor: give new colors to photographs that are in color already.
+        report: write a page that shows the results.
+        engine: runs the network.
+        runner: runs the job.
+
+    Raises:
+        UserError: ``file_format`` is unknown, or ``encoding`` is for another format.
+
+    Example:
+        >>> ArchiveConfig("scans", "colored", file_format="tiff").image_encoding.file_format
+        'tiff'
     """
 
     input: str
     output: str
     model: str = bundles.DEFAULT
-    file_format: OutputFormat = "png"
-    encoding: Encoding = field(default_factory=Encoding)
+    file_format: str = "png"
+    encoding: Encoding | None = None
     retry_failed: bool = False
     limit: int | None = None
     saturation: str | float = bundles.FAITHFUL
@@ -44,3 +52,15 @@ class ArchiveConfig:
     report: bool = True
     engine: Engine = "auto"
     runner: RunnerName = "auto"
+
+    def __post_init__(self) -> None:
+        if self.file_format not in OUTPUT_FORMATS:
+            raise UserError(f"file_format is {self.file_format!r}, must be one of {', '.join(OUTPUT_FORMATS)}")
+        expected, given = OUTPUT_FORMATS[self.file_format].image_format, self.image_encoding.file_format
+        if given != expected:
+            raise UserError(f"encoding is for {given}: with file_format {self.file_format!r} it must be for {expected}")
+
+    @property
+    def image_encoding(self) -> Encoding:
+        """The encoding of the images in OUTPUT."""
+        return self.encoding or Encoding(OUTPUT_FORMATS[self.file_format].image_format)

@@ -1,4 +1,4 @@
-"""What tasks and runs do about a store that is away, and about photographs that kill the process that works on them."""
+"""Detection of stores that are down, and of photographs that kill the process that works on them."""
 
 from __future__ import annotations
 
@@ -11,70 +11,80 @@ from contextlib import contextmanager, suppress
 from colorize_core import storage
 from colorize_core.errors import MOST_DEATHS, ColorizeError, one_line
 
-FOLDER = "_partial"  # in OUTPUT: what nobody needs when a run is over
-_GIVE_UP = 3  # photographs in a row that a store fails, each after patience of its own
-_AWAY_PHOTOGRAPHS, _AWAY_TASKS = 256, 8
-_OF_THE_FILE = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
+FOLDER = "_partial"  # in OUTPUT: files that are removed when a run ends
+_GIVE_UP = 3  # failures of a store in a row, each after retries of its own
+_OUTAGE_PHOTOGRAPHS, _OUTAGE_TASKS = 256, 8
+_FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
 def reason_of(error: OSError) -> str:
-    """``unreadable`` where it lies with the one file, ``storage`` where it may be the store: both are tried again."""
-    return "unreadable" if _is_of_the_file(error) else "storage"
+    """Returns the reason code of an error: ``unreadable`` if it concerns one file, ``storage`` if it may be the store.
+
+    The next run tries photographs with either reason again.
+
+    Example:
+        >>> reason_of(PermissionError()), reason_of(TimeoutError())
+        ('unreadable', 'storage')
+    """
+    return "unreadable" if _concerns_one_file(error) else "storage"
 
 
-def _is_of_the_file(error: OSError) -> bool:
-    return isinstance(error, _OF_THE_FILE) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST)
+def _concerns_one_file(error: OSError) -> bool:
+    return isinstance(error, _FILE_ERRORS) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.EEXIST)
 
 
-class Outage:
-    """Notices, within a task, that a store is away: the rest of its photographs need not wait out the same."""
+class CircuitBreaker:
+    """Fails calls of a store at once while it is down, so that a task does not wait for each of its photographs."""
 
     def __init__(self) -> None:
         self._failures: Counter[str] = Counter()
 
     @contextmanager
-    def watched(self, path: str) -> Iterator[None]:
-        """Around a call of the path's store. Raises OSError, at once when the last three calls of it have failed."""
+    def call(self, path: str) -> Iterator[None]:
+        """Encloses a call of a path's store. Raises OSError, without the call if the last three of the store failed."""
         store = "/".join(path.split("/", 3)[:3]) if "://" in path else ""
         if self._failures[store] >= _GIVE_UP:
-            raise OSError("not tried, as the store failed the ones before")
+            raise OSError(f"not tried: the store failed {_GIVE_UP} times in a row before")
         try:
             yield
         except OSError as error:
-            self._failures[store] += not _is_of_the_file(error)
+            self._failures[store] += not _concerns_one_file(error)
             raise
         self._failures[store] = 0
 
 
-class Absence:
-    """Notices, over the tasks of a run, that a store is away, and so will be for the rest.
+class OutageDetector:
+    """Detects, over the tasks of a run, that a store is down.
 
-    One host of many in a list is not meant, nor one task of many photographs that lost patience: it takes 256
-    photographs in a row, and eight tasks, of which none could be read or written.
+    It takes 256 photographs in a row, in at least eight tasks, that all failed because of the store. A single host of
+    many in a list does not suffice, nor a single task with many photographs.
+
+    Attributes:
+        photographs: number of photographs in a row that failed because of the store.
     """
 
     def __init__(self) -> None:
         self.photographs = self._tasks = 0
 
-    def lasts(self, reasons: Sequence[str]) -> bool:
-        """Whether it is so after a task, of whose photographs these are the reasons."""
+    def is_outage_after(self, reasons: Sequence[str]) -> bool:
+        """Takes the reasons of a task's photographs. Returns True if the store is down."""
         if any(reason != "storage" for reason in reasons):
             self.photographs = self._tasks = 0
         else:
             self.photographs, self._tasks = self.photographs + len(reasons), self._tasks + 1
-        return self.photographs >= _AWAY_PHOTOGRAPHS and self._tasks >= _AWAY_TASKS
+        return self.photographs >= _OUTAGE_PHOTOGRAPHS and self._tasks >= _OUTAGE_TASKS
 
 
 class CrashGuard:
-    """Remembers over the death of a process what it was doing, when its task is done again.
+    """Finds the photograph that kills the processes that work on it, so that its task can be finished without it.
 
-    A decoder may crash, or take more memory than there is. Runners run such a task again, on and on. The second time
-    each photograph is noted in a file before it is begun: one over which two processes have died is left out.
+    A decoder may crash or exhaust the memory, and runners repeat a task whose process died. From the second attempt on
+    each photograph is noted in a file before work on it starts; one that killed two processes is left out.
 
     Args:
-        output: where the run writes.
-        name: of the task, as no other has it.
-        deaths: how many processes died over the task before.
+        output: folder or URL that the run writes to.
+        name: of the task and stage, unique in the run.
+        deaths: number of processes that died over the task before.
     """
 
     def __init__(self, output: str, name: str, deaths: int) -> None:
@@ -83,12 +93,12 @@ class CrashGuard:
         self._deaths: dict[str, int] = {}
         if self._watches:
             with suppress(FileNotFoundError, ValueError):
-                noted = json.loads(storage.read(self._path))
-                self._deaths = noted["deaths"]
-                self._deaths[noted["at"]] = self._deaths.get(noted["at"], 0) + 1
+                notes = json.loads(storage.read(self._path))
+                self._deaths = notes["deaths"]
+                self._deaths[notes["at"]] = self._deaths.get(notes["at"], 0) + 1
 
     def is_deadly(self, source: str) -> bool:
-        """Whether nobody should touch this photograph again; otherwise it is now begun."""
+        """Returns True if the photograph must be left out; otherwise notes that work on it starts. Raises OSError."""
         if not self._watches:
             return False
         if self._deaths.get(source, 0) >= MOST_DEATHS:
@@ -97,31 +107,32 @@ class CrashGuard:
         return False
 
     def close(self) -> None:
-        """The task came to its end."""
+        """Removes the notes of a finished task. Raises OSError."""
         if self._watches:
             storage.remove_if_there(self._path)
 
 
 @contextmanager
 def counted_deaths(output: str, name: str) -> Iterator[int]:
-    """Gives the number of processes that died over a task, where its runner does not know it.
+    """Yields the number of processes that died over a task, for runners that do not count attempts.
 
-    Ray counts the attempts of tasks, but not those of actors. Each begin is noted in a file, which the end removes.
+    Ray counts the attempts of tasks, but not those of actors. Each attempt is noted in a file, which is removed when
+    the task is finished.
 
     Args:
-        output: where the run writes.
-        name: of the task, as no other has it.
+        output: folder or URL that the run writes to.
+        name: of the task, unique in the run.
 
     Raises:
         ColorizeError: ``output`` cannot be written.
     """
-    path = storage.join(output, FOLDER, f"{name}-begun")
-    begun = 0
+    path = storage.join(output, FOLDER, f"{name}-attempts")
+    attempts = 0
     try:
         with suppress(FileNotFoundError, ValueError):
-            begun = int(storage.read(path))
-        storage.write(path, str(begun + 1).encode())
-        yield begun
+            attempts = int(storage.read(path))
+        storage.write(path, str(attempts + 1).encode())
+        yield attempts
         storage.remove_if_there(path)
     except OSError as error:
         raise ColorizeError(f"OUTPUT {output} cannot be written: {one_line(error)}") from error

@@ -1,4 +1,4 @@
-"""An archive job, validated: what there is to do, and the lock of OUTPUT."""
+"""A validated archive job: lists INPUT, plans, and locks OUTPUT."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.inputs import listing
 from colorize_core.archiving.planning import plan
 from colorize_core.archiving.planning.plan import Plan, Request
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state import ledger, lock, summary
 from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.errors import OutputError, UserError
-from colorize_core.images.encode import FILE_FORMATS, SUFFIXES
 from colorize_core.runtime import cluster
 
 
 class ArchiveJob:
     """A validated job: inputs listed, nothing written.
+
+    Attributes:
+        config: the settings.
+        bundle: the loaded model.
+        gain: factor on the predicted chroma.
+        output: absolute path or URL of OUTPUT.
+        run_id: identifies the run.
+        listing: the photographs of INPUT.
 
     Raises:
         UserError: INPUT, OUTPUT or the model is wrong.
@@ -38,17 +46,18 @@ class ArchiveJob:
         cluster.check_lasting(config.output)
         if config.runner == "ray" or (config.runner == "auto" and cluster.is_named()):
             cluster.check_arguments()
-        self._check_ours()
-        if config.dedupe and config.file_format not in FILE_FORMATS:
-            raise UserError(f"--dedupe makes copies of files: --format is {config.file_format}, not one of files")
+        self._check_made_by_colorize()
+        self._format = OUTPUT_FORMATS[config.file_format]
+        if config.dedupe and self._format.in_shards:
+            raise UserError(f"--dedupe needs a format with one file per photograph: --format is {config.file_format}")
 
-    def _check_ours(self) -> None:
-        """Files that no run has made could have the name of a result, and would be overwritten."""
+    def _check_made_by_colorize(self) -> None:
+        """Raises OutputError if OUTPUT holds files but no results: a result could overwrite one of them."""
         marks = (ledger.FOLDER, lock.FOLDER, summary.FOLDER)
         try:
             if storage.is_empty(self.output) or any(storage.is_folder(storage.join(self.output, m)) for m in marks):
                 return
-        except OSError:  # not a folder, or one that cannot be listed: check_writable says so
+        except OSError:  # not a folder, or one that cannot be listed: check_writable raises the reason
             return
         raise OutputError(
             f"OUTPUT {self.config.output} holds files that colorize did not make: choose a new or an empty folder"
@@ -56,45 +65,45 @@ class ArchiveJob:
 
     @property
     def settings(self) -> str:
-        """All that decides how an output looks, beside the model, as the ledger has it."""
-        return f"format={self.config.file_format} saturation={self.gain:g}{self.config.encoding}"
+        """The settings that decide how a result looks, beside the model, as the ledger has them."""
+        return f"format={self.config.file_format} saturation={self.gain:g}{self.config.image_encoding}"
 
     @property
     def request(self) -> Request:
-        """The request that decides which photographs are done."""
+        """The settings that decide whether a photograph is done."""
         return Request(
             bundle=self.bundle.digest,
             settings=self.settings,
-            suffix=SUFFIXES[self.config.encoding.file_format],
-            in_shards=self.config.file_format not in FILE_FORMATS,
+            suffix=self.config.image_encoding.format.suffix,
+            in_shards=self._format.in_shards,
             retry_failed=self.config.retry_failed,
             recolor=self.config.recolor,
             limit=self.config.limit,
         )
 
     def plan(self) -> Plan:
-        """Returns what is left to do now. Raises OutputError if the ledger is damaged."""
+        """Returns what is left to do. Raises OutputError if the ledger is damaged."""
         return plan.make_plan(self.listing.sources, ledger.scan(self.output, plan.LEDGER_COLUMNS), self.request)
 
     def estimate(self, planned: Plan) -> float | None:
-        """Returns the seconds that a run will take, at the pace of one of the last ones here; None without one."""
+        """Returns the seconds that a run will take, at the pace of an earlier run; None if there was none."""
         pace = summary.last_pace(self.output) if planned.todo.num_rows else None
         return planned.todo.num_rows / pace if pace else None
 
     @contextmanager
     def locked(self, say: Callable[[str], None]) -> Iterator[Lock]:
-        """Keeps other runs out of OUTPUT as long as the block runs: what is planned in it stays true.
+        """Locks OUTPUT as long as the block runs, so that a plan that is made in it stays valid.
 
         Args:
-            say: called with a line for the user when there is something to know or to wait for.
+            say: called with each message for the user.
 
         Raises:
             OutputError: OUTPUT cannot be written.
             ColorizeError: another run writes there.
         """
         storage.check_writable(self.output)
-        held = Lock(self.output, Holder.me(self.run_id))
+        held = Lock(self.output, Holder.current(self.run_id))
         with held.held(say):
             if not held.is_exclusive:
-                say(f"the store of OUTPUT {self.output} does not keep two runs apart: see to it that only one writes")
+                say(f"the store of OUTPUT {self.output} has no locks: let only one run at a time write to it")
             yield held

@@ -1,4 +1,4 @@
-"""One run: rows of the ledger as they are finished, the summary, and when to give up."""
+"""One run of an archive job: runs the stages, counts, detects outages, and writes the summary and the gallery."""
 
 from __future__ import annotations
 
@@ -17,20 +17,22 @@ from colorize_core.archiving.job import ArchiveJob
 from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.run_counts import RunCounts
 from colorize_core.archiving.runners import Stages
-from colorize_core.archiving.spool import Spool
-from colorize_core.archiving.stages import dedupe, sink
-from colorize_core.archiving.stages.finish import STAGES, Finish
-from colorize_core.archiving.stages.predict import Read
+from colorize_core.archiving.spilled_table import SpilledTable
+from colorize_core.archiving.stages import dedupe, finished
+from colorize_core.archiving.stages.finish import Finish
+from colorize_core.archiving.stages.finished import FinishedPhotograph
+from colorize_core.archiving.stages.read import Read
+from colorize_core.archiving.stages.run_settings import RunSettings
+from colorize_core.archiving.stages.sinks.formats import remove_orphan_shards
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Lock
-from colorize_core.archiving.state.summary import RunSummary, StageSeconds
+from colorize_core.archiving.state.summary import RunSummary
 from colorize_core.errors import ColorizeError, one_line
 from colorize_core.inference.predictor import Networks
 from colorize_core.networks import advice
 
 Say = Callable[[str], None]
-Finished = list[tuple[LedgerRow, StageSeconds]]  # of a task
 
 
 def archive(
@@ -39,19 +41,19 @@ def archive(
     on_progress: Callable[[LedgerRow], None] = lambda row: None,
     say: Say = lambda line: None,
 ) -> RunSummary:
-    """Colorizes what is left to do of an archive; a second call does what the first left undone.
+    """Colorizes the photographs of an archive that are not done yet. Call it again to continue an interrupted run.
 
     Args:
         config: what to colorize, where to, and how.
-        on_progress: called with the ledger's row of each photograph as it is finished.
-        say: called with a line for the user when there is something to know or to wait for.
+        on_progress: called with the ledger's row of each photograph when it is finished.
+        say: called with each message for the user.
 
     Returns:
-        The facts of this run: how many photographs were colorized, skipped and failed.
+        The facts of this run, such as the numbers of photographs that were colorized, skipped and failed.
 
     Raises:
         UserError: INPUT, OUTPUT or the model is wrong; nothing was written.
-        ColorizeError: another run writes to OUTPUT, or a stage failed; what was finished is kept.
+        ColorizeError: another run writes to OUTPUT, or a stage failed; finished photographs are kept.
 
     Example:
         >>> summary = archive(ArchiveConfig("scans", "colored", saturation="vivid"))
@@ -70,59 +72,60 @@ def run(
     on_progress: Callable[[LedgerRow], None] = lambda row: None,
     say: Say = lambda line: None,
 ) -> RunSummary:
-    """Colorizes what is left to do, by the runner that ``runners.choose`` gives.
-
-    Interrupted by any exception, the summary of what was done is written before it goes on upwards.
+    """Carries out a plan. Writes the summary of what was done, also if an exception ends the run.
 
     Args:
         job: a validated job.
-        planned: made under the lock.
-        held: the lock.
-        on_progress: called with each row.
-        say: called with a line for the user when there is something to know.
+        planned: made while the lock was held.
+        held: the lock of OUTPUT.
+        on_progress: called with the ledger's row of each photograph when it is finished.
+        say: called with each message for the user.
+
+    Returns:
+        The facts of this run.
 
     Raises:
         ColorizeError: a stage failed, or another run has taken over.
     """
     output = job.output
-    sink.sweep(output)
+    remove_orphan_shards(output)
     storage.remove_if_there(storage.join(output, faults.FOLDER))
-    counted = RunCounts(job.run_id, job.config, job.bundle, job.listing, planned)
-    counted.end("running").write(output)  # from now on OUTPUT is known as ours, whatever ends the run
-    absence, last = faults.Absence(), planned.newest
+    counts = RunCounts(job, planned)
+    counts.summary("running").write(output)  # marks OUTPUT as a folder of colorize, however the run ends
+    outage, newest = faults.OutageDetector(), planned.newest
     try:
         with closing(_finished(job, planned, held, say)) as tasks:
-            for rows in tasks:
-                for row, seconds in rows:
-                    counted.add(row, seconds)
-                    on_progress(row)
-                    last = max(last, row.finished_at)
-                if absence.lasts([row.reason for row, _ in rows]):
+            for photographs in tasks:
+                for photograph in photographs:
+                    counts.add(photograph)
+                    on_progress(photograph.row)
+                    newest = max(newest, photograph.row.finished_at)
+                if outage.is_outage_after([photograph.row.reason for photograph in photographs]):
                     raise ColorizeError(
-                        f"{absence.photographs} photographs in a row could not be read or written ({row.message}): "
-                        "see to the store; the same command goes on"
+                        f"{outage.photographs} photographs in a row could not be read or written "
+                        f"({photographs[-1].row.message}): check the store, then run the same command to continue"
                     )
     except BaseException as error:
-        with suppress(OSError):  # of a full disk, say, of which the error speaks already
-            counted.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(output)
+        with suppress(OSError):  # of a full disk for instance, which is the first error's cause, too
+            counts.summary("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(output)
         raise
     if planned.todo.num_rows:
-        with suppress(OSError):  # all is done: what could not be tidied now is tidied by a later run
+        with suppress(OSError):  # all photographs are done: a later run can tidy up
             storage.remove_if_there(storage.join(output, faults.FOLDER))
             ledger.compact(output)
-    done = counted.end("done")
-    done.write(output)
+    summary = counts.summary("done")
+    summary.write(output)
     if job.config.report:
         try:
-            if not gallery_page.is_current(output, last):
-                gallery_page.write(output, done, last)
-        except OSError as error:  # all is done, which a page does not change
-            say(f"the page {gallery_page.PAGE} in OUTPUT could not be made ({one_line(error)}): the next run makes it")
-    return done
+            if not gallery_page.is_current(output, newest):
+                gallery_page.write(output, summary, newest)
+        except OSError as error:  # all photographs are done, with or without a page
+            say(f"{gallery_page.PAGE} in OUTPUT could not be written ({one_line(error)}): the next run writes it")
+    return summary
 
 
-def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator[Finished, None, None]:
-    """Yields the rows of each task when it is finished."""
+def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator[list[FinishedPhotograph], None, None]:
+    """Yields the photographs of each task when it is finished."""
     if not planned.todo.num_rows:
         return
     config = job.config
@@ -131,44 +134,40 @@ def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator
     networks = Networks([job.bundle], job.gain, config.engine)
     locally = runners.is_local(config.runner, planned)
     with runners.opened(locally, config.file_format, networks.engines(), say) as runner:
-        copies = Spool(dedupe.SCHEMA)
+        copies = SpilledTable(dedupe.SCHEMA)
         if config.dedupe:
             planned, copies = dedupe.without_copies(
                 planned, job.output, job.request, lambda tasks: runner.map(tasks, dedupe.hash_contents)
             )
-        planned = runner.shaped(planned)
-        stages = Stages(
-            Read(job.bundle.recipe, config.recolor, job.output, job.run_id),
-            networks,
-            _finish(job, planned, held),
-        )
+        planned = runner.with_task_size(planned)
+        settings = run_settings(job, planned, held)
+        with_thumbnails = planned.tasks_of(gallery_page.MAX_PHOTOGRAPHS) if config.report else 0
+        stages = Stages(Read(settings, job.bundle.recipe, config.recolor), networks, Finish(settings, with_thumbnails))
         numbers = count()
         tasks = (task for task, _ in zip(planned.tasks(), numbers, strict=False))
-        yield from _rows(runner.colorize(tasks, stages), held)
+        yield from _photographs(runner.colorize(tasks, stages), held)
         if copies.num_rows:
             wanted = {source for table in copies for source in table["original"].to_pylist()}
-            copy = dedupe.Copy(stages.finish, ledger.latest(job.output, wanted))
-            yield from _rows(runner.map(dedupe.copy_tasks(copies, next(numbers)), copy), held)
+            copy = dedupe.Copy(settings, ledger.latest(job.output, wanted))
+            yield from _photographs(runner.map(dedupe.copy_tasks(copies, next(numbers)), copy), held)
 
 
-def _rows(tables: Iterator[pa.Table], held: Lock) -> Iterator[Finished]:
+def _photographs(tables: Iterator[pa.Table], held: Lock) -> Iterator[list[FinishedPhotograph]]:
     for table in tables:
         held.check()
-        rows = table.to_pylist()
-        stages = [{stage: row.pop(stage) for stage in STAGES} for row in rows]
-        yield [(LedgerRow(**row), seconds) for row, seconds in zip(rows, stages, strict=True)]
+        yield finished.from_table(table)
 
 
-def _finish(job: ArchiveJob, planned: Plan, held: Lock) -> Finish:
-    return Finish(
-        job.output,
-        job.config.file_format,
-        job.config.encoding,
-        job.bundle.name,
-        job.bundle.digest,
-        job.settings,
-        job.run_id,
-        planned.tasks_of(gallery_page.MOST) if job.config.report else 0,
-        held.fence,
+def run_settings(job: ArchiveJob, planned: Plan, held: Lock) -> RunSettings:
+    """Returns the settings of a run that carries out a plan under the lock."""
+    return RunSettings(
+        run_id=job.run_id,
+        output=job.output,
+        file_format=job.config.file_format,
+        encoding=job.config.image_encoding,
+        model=job.bundle.name,
+        digest=job.bundle.digest,
+        settings=job.settings,
+        fence=held.fence,
         not_before=planned.newest + timedelta(milliseconds=1),
     )

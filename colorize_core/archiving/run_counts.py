@@ -1,4 +1,4 @@
-"""Counts what a run does, for its summary."""
+"""Counters of a run, for its summary."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import time
 from collections import Counter
 from datetime import datetime, timezone
 
-from colorize_core.archiving.config import ArchiveConfig
-from colorize_core.archiving.inputs.listing import Listing
+from colorize_core.archiving.job import ArchiveJob
 from colorize_core.archiving.planning.plan import Plan
-from colorize_core.archiving.state.ledger import LedgerRow
-from colorize_core.archiving.state.summary import RunSummary, StageSeconds, State
-from colorize_core.bundle import Bundle
+from colorize_core.archiving.stages.finished import FinishedPhotograph
+from colorize_core.archiving.state.summary import RunSummary, State
 from colorize_core.errors import printable
 from colorize_core.version import __version__
 
@@ -21,11 +19,15 @@ _VERSIONS = ("keras", "numpy", "onnxruntime", "pillow", "ray", "tensorflow")
 
 
 class RunCounts:
-    """The counters of a run that goes on."""
+    """Counts the photographs of a run while it goes on.
 
-    def __init__(self, run_id: str, config: ArchiveConfig, bundle: Bundle, listing: Listing, plan: Plan) -> None:
-        self.id = run_id
-        self._config, self._bundle, self._listing, self._plan = config, bundle, listing, plan
+    Args:
+        job: the validated job.
+        plan: what the run will do.
+    """
+
+    def __init__(self, job: ArchiveJob, plan: Plan) -> None:
+        self._job, self._plan = job, plan
         self._started_at = datetime.now(timezone.utc)
         self._started = time.monotonic()
         self._statuses: Counter[str] = Counter()
@@ -33,33 +35,34 @@ class RunCounts:
         self._stages: Counter[str] = Counter()
         self._bytes = 0
 
-    def add(self, row: LedgerRow, seconds: StageSeconds) -> None:
+    def add(self, photograph: FinishedPhotograph) -> None:
         """Counts one finished photograph, and the work on it by stage."""
-        self._stages.update(seconds)
+        row = photograph.row
+        self._stages.update(vars(photograph.seconds))
         self._statuses[row.status] += 1
         if row.status != "ok":
             self._reasons[row.reason] += 1
         self._bytes += row.bytes
 
-    def end(self, status: State) -> RunSummary:
-        """The facts so far."""
+    def summary(self, status: State) -> RunSummary:
+        """Returns the facts so far."""
         seconds = time.monotonic() - self._started
         done = sum(self._statuses.values())
         return RunSummary(
-            run_id=self.id,
+            run_id=self._job.run_id,
             status=status,
             started_at=self._started_at.isoformat(timespec="seconds"),
             finished_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             seconds=round(seconds, 1),
-            input=printable(self._config.input),
-            output=printable(self._config.output),
-            format=self._config.file_format,
-            bundle=self._bundle.name,
-            bundle_digest=self._bundle.digest,
-            saturation=self._bundle.gain(self._config.saturation),
+            input=printable(self._job.config.input),
+            output=printable(self._job.config.output),
+            format=self._job.config.file_format,
+            bundle=self._job.bundle.name,
+            bundle_digest=self._job.bundle.digest,
+            saturation=self._job.gain,
             photographs=self._plan.photographs,
-            other_files=self._listing.others,
-            folders_not_listed=self._listing.unlisted,
+            other_files=self._job.listing.other_files,
+            folders_not_listed=self._job.listing.unlisted,
             finished_before=self._plan.finished,
             failed_before=self._plan.failed_before,
             planned=self._plan.todo.num_rows,

@@ -1,6 +1,6 @@
-"""Runners of the stages of an archive: read -> predict -> finish, on Ray Data or in child processes of this one.
+"""Runners of the stages read -> predict -> finish: on Ray Data, or in child processes on this machine.
 
-Both run the same stages, and so leave the same ledger and the same bytes. A new runner is a class with the methods of
+Both run the same stages, and so write the same ledger and the same images. A new runner is a class with the methods of
 ``Runner`` and a line in ``opened``.
 """
 
@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from colorize_core.archiving.faults import counted_deaths
 from colorize_core.archiving.planning.plan import Plan
-from colorize_core.archiving.reporting import meters
+from colorize_core.archiving.reporting import metrics
 from colorize_core.archiving.stages.finish import Finish
-from colorize_core.archiving.stages.predict import Read, predict
-from colorize_core.images.encode import FILE_FORMATS
+from colorize_core.archiving.stages.predict import predict
+from colorize_core.archiving.stages.read import Read
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.inference.predictor import Networks, Predictor
 from colorize_core.networks import has_gpu
 from colorize_core.runtime import cluster, local, placement, runner
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     import ray.data
 
 Stage = Callable[[pa.Table, int], pa.Table]
-"""Does one task, given how many processes died over it before."""
+"""Runs on one task; its second argument is the number of processes that died over the task before."""
 
 LOCAL_PHOTOGRAPHS = 2000  # at most, for ``auto`` to choose ``local``
-_TASKS_PER_WAVE = 1 << 12  # at most a million photographs, whose names are in Ray's memory at a time
-_CPUS_TO_READ = 0.5  # much of its time is the store's; and a second one reads on beside one that has a huge scan
-_TASKS_PER_THREAD = 4  # locally, so that threads end together
-_REMOTE_PER_TASK = 8  # a store that is away is noticed within a task, after three photographs that waited for it
+_TASKS_PER_WAVE = 1 << 12  # at most a million photographs: bounds the names in Ray's memory
+_CPUS_TO_READ = 0.5  # reading mostly waits for the store; and a second reader goes on beside one with a huge scan
+_TASKS_PER_THREAD = 4  # locally, so that all threads end at about the same time
+_REMOTE_PER_TASK = 8  # a task detects an outage of its store after three photographs that waited for it
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ class Stages:
 class Runner(Protocol):
     """Runs stages on tasks."""
 
-    def shaped(self, planned: Plan) -> Plan:
+    def with_task_size(self, planned: Plan) -> Plan:
         """Returns the plan with tasks of a size that suits the runner."""
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
-        """Runs all stages on tables of ``plan.TASK_SCHEMA``. Yields tables of ``finish.SCHEMA`` as they are done."""
+        """Runs all stages on tables of ``plan.TASK_SCHEMA``. Yields tables of ``finished.SCHEMA`` as they are done."""
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage. Yields its tables as they are done."""
@@ -73,13 +74,13 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
     Args:
         locally: without Ray.
         file_format: of OUTPUT.
-        engines: what runs the networks: TensorFlow, or one on a GPU, is large, and in one process.
-        say: called with a line for the user when there is something to know.
+        engines: that run the networks. TensorFlow, and networks on a GPU, are large and share one process.
+        say: called with each message for the user.
 
     Raises:
-        ColorizeError: Ray cannot be started, or its cluster not be reached; or a stage failed.
+        ColorizeError: Ray cannot be started, its cluster cannot be reached, or a stage failed.
     """
-    lost = "a stage failed; what was finished is kept, the same command goes on"
+    lost = "the run stopped (finished photographs are kept: run the same command to continue)"
     if locally:
         light = engines == {"onnx"} and not has_gpu()
         shape = (local.cpus(), 1) if light else (1, local.cpus())
@@ -96,9 +97,9 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
 class RayRunner:
     """Ray Data on the connected cluster.
 
-    A network that runs on CPUs through ONNX Runtime takes 200 MB: each CPU has an actor that takes a task through all
-    stages, and nothing travels between them. Networks on GPUs, and those in TensorFlow, are few: they have actors of
-    their own between the tasks that read and those that finish.
+    A network that runs on CPUs in ONNX Runtime takes 200 MB: each CPU gets an actor that runs all stages on a task, so
+    that no data travels between stages. Networks on GPUs or in TensorFlow are few: they get actors of their own,
+    between the tasks that read and those that finish.
     """
 
     def __init__(self, resources: cluster.Resources) -> None:
@@ -107,22 +108,22 @@ class RayRunner:
 
     @property
     def on_cpus(self) -> bool:
-        """Whether the network runs on CPUs."""
+        """True if the network runs on CPUs."""
         return self._placed.threads is not None
 
-    def shaped(self, planned: Plan) -> Plan:
-        """Returns the plan as it is: its tasks have the size that suits Ray."""
+    def with_task_size(self, planned: Plan) -> Plan:
+        """Returns the plan unchanged: its tasks have the size that suits Ray."""
         return planned
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
-        """Runs all stages, a wave of tasks at a time. Blocks go through whole: each is a task."""
-        stages = replace(stages, finish=replace(stages.finish, count=meters.count))
+        """Runs all stages, one wave of tasks at a time. Each task is one block of Ray Data, which is never split."""
+        stages = replace(stages, finish=replace(stages.finish, count=metrics.count))
         light = self._placed.threads and stages.networks.engines() == {"onnx"}
         yield from _in_waves(tasks, partial(self._in_one if light else self._apart, stages))
 
     def _in_one(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
         placed = placement.chains(self._resources, tasks)
-        made = rows.map_batches(
+        results = rows.map_batches(
             _Chain,
             batch_size=None,
             batch_format="pyarrow",
@@ -130,8 +131,8 @@ class RayRunner:
             compute=placed.strategy(),
             **placed.reserved,
         )
-        cluster.give_all_cpus(made)
-        return made
+        cluster.give_all_cpus(results)
+        return results
 
     def _apart(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
         small = rows.map_batches(_on_ray(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ)
@@ -146,29 +147,29 @@ class RayRunner:
         return predicted.map_batches(_on_ray(stages.finish), batch_size=None, batch_format="pyarrow")
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
-        """Runs one stage, a wave of tasks at a time."""
+        """Runs one stage, one wave of tasks at a time."""
 
         def chain(rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
-            made = rows.map_batches(_on_ray(stage), batch_size=None, batch_format="pyarrow")
-            cluster.give_all_cpus(made)
-            return made
+            results = rows.map_batches(_on_ray(stage), batch_size=None, batch_format="pyarrow")
+            cluster.give_all_cpus(results)
+            return results
 
         yield from _in_waves(tasks, chain)
 
 
 class _Chain:
-    """All stages in an actor."""
+    """An actor that runs all stages on each task."""
 
     def __init__(self, stages: Stages) -> None:
-        self._finish, self._work = stages.finish, _chain(stages, 1)
+        self._run, self._work = stages.finish.run, _chain(stages, 1)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        with counted_deaths(self._finish.output, self._finish.task_name(batch)) as deaths:
+        with counted_deaths(self._run.output, self._run.task_name(batch)) as deaths:
             return self._work(batch, deaths)
 
 
 def _on_ray(stage: Stage) -> Callable[[pa.Table], pa.Table]:
-    """Returns a stage as Ray Data calls it, under the stage's name, which Ray shows."""
+    """Returns a function that Ray Data can call; it has the stage's name, which Ray shows."""
 
     def run(batch: pa.Table) -> pa.Table:
         return stage(batch, cluster.attempt())
@@ -184,31 +185,31 @@ def _in_waves(
 
     tasks = iter(tasks)
     while wave := list(islice(tasks, _TASKS_PER_WAVE)):
-        made = chain(ray.data.from_arrow(wave), len(wave))
-        batches = iter(made.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+        results = chain(ray.data.from_arrow(wave), len(wave))
+        batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
         try:
             yield from batches
         finally:
-            batches.close()  # ends the stages, which could not be ended after Ray
+            batches.close()  # ends the stages while Ray is still running
 
 
 class LocalRunner:
-    """Child processes on the CPUs of this machine, each of which takes a task through all stages."""
+    """Child processes on the CPUs of this machine, each of which runs all stages on a task."""
 
     def __init__(self, pool: local.Pool, file_format: str) -> None:
         self._pool, self._file_format = pool, file_format
 
-    def shaped(self, planned: Plan) -> Plan:
-        """Returns the plan with tasks small enough for each thread to have some; but a shard is made by one task."""
-        if self._file_format not in FILE_FORMATS:
+    def with_task_size(self, planned: Plan) -> Plan:
+        """Returns the plan with tasks so small that each thread gets some; in shards the size of tasks stays."""
+        if OUTPUT_FORMATS[self._file_format].in_shards:
             return planned
         share = planned.todo.num_rows // (self._pool.processes * self._pool.threads * _TASKS_PER_THREAD)
         remote = any(b"://" in path for table in planned.todo for path in table["path"].slice(0, 1).to_pylist())
         least = _REMOTE_PER_TASK if remote else 1
-        return replace(planned, least_per_task=min(max(least, share), planned.least_per_task))
+        return replace(planned, min_files_per_task=min(max(least, share), planned.min_files_per_task))
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
-        """Runs all stages on each task in one go."""
+        """Runs all stages on each task in one child process."""
         yield from self._pool.run(tasks, partial(_local_chain, stages))
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
@@ -217,12 +218,12 @@ class LocalRunner:
 
 
 def _local_chain(stages: Stages, threads: int) -> Stage:
-    """Opens the network. On CPUs each call has one thread: as many calls as there are CPUs go on at a time."""
+    """Opens the network. On CPUs each call has one thread, and there are as many calls at a time as CPUs."""
     return _chain(stages, None if any(map(has_gpu, stages.networks.engines())) else 1)
 
 
 def _chain(stages: Stages, threads: int | None) -> Stage:
-    predictor: Predictor[Any] = Predictor(stages.networks, predict, threads)
+    predictor: Predictor[pa.Table] = Predictor(stages.networks, predict, threads)
 
     def work(task: pa.Table, deaths: int) -> pa.Table:
         return stages.finish(predictor(stages.read(task, deaths)), deaths)

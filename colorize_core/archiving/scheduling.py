@@ -1,4 +1,4 @@
-"""Who waits for whom where a huge scan lies among ordinary photographs."""
+"""Priority of threads, so that ordinary photographs do not wait for a huge scan."""
 
 from __future__ import annotations
 
@@ -10,24 +10,27 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TypeVar
 
-LARGE = 16 << 20  # bytes of a file whose photograph takes so long that others are not to wait for it
+LARGE = 16 << 20  # bytes of a file whose photograph takes so long that others should not wait for it
 _T = TypeVar("_T")
 
 
 def run_at_idle_priority(work: Callable[[], _T], size: int) -> _T:
-    """Does work on a photograph whose file has ``size`` bytes; raises what it does.
+    """Calls a function, at idle priority if it works on a large file. Returns its result or raises its exception.
 
-    That of a large one is done in a thread that gets the processor when no other thread of the machine wants it. Ray's
-    process goes on as before: only root could raise the priority of one that has lowered it.
+    A thread of its own gets the idle priority, because only root could raise the priority of Ray's thread again.
+
+    Args:
+        work: the function.
+        size: of the photograph's file, in bytes.
     """
     if size <= LARGE:
         return work()
-    with ThreadPoolExecutor(1, initializer=_give_way) as one:
+    with ThreadPoolExecutor(1, initializer=_lower_priority) as one:
         return one.submit(work).result()
 
 
-def _give_way() -> None:
-    if sys.platform == "linux":  # elsewhere it would be the whole process
+def _lower_priority() -> None:
+    if sys.platform == "linux":  # elsewhere the priority is that of the whole process
         with suppress(OSError):
-            # Ray's processes have a niceness of 15 themselves, of which the highest, 19, would leave it a third.
+            # Niceness does not suffice: Ray's processes have 15, and the highest, 19, would leave a third of the CPU.
             os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))

@@ -1,52 +1,73 @@
-"""One photograph to one colorized file, without a ledger: the stages of an archive, called one after the other."""
+"""Colorizes single photographs, without a ledger, by the stages of an archive run."""
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from colorize_core import storage
 from colorize_core.archiving.planning import names
-from colorize_core.archiving.stages import merge, predict
+from colorize_core.archiving.stages import merge
 from colorize_core.archiving.stages.merge import Colorized
+from colorize_core.archiving.stages.read import page_inputs
 from colorize_core.bundle import Bundle
 from colorize_core.errors import ImageError, InputError, OutputError, one_line, printable
 from colorize_core.images import decode
-from colorize_core.images.encode import SUFFIXES, Encoding, FileFormat
+from colorize_core.images.encode import Encoding
+from colorize_core.images.formats import BY_SUFFIX, FORMATS
 from colorize_core.images.metadata.provenance import Provenance, is_ours
 from colorize_core.inference.colorizer import Colorizer
 
-_FORMATS: dict[str, FileFormat] = {
-    **{suffix: name for name, suffix in SUFFIXES.items()},
-    ".jpeg": "jpeg",
-    ".tiff": "tiff",
-}
 
-
-def beside(photograph: str, file_format: FileFormat) -> str:
+def result_beside(photograph: str, file_format: str) -> str:
     """Returns the path of a result beside its photograph: ``NAME.color.png``."""
-    return posixpath.splitext(photograph)[0] + ".color" + SUFFIXES[file_format]
+    return posixpath.splitext(photograph)[0] + ".color" + FORMATS[file_format].suffix
 
 
-def format_of(result: str) -> FileFormat:
+def file_format_of(result: str) -> str:
     """Returns the file format that a result's name asks for. Raises OutputError if it is none that can be written."""
     suffix = posixpath.splitext(result)[1].lower()
-    if suffix not in _FORMATS:
-        raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(_FORMATS))}: give it one of these names")
-    return _FORMATS[suffix]
+    if suffix not in BY_SUFFIX:
+        raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(BY_SUFFIX))}: give it one of these names")
+    return BY_SUFFIX[suffix].name
+
+
+def paths_of_results(arguments: Sequence[str], file_format: str | None) -> list[tuple[str, str]]:
+    """Returns each photograph of a command line with the path of its result.
+
+    Args:
+        arguments: a photograph and its result, which may be a folder; or one photograph, or three or more.
+        file_format: of the results; None for that of the result's name, else PNG.
+
+    Raises:
+        OutputError: the result's name asks for another format.
+
+    Example:
+        >>> paths_of_results(["a.tif"], None), paths_of_results(["a.tif", "b.jpg"], None)
+        ([('a.tif', 'a.color.png')], [('a.tif', 'b.jpg')])
+    """
+    if len(arguments) != 2:
+        return [(photograph, result_beside(photograph, file_format or "png")) for photograph in arguments]
+    photograph, result = arguments
+    if storage.is_folder(storage.absolute(result)) or result.endswith("/"):
+        name = result_beside(photograph, file_format or "png").rstrip("/").rpartition("/")[2]
+        return [(photograph, storage.join(result, name))]
+    if file_format and file_format_of(result) != file_format:
+        raise OutputError(f"--format is {file_format}, and RESULT is {result}: leave one of them out")
+    return [(photograph, result)]
 
 
 @dataclass(frozen=True)
-class Single:
-    """Colorizes photographs one by one.
+class SingleColorizer:
+    """Colorizes photographs one by one into files.
 
     Attributes:
         bundle: the model.
-        colorizer: its opened network.
+        colorizer: the model's opened network.
         encoding: of the results.
         recolor: give new colors to photographs that are in color already.
         force: overwrite earlier results.
@@ -99,9 +120,9 @@ class Single:
         return paths
 
     def _check_free(self, source: str, path: str, named: str) -> None:
-        """Refuses a place that is taken; with ``force``, one where a photograph lies that colorize did not make.
+        """Raises OutputError if ``path`` must not be written: it exists, or was written by this command just now.
 
-        Of two photographs on a command line the second would be lost otherwise.
+        With ``force`` an earlier result may be overwritten, but not a photograph that colorize did not make.
         """
         if storage.is_folder(path):
             raise OutputError(f"RESULT {named} is a folder: name a file in it")
@@ -121,13 +142,12 @@ class Single:
 
     def _pages(self, content: bytes, source: str) -> Iterator[Colorized]:
         provenance = Provenance(printable(source), self.bundle.name, self.bundle.digest)
-        for page in predict.pages_of(content, self.bundle.recipe, self.recolor):
+        for page in page_inputs(content, self.bundle.recipe, self.recolor):
             ab = None
-            if page["small"]:
-                gray = np.frombuffer(page["small"], np.uint8).reshape(page["small_height"], page["small_width"])
-                [predicted] = self.colorizer.predict([gray])
-                ab = predicted.astype(np.float16).astype(np.float32)  # as it travels between an archive's stages
-            photograph = decode.read_photograph(content, page["frame"], as_stored=ab is None)
+            if page.gray is not None:
+                [predicted] = self.colorizer.predict([page.gray])
+                ab = predicted.astype(np.float16).astype(np.float32)  # the precision between an archive's stages
+            photograph = decode.read_photograph(content, page.frame, as_stored=ab is None)
             yield merge.colorize(photograph, ab, self.encoding, provenance)
 
 

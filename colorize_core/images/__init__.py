@@ -1,1 +1,1 @@
-"""Bytes of image files to pixels and back."""
+"""Reads and writes image files: decoding, color management, metadata and encoding."""

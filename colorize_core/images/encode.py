@@ -1,69 +1,73 @@
-"""Pixels to an image file."""
+"""Encodes pixels as an image file with metadata."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import IO, Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, PngImagePlugin
 
-from colorize_core.errors import ImageError, one_line
-from colorize_core.images import png
-from colorize_core.images.formats import tiff_file
-from colorize_core.images.formats.tiff_file import Compression
-from colorize_core.images.lazy_image import LazyImage, whole
-from colorize_core.images.metadata import Metadata, iptc
+from colorize_core.errors import ImageError, UserError, one_line
+from colorize_core.images.formats import FORMATS, OPTIONS
+from colorize_core.images.formats.image_format import ImageFormat
+from colorize_core.images.lazy_image import LazyImage, is_large
+from colorize_core.images.metadata import Metadata
 from colorize_core.storage import SpilledFile
 
 Content = bytes | SpilledFile  # of a file
-FileFormat = Literal["png", "jpeg", "webp", "tiff"]
-FILE_FORMATS: tuple[FileFormat, ...] = get_args(FileFormat)
-SUFFIXES: dict[FileFormat, str] = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
-FORMATS_WITH: dict[str, tuple[FileFormat, ...]] = {  # by the options of an encoding
-    "quality": ("jpeg", "webp"),
-    "png_level": ("png",),
-    "tiff_compression": ("tiff",),
-}
-_DEEP: tuple[FileFormat, ...] = ("png", "tiff")  # those that hold 16 bits a channel
-_LONGEST_SIDE = {"jpeg": 65_500, "webp": 16_383}  # limits of the formats; PNG and TIFF have none that matters
-_JPEG_SEGMENT_BYTES = 65_533  # a TIFF file's tags can be longer, and the photograph goes without them
-_XMP_BYTES = 65_502  # of a JPEG file's segment
-_IN_MEMORY = 1 << 25  # pixels: results of more are on the disk until they are written
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Encoding:
-    """How results are written.
+    """An image format and the values of its options.
 
-    Attributes:
-        file_format: of the file.
-        quality: of JPEG and WebP, 1 to 100.
-        png_level: of deflate, 0 to 9: 6 takes four times as long as 1 and saves a tenth.
-        tiff_compression: ``lzw``, ``deflate`` or ``none``.
+    Args:
+        file_format: a key of ``FORMATS``: png, jpeg, webp or tiff.
+        options: by name: ``quality`` of JPEG and WebP, 1 to 100; ``png_level`` of deflate, 0 to 9;
+            ``tiff_compression``, lzw, deflate or none. Options of other formats are checked and ignored.
+
+    Raises:
+        UserError: the format, an option or its value is unknown.
+
+    Example:
+        >>> str(Encoding("jpeg", quality=80))
+        ' quality=80'
     """
 
-    file_format: FileFormat = "png"
-    quality: int = 92
-    png_level: int = 1
-    tiff_compression: Compression = "lzw"
+    file_format: str
+    options: dict[str, int | str] = field(hash=False)
+
+    def __init__(self, file_format: str = "png", **options: int | str) -> None:
+        if file_format not in FORMATS:
+            raise UserError(f"file_format is {file_format!r}, must be one of {', '.join(FORMATS)}")
+        for name, value in options.items():
+            if name not in OPTIONS:
+                raise UserError(f"{name!r} is not an option of an image format, must be one of {', '.join(OPTIONS)}")
+            if value not in OPTIONS[name].allowed:
+                raise UserError(f"{name} is {value!r}, must be {OPTIONS[name].choices}")
+        own = {option.name: options.get(option.name, option.default) for option in FORMATS[file_format].options}
+        object.__setattr__(self, "file_format", file_format)
+        object.__setattr__(self, "options", own)
 
     def __str__(self) -> str:
-        """What of it decides how a result looks or is packed, where it is not as usual: ' quality=80'."""
-        mine = [name for name, formats in FORMATS_WITH.items() if self.file_format in formats]
-        return "".join(f" {name}={value}" for name in mine if (value := getattr(self, name)) != getattr(Encoding, name))
+        """The options that differ from the defaults, as the ledger has them: `` quality=80``."""
+        return "".join(f" {name}={value}" for name, value in self.options.items() if value != OPTIONS[name].default)
+
+    @property
+    def format(self) -> ImageFormat:
+        """The record of the image format."""
+        return FORMATS[self.file_format]
 
     def holds(self, xmp: bytes) -> bool:
-        """Whether there is room for such an XMP packet."""
-        return self.file_format != "jpeg" or len(xmp) <= _XMP_BYTES
+        """Returns True if the XMP packet fits into the format's segment (65,502 bytes in JPEG)."""
+        return self.format.largest_xmp is None or len(xmp) <= self.format.largest_xmp
 
     def dtype(self, depth: int) -> type[np.uint8 | np.uint16]:
-        """Of the pixels of a photograph that has ``depth`` bits a channel."""
-        return np.uint16 if depth == 16 and self.file_format in _DEEP else np.uint8
+        """Returns the NumPy dtype of the pixels to encode, for a photograph of ``depth`` bits per channel (8 or 16)."""
+        return np.uint16 if depth == 16 and self.format.holds_16_bits else np.uint8
 
 
 @dataclass(frozen=True)
@@ -77,98 +81,55 @@ class Encoded:
 
 def encode(
     pixels: LazyImage | NDArray[Any],
-    how: Encoding,
+    encoding: Encoding,
     *,
     alpha: NDArray[np.uint8] | None = None,
     metadata: Metadata | None = None,
     xmp: bytes = b"",
 ) -> Content:
-    """An image file with its metadata: in memory, or on the disk where it is large and written in bands.
+    """Returns an image file: bytes, or a file on the disk if the image is large and its format is written in bands.
 
     JPEG has no transparency: there the image is laid on white.
 
     Args:
-        pixels: [H, W, 3] of ``how.dtype``, in the space of the profile of ``metadata``, or in sRGB; PNG and TIFF take
-            them in bands.
-        how: to write it.
+        pixels: [H, W, 3] of ``encoding.dtype``, in the color space of ``metadata.icc``, else in sRGB.
+        encoding: the format and its options.
         alpha: uint8 [H, W].
-        metadata: what the file is to carry, but for the XMP packet, which is
-        xmp: this.
+        metadata: EXIF, resolution, ICC profile and IPTC of the file.
+        xmp: the XMP packet of the file, which replaces ``metadata.xmp``.
 
     Raises:
-        ImageError: the format cannot hold an image of this size.
+        ImageError: the format cannot hold an image of this size, or the disk is full.
+
+    Example:
+        >>> encode(np.zeros((2, 3, 3), np.uint8), Encoding("png"))[1:4]
+        b'PNG'
     """
-    longest = _LONGEST_SIDE.get(how.file_format)
+    longest = encoding.format.longest_side
     if longest and max(pixels.shape) > longest:
-        raise ImageError("unsupported", f"{how.file_format} holds at most {longest} pixels a side: use --format png")
-    metadata = metadata or Metadata()
-    if how.file_format == "tiff":
-        write = partial(tiff_file.write, compression=how.tiff_compression, metadata=metadata, xmp=xmp)
-        return _written(write, _with_alpha(pixels, alpha))
-    if how.file_format == "png":
-        # Pillow needs a copy of the pixels and cannot write 16 bits: from it comes only what is said beside them.
-        described = io.BytesIO()
-        Image.new("RGB", (1, 1)).save(described, "PNG", **_options(how, metadata, xmp))
-        beside = described.getvalue()
-        if _is_large(pixels):
-            return _written(partial(png.write, level=how.png_level, described=beside), _with_alpha(pixels, alpha))
-        return png.encode(_with_alpha(pixels, alpha), how.png_level, beside)
-    image = Image.fromarray(whole(pixels))
-    if alpha is not None:
-        mask = Image.fromarray(alpha)
-        if how.file_format == "webp":
-            image.putalpha(mask)
-        else:
-            image = Image.composite(image, Image.new("RGB", image.size, "white"), mask)
-    buffer = io.BytesIO()
-    image.save(buffer, how.file_format.upper(), **_options(how, metadata, xmp))
-    return buffer.getvalue()
-
-
-def _is_large(pixels: LazyImage | NDArray[Any]) -> bool:
-    height, width = pixels.shape[:2]
-    return bool(height * width > _IN_MEMORY)
-
-
-def _written(write: Callable[[IO[bytes], LazyImage | NDArray[Any]], None], pixels: LazyImage | NDArray[Any]) -> Content:
-    if _is_large(pixels):
-        held = SpilledFile()
+        raise ImageError(
+            "unsupported", f"{encoding.file_format} holds at most {longest} pixels a side: use --format png"
+        )
+    write = partial(
+        encoding.format.write,
+        pixels=_with_alpha(pixels, alpha),
+        metadata=replace(metadata or Metadata(), xmp=xmp or None),
+        **encoding.options,
+    )
+    if encoding.format.writes_in_bands and is_large(pixels):
+        spilled = SpilledFile()
         try:
-            write(held.file, pixels)
+            write(spilled.file)
         except OSError as error:
             raise ImageError("storage", f"the disk of this machine cannot hold it: {one_line(error)}") from error
-        return held
+        return spilled
     buffer = io.BytesIO()
-    write(buffer, pixels)
+    write(buffer)
     return buffer.getvalue()
-
-
-def _options(how: Encoding, metadata: Metadata, xmp: bytes) -> dict[str, Any]:
-    """Of Pillow's ``save``."""
-    options: dict[str, Any] = {}
-    exif = metadata.exif.block() if metadata.exif else b""
-    if exif and not (how.file_format == "jpeg" and len(exif) > _JPEG_SEGMENT_BYTES):
-        options["exif"] = exif
-    if metadata.dpi and how.file_format != "webp":  # WebP has no field for it; EXIF carries it there
-        options["dpi"] = metadata.dpi
-    if metadata.icc:
-        options["icc_profile"] = metadata.icc
-    if how.file_format == "png":
-        info = PngImagePlugin.PngInfo()
-        if xmp:
-            info.add_itxt("XML:com.adobe.xmp", xmp.decode())
-        if metadata.iptc:
-            info.add_text(*iptc.png_text(metadata.iptc), zip=True)
-        return options | {"compress_level": how.png_level, "pnginfo": info}
-    if how.file_format == "webp":
-        return options | {"quality": how.quality, "method": 2, "xmp": xmp}
-    if metadata.iptc:
-        options["extra"] = iptc.jpeg_segment(metadata.iptc)
-    # 4:4:4: halving the chroma again would blur what was just made.
-    return options | {"quality": how.quality, "subsampling": 0, "xmp": xmp}
 
 
 def _with_alpha(pixels: LazyImage | NDArray[Any], alpha: NDArray[np.uint8] | None) -> LazyImage | NDArray[Any]:
+    """Returns [H, W, 4] of pixels [H, W, 3] and alpha, or the pixels if there is no alpha."""
     if alpha is None:
         return pixels
     dtype: type[np.uint8 | np.uint16] = np.uint16 if pixels.dtype == np.uint16 else np.uint8

@@ -1,4 +1,4 @@
-"""What a JPEG 2000 file says beside its pixels, which Pillow leaves out.
+"""Reads what Pillow leaves out of JPEG 2000 files: bit depth, ICC profile, EXIF, XMP, IPTC and the end marker.
 
 Source: ISO/IEC 15444-1, Annex A (codestream) and I (boxes); XMP Specification Part 3; exiftool's JPEG 2000 tags.
 """
@@ -12,11 +12,11 @@ from typing import Any
 
 from colorize_core.errors import ImageError
 
-_BEGINNING = b"\xff\x4f\xff\x51"  # of a codestream: its first two markers
+_START = b"\xff\x4f\xff\x51"  # the first two markers of a codestream
 _END = b"\xff\xd9"
-_PADDING = 64  # bytes that may follow
+_PADDING = 64  # bytes that may follow the end marker
 _ICC_METHODS = (2, 3)
-_SRGB, _GRAY = 16, 17  # of the color spaces with a number
+_SRGB, _GRAY = 16, 17  # numbers of color spaces
 _UUIDS = {
     bytes.fromhex("be7acfcb97a942e89c71999491e3afac"): "xmp",
     b"JpgTiffExif->JP2": "exif",
@@ -26,11 +26,11 @@ _UUIDS = {
 
 @dataclass(frozen=True)
 class Codestream:
-    """The head of the compressed pixels.
+    """The header of a codestream, which holds the compressed pixels.
 
     Attributes:
         size: (width, height)
-        bits: of each channel; 0 of one that is signed or has fewer pixels than the image.
+        bits: of each channel; 0 for a channel that is signed or has fewer pixels than the image.
     """
 
     size: tuple[int, int]
@@ -38,19 +38,19 @@ class Codestream:
 
 
 def alone(content: bytes) -> bytes:
-    """The codestream without the boxes around it, whose profile the decoder would apply; b'' where there is none."""
-    if content.startswith(_BEGINNING):
+    """Returns the codestream of a file; b'' if it has none. Without the boxes the decoder cannot apply a profile."""
+    if content.startswith(_START):
         return content
     return next((content[start:end] for kind, start, end in _boxes(content) if kind == b"jp2c"), b"")
 
 
 def codestream(content: bytes) -> Codestream:
-    """Of a file, or of a codestream alone. Raises ImageError where there is none."""
+    """Reads the header of the codestream in a file or alone. Raises ImageError if there is none."""
     start = 0
-    if not content.startswith(_BEGINNING):
+    if not content.startswith(_START):
         start = next((start for kind, start, _ in _boxes(content) if kind == b"jp2c"), 0)
     try:
-        if content[start : start + 4] != _BEGINNING:
+        if content[start : start + 4] != _START:
             raise ImageError("damaged", "the JPEG 2000 file has no pixels: it may have been cut off")
         right, bottom, left, top, *_, count = struct.unpack_from(">8IH", content, start + 8)
         channels = struct.iter_unpack("3B", content[start + 42 : start + 42 + 3 * count])
@@ -61,12 +61,12 @@ def codestream(content: bytes) -> Codestream:
 
 
 def is_whole(codestream: bytes) -> bool:
-    """Whether it has its end marker, which stands nowhere else, and for which the decoder does not ask."""
+    """Returns True if a codestream has its end marker, which occurs nowhere else. The decoder does not check that."""
     return _END in codestream[-_PADDING:]
 
 
 def depth(content: bytes) -> int:
-    """Bits of each channel where those are gray or RGB as they are; 0 where they need more of Pillow's care."""
+    """Returns the bits per channel of gray or sRGB pixels; 0 for other color spaces, which Pillow converts."""
     for kind, start, end in _header(content):
         if kind == b"pclr" or (kind == b"colr" and _number(content[start:end]) not in (None, _SRGB, _GRAY)):
             return 0
@@ -74,8 +74,8 @@ def depth(content: bytes) -> int:
     return bits[0] if len(bits) <= 4 and len(set(bits)) == 1 else 0
 
 
-def described(content: bytes) -> dict[Any, Any]:
-    """The file's ``icc_profile``, ``exif``, ``xmp`` and ``iptc``, where it has them."""
+def metadata(content: bytes) -> dict[Any, Any]:
+    """Returns ``icc_profile``, ``exif``, ``xmp`` and ``iptc`` of the file, as far as it has them."""
     found: dict[Any, Any] = {}
     for kind, start, end in _header(content):
         if kind == b"colr" and content[start] in _ICC_METHODS:
@@ -88,21 +88,21 @@ def described(content: bytes) -> dict[Any, Any]:
 
 
 def _number(color: bytes) -> int | None:
-    """The color space of a box, where that has a number and no profile."""
+    """Returns the number of the color space in a ``colr`` box; None if the box holds an ICC profile."""
     return int.from_bytes(color[3:7], "big") if color[0] not in _ICC_METHODS else None
 
 
 def _header(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """The boxes in the one that describes the image, but for empty ones."""
+    """Yields the boxes in the ``jp2h`` box, which describes the image, without empty ones."""
     for kind, start, end in _boxes(content):
         if kind == b"jp2h":
             yield from (box for box in _boxes(content, start, end) if box[1] < box[2])
 
 
 def _boxes(content: bytes, start: int = 0, end: int | None = None) -> Iterator[tuple[bytes, int, int]]:
-    """Kind of each box, and from where to where what is in it lies; none of a codestream alone."""
+    """Yields kind, start and end of the content of each box; nothing for a codestream without boxes."""
     end = len(content) if end is None else end
-    while start + 8 <= end and not content.startswith(_BEGINNING):
+    while start + 8 <= end and not content.startswith(_START):
         length, kind = int.from_bytes(content[start : start + 4], "big"), content[start + 4 : start + 8]
         head = 8
         if length == 1:

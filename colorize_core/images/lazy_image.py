@@ -1,4 +1,4 @@
-"""Images whose rows are computed when they are asked for: of a large scan never all are in memory."""
+"""Images with rows that are computed on access, so that a large scan is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -8,16 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BAND_PIXELS = 1 << 21  # computed at a time: bounds the memory of a large scan to 2 Mpixel of floats
+BAND_PIXELS = 1 << 21  # computed at a time: a large scan takes the memory of 2 Mpixel of floats
+IN_MEMORY_PIXELS = 1 << 25  # files of larger images are written in bands, and to the disk
 
 
 class LazyImage:
-    """An image of which slices of rows can be had, as of an array.
+    """An image [H, W, channels] that computes rows when it is sliced like an array: ``image[top:bottom]``.
 
     Args:
         shape: (H, W, channels).
         dtype: of the pixels.
-        compute: pixels [bottom - top, W, channels] of the rows from ``top`` to ``bottom``.
+        compute: called with ``top`` and ``bottom``; returns pixels [bottom - top, W, channels].
+
+    Example:
+        >>> black = LazyImage((4, 3, 3), np.uint8, lambda top, bottom: np.zeros((bottom - top, 3, 3), np.uint8))
+        >>> black[1:3].shape, to_array(black).shape
+        ((2, 3, 3), (4, 3, 3))
     """
 
     def __init__(
@@ -34,14 +40,20 @@ class LazyImage:
 
 
 def bands(image: LazyImage | NDArray[Any], pixels: int | None = None) -> Iterator[slice]:
-    """Rows of an image that are to be computed together, from top to bottom: ``BAND_PIXELS``, unless given."""
+    """Yields slices of rows, from top to bottom, that have about ``pixels`` pixels each (default ``BAND_PIXELS``)."""
     height, width = image.shape[:2]
     step = max(1, (pixels or BAND_PIXELS) // width)
     return (slice(top, min(top + step, height)) for top in range(0, height, step))
 
 
-def whole(image: LazyImage | NDArray[Any]) -> NDArray[Any]:
-    """All pixels."""
+def is_large(image: LazyImage | NDArray[Any]) -> bool:
+    """Returns True if the image has more than ``IN_MEMORY_PIXELS``."""
+    height, width = image.shape[:2]
+    return bool(height * width > IN_MEMORY_PIXELS)
+
+
+def to_array(image: LazyImage | NDArray[Any]) -> NDArray[Any]:
+    """Returns all pixels of an image; an array is returned as it is."""
     if not isinstance(image, LazyImage):
         return image
     pixels = np.empty(image.shape, image.dtype)

@@ -1,4 +1,4 @@
-"""Images of any size to squares of one size. Pure functions."""
+"""Resizes images, also to squares. Pure functions."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ CROPS: tuple[Crop, ...] = get_args(Crop)
 
 
 def to_square(image: NDArray[Any], size: int, crop: Crop) -> NDArray[Any]:
-    """The image [H, W] or [H, W, c] at ``size`` x ``size``.
+    """Returns the image [H, W] or [H, W, c], resized to ``size`` x ``size`` pixels.
 
     Args:
-        image: uint8 or float32, no side 0.
+        image: uint8 or float32, without a side of 0.
         size: pixels on a side.
-        crop: ``center`` keeps the central square, ``pad`` the whole image in the middle of black bars, ``none`` the
-            whole image, squeezed.
+        crop: ``center`` keeps the central square; ``pad`` keeps the whole image, between black bars; ``none`` keeps the
+            whole image and changes its aspect ratio.
+
+    Example:
+        >>> to_square(np.zeros((20, 30, 3), np.uint8), 8, "center").shape
+        (8, 8, 3)
     """
     height, width = image.shape[:2]
     if crop == "center":
@@ -37,7 +41,7 @@ def to_square(image: NDArray[Any], size: int, crop: Crop) -> NDArray[Any]:
 
 
 def resize(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """The image at (width, height): each pixel the mean of the area it covers when that shrinks it, else bicubic."""
+    """Returns the image, resized to ``size`` (width, height): by the mean of areas if it shrinks, else bicubically."""
     if image.shape[:2] == size[::-1]:
         return image
     shrinks = image.shape[1] >= size[0] and image.shape[0] >= size[1]

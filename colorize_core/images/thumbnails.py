@@ -1,4 +1,4 @@
-"""A small look at a photograph before and after."""
+"""Thumbnails of a photograph before and after it was colorized."""
 
 from __future__ import annotations
 
@@ -12,24 +12,34 @@ from PIL import Image
 
 from colorize_core.images import resizing
 
-_SIDE = 192  # pixels that the long side may take
-_QUALITY = 75
+_SIDE = 192  # pixels of the long side, at most
+_QUALITY = 75  # of JPEG
 
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """Before and after, sRGB uint8 [h, w, 3], each from ``small``."""
+    """Two thumbnails of one photograph, sRGB uint8 [h, w, 3].
+
+    Attributes:
+        before: the photograph.
+        after: the colorized photograph.
+    """
 
     before: NDArray[np.uint8]
     after: NDArray[np.uint8]
 
     def files(self) -> tuple[bytes, bytes]:
-        """Both as JPEG files."""
+        """Returns both thumbnails as JPEG files: before, after."""
         return _jpeg(self.before), _jpeg(self.after)
 
 
-def small(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """At most 192 pixels a side, sRGB uint8 [h, w, 3], of uint8 or uint16, [H, W] or [H, W, 3]."""
+def thumbnail(pixels: NDArray[Any]) -> NDArray[np.uint8]:
+    """Returns sRGB uint8 [h, w, 3] with no side over 192 pixels, for uint8 or uint16, [H, W] or [H, W, 3].
+
+    Example:
+        >>> thumbnail(np.zeros((400, 800), np.uint16)).shape
+        (96, 192, 3)
+    """
     height, width = pixels.shape[:2]
     scale = min(1.0, _SIDE / max(height, width))
     reduced = resizing.resize(pixels, (max(1, round(width * scale)), max(1, round(height * scale))))

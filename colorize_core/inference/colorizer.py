@@ -1,4 +1,4 @@
-"""A gray photograph and a model bundle to ab, and ab with the photograph's own lightness to color."""
+"""Predicts ab for gray photographs with a model bundle, and colorizes single photographs."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ from colorize_core.networks import Engine, open_network
 from colorize_core.preprocessing import pairs
 from colorize_core.preprocessing.network_size import inner_part, margins_of, network_size
 
-_MAX_ASPECT = 3  # beyond it the short side would have too few pixels to show anything
-
 
 class Colorizer:
-    """A network that is ready to colorize. Opening one takes half a second, with TensorFlow ten: keep it.
+    """An opened network that predicts colors. To open one takes half a second, ten with TensorFlow, so reuse it.
 
     Args:
         bundle: from ``load_bundle``.
-        threads: CPU threads for the network; None for one per CPU.
-        saturation: gain of ab, as from ``bundle.saturation``; 1 is what the network predicts.
-        engine: what runs the network; ``auto`` takes ``networks.engine_for``.
-        gpu: this process was granted a GPU.
+        threads: CPU threads for the network; None is one per CPU.
+        saturation: factor for ab, as from ``bundle.gain``; 1 is the prediction of the network.
+        engine: runs the network; ``auto`` chooses with ``networks.engine_for``.
+        gpu: this process has a GPU.
 
     Raises:
-        BundleError: the engine cannot run the bundle's network, or it is damaged.
+        BundleError: the engine cannot run the network of the bundle, or the network is damaged.
+
+    Example:
+        >>> from colorize_core import load_bundle
+        >>> colorizer = Colorizer(load_bundle("default"))
+        >>> colorizer.colorize(np.zeros((60, 90), np.uint8)).size
+        (90, 60)
     """
 
     def __init__(
@@ -49,38 +53,48 @@ class Colorizer:
         self._saturation = np.float32(saturation)
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) at which ``predict`` wants a photograph of this size."""
+        """Returns the (width, height) to which a photograph of this size must be resized for ``predict``."""
         return network_size(self.recipe, width, height)
 
     def predict(self, grays: Sequence[NDArray[np.uint8]]) -> list[Floats]:
-        """ab [h', w', 2] of each gray uint8 [h, w] that has the size of ``size_for``."""
+        """Returns ab [h', w', 2] for each gray photograph, uint8 [h, w] with the size from ``size_for``.
+
+        Photographs of equal size go through the network together.
+        """
         results: list[Floats] = [np.empty(0, np.float32)] * len(grays)
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, gray in enumerate(grays):
             groups.setdefault(gray.shape, []).append(index)
         for indices in groups.values():
             for start in range(0, len(indices), self._network.batch):
-                part = indices[start : start + self._network.batch]
-                shown = np.stack([grays[i] for i in part])
-                high, wide = shown.shape[1:]
-                margins = margins_of(self.recipe, wide, high)
-                outputs = self._ab(np.pad(shown, ((0, 0), *margins), "symmetric"))
-                for index, ab in zip(part, outputs, strict=True):
-                    results[index] = self._saturation * inner_part(ab, margins, wide, high)
+                batch = indices[start : start + self._network.batch]
+                inputs = np.stack([grays[i] for i in batch])
+                height, width = inputs.shape[1:]
+                margins = margins_of(self.recipe, width, height)
+                predictions = self._predict_ab(np.pad(inputs, ((0, 0), *margins), "symmetric"))
+                for index, ab in zip(batch, predictions, strict=True):
+                    results[index] = self._saturation * inner_part(ab, margins, width, height)
         return results
 
-    def _ab(self, grays: NDArray[np.uint8]) -> Floats:
-        """ab [n, h', w', 2] of gray uint8 [n, h, w], of sides that the network takes."""
+    def _predict_ab(self, grays: NDArray[np.uint8]) -> Floats:
+        """Returns ab [n, h', w', 2] for gray uint8 [n, h, w] of a size that the network accepts.
+
+        If the recipe says so, that is the average with the prediction for the mirrored image (flip TTA).
+        """
         color_space = self.recipe.data.color_space
         inputs = pairs.to_input(grays, color_space)
-        said = pairs.to_ab(self._network(inputs), color_space)
+        prediction = pairs.to_ab(self._network(inputs), color_space)
         if self.recipe.data.mirrored:
-            other = pairs.to_ab(self._network(inputs[:, :, ::-1]), color_space)
-            said = np.float32(0.5) * (said + other[:, :, ::-1])
-        return said
+            mirrored = pairs.to_ab(self._network(inputs[:, :, ::-1]), color_space)
+            prediction = np.float32(0.5) * (prediction + mirrored[:, :, ::-1])
+        return prediction
 
     def colorize(self, pixels: NDArray[Any]) -> Image.Image:
-        """One photograph at its full resolution: uint8 or uint16 [H, W], or uint8 [H, W, 3] whose color is ignored."""
+        """Returns one photograph in color at full resolution.
+
+        Args:
+            pixels: uint8 or uint16 [H, W], or uint8 [H, W, 3], of which the color is ignored.
+        """
         gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self.recipe.data.gray)).astype(np.uint8)
         if gray.dtype == np.uint16:
             gray = (gray >> 8).astype(np.uint8)

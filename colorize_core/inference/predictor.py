@@ -1,4 +1,4 @@
-"""The stage that holds networks: an actor on Ray, an object of the child process locally."""
+"""A stage with opened networks: an actor on Ray, or an object in a child process of the local runner."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True)
 class Networks:
-    """Which networks a job needs, before they are opened.
+    """The networks that a job needs, not opened yet, so that they can be sent to another process.
 
     Attributes:
-        bundles: one network each.
-        saturation: gain of ab, as ``Colorizer`` takes it.
-        engine: what runs them.
+        bundles: with one network each.
+        saturation: factor for ab, as ``Colorizer`` takes it.
+        engine: runs the networks.
     """
 
     bundles: Sequence[Bundle]
@@ -30,7 +30,7 @@ class Networks:
     engine: Engine = "auto"
 
     def engines(self) -> set[str]:
-        """Returns the engines that run them on CPUs."""
+        """Returns the engines that run the networks on CPUs."""
         return {engine_for(bundle, gpu=False) if self.engine == "auto" else self.engine for bundle in self.bundles}
 
     def open(self, threads: int | None, *, gpu: bool = False) -> list[Colorizer]:
@@ -39,12 +39,12 @@ class Networks:
 
 
 class Predictor(Generic[Batch]):
-    """Opens networks once, and does work with them on each batch.
+    """A callable that opens networks once and applies them to each batch.
 
     Args:
         networks: to open.
-        work: what is done with a batch, by the opened networks.
-        threads: CPU threads for one call of a network; None if this process was granted a GPU.
+        work: called with a batch and the opened networks; its result is returned.
+        threads: CPU threads for one call of a network; None if this process has a GPU.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class Predictor(Generic[Batch]):
         try:
             self._colorizers = networks.open(threads, gpu=threads is None)
         except BundleError as error:
-            self._failure = error  # raised here, it would start an actor again and again
+            self._failure = error  # raised here, Ray would start the actor again and again
 
     def __call__(self, batch: Batch) -> Any:
-        """Does the work on a batch. Raises BundleError if a network could not be opened."""
+        """Returns the result of ``work`` on a batch. Raises BundleError if a network could not be opened."""
         if self._failure:
             raise self._failure
         return self._work(batch, self._colorizers)

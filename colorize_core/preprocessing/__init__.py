@@ -1,1 +1,1 @@
-"""What training and inference both do to pixels before and after the network."""
+"""Preprocessing that training and inference share: network input and output, and the size a network sees."""

@@ -11,13 +11,20 @@ _MAX_ASPECT = 3  # beyond it the short side would have too few pixels to show an
 
 
 def network_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
-    """(width, height) at which the network sees a photograph: its shape, about ``data.inference_side`` squared pixels.
+    """Returns the (width, height) at which the network sees a photograph.
 
-    Both are multiples of ``model.multiple``, so the shape changes by some per cent, which training has taught to
-    ignore. A network of fixed size sees it squeezed into its square.
+    The size keeps the aspect ratio of the photograph and has about ``data.inference_side`` squared pixels. Both sides
+    are multiples of ``model.multiple``, which changes the aspect ratio by some per cent; training makes the network
+    robust against that. A network of fixed size sees the photograph squeezed into its square.
 
-    A photograph more than three times as wide as high, or as high as wide, is a strip of a picture of 3:1, the rest of
-    which is its mirror image. Alone, in one row of the network's deepest map, it would get the colors of edges.
+    A photograph with sides of more than 3:1 becomes a strip in an image of 3:1; ``margins_of`` says how much of its
+    mirror image fills the rest. Alone it would have one row in the deepest feature map of the network, and get the
+    colors of edges.
+
+    Example:
+        >>> from colorize_core.recipes import load_recipe
+        >>> network_size(load_recipe("unet-lab"), 3000, 2000)
+        (112, 80)
     """
     wide, high = _grid(recipe, min(max(width / height, 1 / _MAX_ASPECT), _MAX_ASPECT))
     if width > _MAX_ASPECT * height and not recipe.model.square:
@@ -28,6 +35,7 @@ def network_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
 
 
 def _grid(recipe: Recipe, aspect: float) -> tuple[int, int]:
+    """Returns the (width, height) of multiples of ``model.multiple`` for an aspect ratio (width / height)."""
     side, multiple = recipe.data.inference_side, recipe.model.multiple
     if recipe.model.square:
         return side, side
@@ -37,19 +45,25 @@ def _grid(recipe: Recipe, aspect: float) -> tuple[int, int]:
 
 
 def margins_of(recipe: Recipe, width: int, height: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Rows above and below, columns left and right, that make the picture of 3:1 of a strip; else none."""
-    (long, low), (narrow, tall) = _grid(recipe, _MAX_ASPECT), _grid(recipe, 1 / _MAX_ASPECT)
-    rows = max(0, low - height) if width == long else 0
-    columns = max(0, narrow - width) if height == tall else 0
+    """Returns the margins that extend a strip to an image of 3:1: (rows above, below), (columns left, right).
+
+    All are 0 for photographs that are no strips. ``width`` and ``height`` are from ``network_size``.
+    """
+    (widest, lowest), (narrowest, tallest) = _grid(recipe, _MAX_ASPECT), _grid(recipe, 1 / _MAX_ASPECT)
+    rows = max(0, lowest - height) if width == widest else 0
+    columns = max(0, narrowest - width) if height == tallest else 0
     return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
 
 
 def inner_part(ab: Floats, margins: tuple[tuple[int, int], tuple[int, int]], width: int, height: int) -> Floats:
-    """The part of a picture's ab, of whatever resolution, that belongs to the strip in it, at the strip's size."""
+    """Returns the part of ab, of any resolution, that belongs to the strip inside the margins, at the strip's size.
+
+    Without margins ab is returned as it is.
+    """
     if margins == ((0, 0), (0, 0)):
         return ab
     (above, below), (left, right) = margins
     size = width + left + right, height + above + below
-    whole: Floats = cv2.resize(ab, size, interpolation=cv2.INTER_LINEAR)
-    part: Floats = whole[above : above + height, left : left + width]
+    resized: Floats = cv2.resize(ab, size, interpolation=cv2.INTER_LINEAR)
+    part: Floats = resized[above : above + height, left : left + width]
     return part

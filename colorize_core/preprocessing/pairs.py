@@ -1,8 +1,8 @@
-"""rgb -> (input, target) as the network sees them, and back. Pure functions."""
+"""Converts sRGB to pairs of network input and target, and network output back to ab and sRGB. Pure functions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,24 +11,21 @@ from colorize_core import color
 from colorize_core.color import ColorSpace, Floats, GrayFormula
 from colorize_core.images import resizing
 
-if TYPE_CHECKING:
-    pass
-
-AB_SCALE = np.float32(128.0)
+AB_SCALE = np.float32(128.0)  # maps ab to about [-1, 1]
 
 
 def normalize_lightness(lightness: Floats) -> Floats:
-    """Network input in [-1, 1] of L in [0, 100]."""
+    """Returns the network input in [-1, 1] for L in [0, 100]."""
     return lightness / np.float32(50.0) - np.float32(1.0)
 
 
 def normalize_ab(ab: Floats) -> Floats:
-    """Network target, about [-1, 1], of ab."""
+    """Returns the network target, about [-1, 1], for ab."""
     return ab / AB_SCALE
 
 
 def denormalize_ab(target: Floats) -> Floats:
-    """ab of what the network said."""
+    """Returns ab for the output of the network, about [-1, 1]."""
     return target * AB_SCALE
 
 
@@ -38,11 +35,19 @@ def to_pair(
     color_space: ColorSpace = "lab",
     gray: NDArray[np.uint8] | None = None,
 ) -> tuple[Floats, Floats]:
-    """Input [..., 1] and target [..., 2 or 3] of sRGB [..., 3].
+    """Returns network input float32 [..., 1] and target float32 [..., 2 or 3] for sRGB uint8 [..., 3].
 
-    The input is the *gray* photograph that the formula makes, as an archive would hold it, or ``gray`` [...], where the
-    data set has its own. In ``lab`` it is its L in [-1, 1], and the target the ab of the color photograph, about
-    [-1, 1]; in ``rgb`` both are sRGB values in [0, 1].
+    Args:
+        rgb: the color photographs.
+        formula: makes the gray photographs, as an archive would hold them.
+        color_space: in ``lab`` the input is the L of the gray photograph in [-1, 1], and the target the ab of the color
+            photograph, about [-1, 1]; in ``rgb`` both are sRGB values in [0, 1].
+        gray: uint8 [...], replaces the formula if the data set has gray photographs of its own.
+
+    Example:
+        >>> inputs, targets = to_pair(np.full((2, 8, 8, 3), 255, np.uint8), "luminance")
+        >>> inputs.shape, targets.shape, float(inputs.max())
+        ((2, 8, 8, 1), (2, 8, 8, 2), 1.0)
     """
     values = color.gray(rgb, formula) if gray is None else gray
     if color_space == "rgb":
@@ -51,7 +56,7 @@ def to_pair(
 
 
 def to_input(gray: NDArray[Any], color_space: ColorSpace) -> Floats:
-    """What the network sees [..., 1] of gray values [...]: uint8, or float in [0, 1]."""
+    """Returns the network input float32 [..., 1] for gray values [...]: uint8, or float in [0, 1]."""
     if color_space == "lab":
         return normalize_lightness(color.lightness(gray))[..., None]
     values = gray / np.float32(255.0) if gray.dtype == np.uint8 else gray
@@ -59,7 +64,7 @@ def to_input(gray: NDArray[Any], color_space: ColorSpace) -> Floats:
 
 
 def to_lightness(inputs: Floats, color_space: ColorSpace) -> Floats:
-    """L [...] of what the network sees [..., 1]."""
+    """Returns L [...] in [0, 100] for network input [..., 1]."""
     if color_space == "lab":
         lightness: Floats = (inputs[..., 0].astype(np.float32) + np.float32(1.0)) * np.float32(50.0)
         return np.clip(lightness, 0, 100)
@@ -67,30 +72,30 @@ def to_lightness(inputs: Floats, color_space: ColorSpace) -> Floats:
 
 
 def to_ab(output: Floats, color_space: ColorSpace) -> Floats:
-    """ab [..., 2] of what the network said; of RGB [..., 3] the lightness is left aside."""
+    """Returns ab [..., 2] for network output: ab [..., 2], or RGB [..., 3], of which the lightness is ignored."""
     if color_space == "lab":
         return denormalize_ab(output)
     return color.rgb_to_lab(np.clip(output, 0, 1))[..., 1:]
 
 
 def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") -> NDArray[np.uint8]:
-    """sRGB uint8 [..., 3] of an input and a target: the way back from ``to_pair``.
+    """Returns sRGB uint8 [..., 3] for input and target: the inverse of ``to_pair``.
 
-    In ``lab`` it has the lightness of the input. That is the color photograph's own where the formula is ``lightness``;
-    of other formulas it differs where the color is strong.
+    In ``lab`` the result has the lightness of the input. With the gray formula ``lightness`` that equals the lightness
+    of the color photograph; with other formulas it differs for strong colors.
     """
     if color_space == "rgb":
         return np.rint(np.clip(targets, 0, 1) * 255).astype(np.uint8)
     lightness = to_lightness(inputs, color_space)[..., None]
     lab = np.concatenate([lightness, denormalize_ab(targets.astype(np.float32))], axis=-1)
-    # Clipped, not fitted as ``color.join`` does: float16 puts colors at the edge of the gamut a trifle outside, and at
-    # yellow the nearest that has the very same lightness is far away.
+    # Clipped, not fitted to the gamut as in ``color.join``: float16 moves colors at the edge of the gamut slightly
+    # outside, and near yellow the nearest color inside with exactly the same lightness is far away.
     rgb: NDArray[np.uint8] = np.rint(color.lab_to_rgb(lab) * np.float32(255.0)).astype(np.uint8)
     return rgb
 
 
 def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
-    """Pairs [n, S, S, c] at ``side`` x ``side``."""
+    """Returns inputs and targets [n, S, S, c] as float32, resized to ``side`` x ``side`` pixels."""
     if inputs.shape[1] == side:
         return inputs.astype(np.float32), targets.astype(np.float32)
     both = np.concatenate([inputs, targets], axis=-1, dtype=np.float32)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning import plan
-from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.spilled_table import SpilledTable
 
 _AT_ONCE = 1 << 15
 _DONE = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -45,9 +45,9 @@ def names(count: int) -> Iterator[list[str]]:
         yield [f"album{i // 1000:05d}/scan{i:08d}.tif" for i in range(start, min(start + _AT_ONCE, count))]
 
 
-def listing(count: int) -> Spool:
+def listing(count: int) -> SpilledTable:
     """As ``source.list_sources`` gives it."""
-    spool = Spool(photographs.SCHEMA)
+    spool = SpilledTable(photographs.SCHEMA)
     for part in names(count):
         paths = [f"/archive/{name}" for name in part]
         columns = {

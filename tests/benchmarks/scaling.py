@@ -26,8 +26,10 @@ import pyarrow.parquet as pq
 
 from colorize_core import ArchiveConfig, ArchiveJob, storage
 from colorize_core.archiving.planning.plan import Plan
-from colorize_core.archiving.run import _finish, run
-from colorize_core.archiving.stages import predict
+from colorize_core.archiving.run import run, run_settings
+from colorize_core.archiving.stages.finish import Finish
+from colorize_core.archiving.stages.predict import predict
+from colorize_core.archiving.stages.read import Read
 from colorize_core.inference.predictor import Networks, Predictor
 from tests.benchmarks import plan_throughput
 from tests.benchmarks.archive_throughput import make_photographs
@@ -47,9 +49,10 @@ def core_seconds(scans: Path, out: Path) -> dict[str, float]:
     spent = {"read": 0.0, "predict": 0.0, "finish": 0.0}
     with job.locked(print) as lock:
         planned = job.plan()
-        finish = _finish(job, planned, lock)
-        read = predict.Read(job.bundle.recipe, False, job.output, job.run_id)
-        network = Predictor(Networks([job.bundle], job.gain), predict.predict, 1)
+        settings = run_settings(job, planned, lock)
+        finish = Finish(settings)
+        read = Read(settings, job.bundle.recipe, recolor=False)
+        network = Predictor(Networks([job.bundle], job.gain), predict, 1)
         counted = 0
         for number, task in enumerate(planned.tasks()):
             clock = [time.process_time()]

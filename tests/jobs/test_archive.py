@@ -146,7 +146,7 @@ def test_what_is_wrong_is_said_in_one_line(
         ([archive_dir, tmp_path / "file" / "out"], "cannot be written"),
         ([archive_dir, "/proc/out"], "cannot be written"),
         ([archive_dir, tmp_path / "out", "--format", "gif"], "gif"),
-        ([archive_dir, tmp_path / "out", "--quality", "80"], "--quality is for jpeg and webp: --format is png"),
+        ([archive_dir, tmp_path / "out", "--quality", "80"], "--quality is for jpeg and webp: the format is png"),
         ([archive_dir, tmp_path / "out", "--format", "tiff", "--png-level", "0"], "--png-level is for png"),
         ([archive_dir, tmp_path / "out", "--saturation", "nan"], "not a finite number. Or write faithful or vivid."),
         ([archive_dir, tmp_path / "out", "--saturation", "-1"], "Or write faithful or vivid."),

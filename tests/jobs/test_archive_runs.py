@@ -261,7 +261,7 @@ def test_a_lock_in_s3(archive_dir: Path, bucket: str, s3_server: S3, capsys: pyt
     """moto's server refuses to create an object twice, as Amazon's does."""
     from colorize_core.archiving.state.lock import Holder, Lock
 
-    first = Lock(f"{bucket}/out", Holder.me("first"))
+    first = Lock(f"{bucket}/out", Holder.current("first"))
     with first.held(print):
         assert first.is_exclusive
         assert archive(archive_dir, f"{bucket}/out") == 1

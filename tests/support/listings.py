@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from colorize_core.archiving import typed_rows
 from colorize_core.archiving.inputs.listing import list_sources
+from colorize_core.archiving.inputs.photographs import ListedPhotograph
 
 
-def rows_of(location: str) -> list[dict[str, Any]]:
-    """Rows of ``parts.SCHEMA``, sorted by name."""
-    return sorted(list_sources(location).sources.table().to_pylist(), key=lambda row: row["name"])
+def rows_of(location: str) -> list[ListedPhotograph]:
+    """The photographs of an INPUT, sorted by name."""
+    listed = typed_rows.from_table(list_sources(location).sources.table(), ListedPhotograph)
+    return sorted(listed, key=lambda photograph: photograph.name)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning import plan
 from colorize_core.archiving.planning.plan import Plan, Request, make_plan
-from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.spilled_table import SpilledTable
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 
@@ -32,7 +32,7 @@ def listed(*names: str) -> list[Row]:
 
 
 def plan_of(sources: Sequence[Row], done: Rows | Sequence[LedgerRow] = (), **changes: Any) -> Plan:
-    there = Spool(photographs.SCHEMA)
+    there = SpilledTable(photographs.SCHEMA)
     for row in random.Random(0).sample(sources, len(sources)):  # noqa: S311 - the order of a listing is no one's business
         there.append(pa.Table.from_pylist([row], photographs.SCHEMA))
     rows = list(done.values()) if isinstance(done, dict) else done

@@ -17,7 +17,7 @@ PURE_MODULES = (
     "colorize_core.archiving.state.ledger",
     "colorize_core.archiving.stages.merge",
     "colorize_core.archiving.planning.plan",
-    "colorize_core.archiving.stages.sink",
+    "colorize_core.archiving.stages.sinks.formats",
     "colorize_core.archiving.inputs.listing",
     "colorize_core.color",
     "colorize_core.datasets",

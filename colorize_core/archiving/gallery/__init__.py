@@ -1,1 +1,1 @@
-"""HTML gallery of the results of an archive, and a picture of photographs before and after."""
+"""The HTML gallery of results, and a picture that shows photographs before and after."""

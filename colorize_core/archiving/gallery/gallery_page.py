@@ -1,7 +1,7 @@
-"""A page that shows what runs did: ``OUTPUT/_report/index.html``, with its data in scripts beside it.
+"""The gallery of results: ``OUTPUT/_report/index.html``, with its data in scripts beside it.
 
-A page that is opened from a disk may load scripts, but no other files. So each task leaves its small pictures in one,
-and the end of a run a list of the photographs in another; the page loads the pictures that it shows.
+A page that is opened from a disk may load scripts, but no other files. So each task writes its thumbnails as a script,
+and the end of a run writes the list of photographs as another; the page loads the thumbnails that it shows.
 """
 
 from __future__ import annotations
@@ -24,40 +24,40 @@ from colorize_core.images.thumbnails import Thumbnails
 FOLDER = "_report"
 PAGE = f"{FOLDER}/index.html"
 _PICTURES = f"{FOLDER}/pictures"
-MOST = 100_000  # photographs: a gigabyte of small pictures, and a list that a browser takes in a second
-_PER_SCRIPT = 32  # photographs: what a page loads that shows one of them
+MAX_PHOTOGRAPHS = 100_000  # a gigabyte of thumbnails, and a list that a browser loads in a second
+_PER_SCRIPT = 32  # photographs in a script, which the page loads to show one of them
 _COLUMNS = ("source", "output", "status", "reason", "message", "width", "height", "pages", "colorfulness", "content")
 _WHERE = ("pictures", "finished_at")
 
 
-class Album:
-    """The small pictures of one task, by the digest of their photographs' files.
+class ThumbnailScripts:
+    """Writes the thumbnails of one task as scripts, by the digest of the photographs' files.
 
     Args:
-        output: of the run.
-        name: of the task, among all that ever wrote here.
+        output: folder or URL of the run's results.
+        task: name of the task, unique among all tasks that ever wrote to ``output``.
     """
 
-    def __init__(self, output: str, name: str) -> None:
-        self._output, self._task = output, name
+    def __init__(self, output: str, task: str) -> None:
+        self._output, self._task = output, task
         self._scripts: list[dict[str, list[str]]] = [{}]
 
     @property
-    def name(self) -> str:
-        """Of the script that has the picture that was added last."""
+    def current_script(self) -> str:
+        """The name of the script that holds the newest thumbnail."""
         return self._name(len(self._scripts) - 1)
 
     def _name(self, number: int) -> str:
         return f"{self._task}.{number}" if number else self._task
 
-    def add(self, content: str, look: Thumbnails) -> None:
-        """Takes a photograph."""
+    def add(self, content: str, thumbnails: Thumbnails) -> None:
+        """Adds the thumbnails of a photograph whose file has the SHA-256 ``content``."""
         if len(self._scripts[-1]) == _PER_SCRIPT:
             self._scripts.append({})
-        self._scripts[-1][_key(content)] = [base64.b64encode(file).decode() for file in look.files()]
+        self._scripts[-1][_key(content)] = [base64.b64encode(file).decode() for file in thumbnails.files()]
 
     def close(self) -> None:
-        """Writes them. Raises OSError."""
+        """Writes the scripts. Raises OSError."""
         for number, pictures in enumerate(self._scripts):
             if pictures:
                 name = self._name(number)
@@ -66,24 +66,24 @@ class Album:
 
 
 def is_current(output: str, last: datetime) -> bool:
-    """Whether there is a page that shows all up to the photograph that was finished then. Raises OSError."""
+    """Returns True if there is a page that shows all photographs up to the one finished at ``last``. Raises OSError."""
     page = storage.join(output, PAGE)
     return storage.exists(page) and _stamp(last).encode() in storage.read(page)
 
 
 def write(output: str, run: RunSummary, last: datetime) -> None:
-    """Makes the page of the photographs that were finished last, and removes pictures that it does not show.
+    """Writes the page of the photographs that were finished last, and removes thumbnails that it does not show.
 
     Args:
-        output: where the ledger is.
-        run: that ends now.
-        last: time in the ledger.
+        output: folder or URL that holds the ledger.
+        run: summary of the run that ends now.
+        last: the newest time in the ledger.
 
     Raises:
         OutputError: the ledger is damaged.
         OSError: the page cannot be written.
     """
-    rows = _last(ledger.scan(output, (*_COLUMNS, *_WHERE)))
+    rows = _latest_rows(ledger.scan(output, (*_COLUMNS, *_WHERE)))
     names = rows["pictures"].to_pylist()
     scripts = {name: number for number, name in enumerate(dict.fromkeys(filter(None, names)))}
     photographs = [
@@ -98,20 +98,20 @@ def write(output: str, run: RunSummary, last: datetime) -> None:
             storage.remove_if_there(entry.path)
 
 
-def _last(tables: Iterator[pa.Table]) -> pa.Table:
-    """The last row of each source, by source: of those that have pictures or none to have, what was finished last."""
+def _latest_rows(tables: Iterator[pa.Table]) -> pa.Table:
+    """Returns the newest row of each source, sorted by source. Results without thumbnails are dropped first."""
     kept: pa.Table | None = None
     for table in tables:
         whole = pc.or_(pc.not_equal(table["pictures"], ""), pc.not_equal(table["status"], "ok"))
         table = table.append_column("whole", pc.cast(whole, pa.int8()))
         both = pa.concat_tables([kept, table]) if kept else table
-        kept = both.sort_by([("whole", "descending"), ("finished_at", "descending")]).slice(0, 2 * MOST)
+        kept = both.sort_by([("whole", "descending"), ("finished_at", "descending")]).slice(0, 2 * MAX_PHOTOGRAPHS)
     if kept is None:
         return pa.table({name: [] for name in (*_COLUMNS, *_WHERE)})
     kept = kept.sort_by([("finished_at", "descending")])
     firsts = pc.index_in(pc.unique(kept["source"]), value_set=kept["source"])
     last = kept.take(firsts).sort_by([("whole", "descending"), ("finished_at", "descending")])
-    return last.slice(0, MOST).sort_by("source")
+    return last.slice(0, MAX_PHOTOGRAPHS).sort_by("source")
 
 
 def _page(run: RunSummary, last: datetime) -> str:
@@ -126,7 +126,7 @@ def _page(run: RunSummary, last: datetime) -> str:
     )
     facts: dict[str, Any] = asdict(run)
     page = environment.get_template("gallery.html")
-    return page.render(run=facts, root=storage.absolute(run.input), most=MOST, stamp=_stamp(last))
+    return page.render(run=facts, root=storage.absolute(run.input), most=MAX_PHOTOGRAPHS, stamp=_stamp(last))
 
 
 def _stamp(last: datetime) -> str:

@@ -1,4 +1,4 @@
-"""What is there: the photographs that INPUT names."""
+"""Lists the photographs that INPUT names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from colorize_core import storage
 from colorize_core.archiving.inputs import path_lists, photographs
-from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.spilled_table import SpilledTable
 from colorize_core.errors import InputError, OutputError, UserError, one_line, printable
 from colorize_core.images.decode import SUFFIX_LIST, is_image_name
 from colorize_core.storage import Entry, containers
@@ -28,33 +28,37 @@ class Listing:
 
     Attributes:
         sources: the photographs, rows of ``photographs.SCHEMA`` in no order.
-        others: how many other files lie among them.
-        unlisted: folders and containers that were not looked into, each with the reason.
+        other_files: number of other files among them.
+        unlisted: folders and containers that could not be listed, each with the reason.
     """
 
-    sources: Spool
-    others: int
+    sources: SpilledTable
+    other_files: int
     unlisted: list[str]
 
 
 def list_sources(location: str) -> Listing:
     """Lists a folder (recursively), a glob pattern, a file with photographs in it, or a list of paths.
 
-    A file counts as a photograph by its suffix, whatever is in it, unless it is hidden. Tar and zip files are looked
-    into wherever they are; Parquet files where nothing else is.
+    A file counts as a photograph by its suffix, whatever its content, unless it is hidden. Photographs in tar and zip
+    files are always listed; those in Parquet files only if INPUT has no others.
 
     Raises:
-        InputError: nothing is there, or no photograph is.
+        InputError: INPUT does not exist, cannot be listed, or holds no photograph.
+
+    Example:
+        >>> list_sources("scans").sources.num_rows
+        120
     """
     found = _Found()
     where = storage.absolute(location)
     try:
         if storage.is_folder(where):
-            found.add(storage.walk(where, found.tell))
+            found.add(storage.walk(where, found.add_unlisted))
         elif storage.exists(where):
             _add_file(found, where, location)
         elif any(c in where for c in _WILDCARDS):
-            found.add(storage.match(where, found.tell))
+            found.add(storage.match(where, found.add_unlisted))
         else:
             raise InputError(f"INPUT {location} does not exist: give {_CHOICES}")
     except UserError:
@@ -64,9 +68,9 @@ def list_sources(location: str) -> Listing:
     if not found.sources.num_rows:
         hidden = f"; {len(found.unlisted)} places cannot be listed: {found.unlisted[0]}" if found.unlisted else ""
         raise InputError(
-            f"INPUT {location} holds no photograph: {found.others} files, none of them {SUFFIX_LIST}{hidden}"
+            f"INPUT {location} holds no photograph: {found.other_files} files, none of them {SUFFIX_LIST}{hidden}"
         )
-    return Listing(found.sources, found.others, found.unlisted)
+    return Listing(found.sources, found.other_files, found.unlisted)
 
 
 def _add_file(found: _Found, where: str, location: str) -> None:
@@ -75,9 +79,9 @@ def _add_file(found: _Found, where: str, location: str) -> None:
     if is_image_name(where):
         found.add([entry])
     elif _is_container(where):
-        found.take_container(entry, "")
+        found.add_container(entry, "")
     elif lower.endswith(_PARQUET):
-        found.take_table(entry, "")
+        found.add_table(entry, "")
     elif lower.endswith(path_lists.SUFFIX):
         found.add(path_lists.entries(where, found.unlisted.append))
     else:
@@ -85,65 +89,65 @@ def _add_file(found: _Found, where: str, location: str) -> None:
 
 
 class _Found:
-    """What was found so far."""
+    """Collects what is found in INPUT."""
 
     def __init__(self) -> None:
-        self.sources = Spool(photographs.SCHEMA)
-        self.others = 0
+        self.sources = SpilledTable(photographs.SCHEMA)
+        self.other_files = 0
         self.unlisted: list[str] = []
 
-    def tell(self, error: OSError) -> None:
-        """Takes note of a folder that cannot be listed."""
+    def add_unlisted(self, error: OSError) -> None:
+        """Notes a folder that cannot be listed."""
         self.unlisted.append(printable(one_line(error)))
 
-    def take(self, tables: Iterable[pa.Table]) -> None:
-        """Takes photographs."""
+    def add_photographs(self, tables: Iterable[pa.Table]) -> None:
+        """Adds tables of ``photographs.SCHEMA``."""
         for table in tables:
             self.sources.append(table)
 
     def add(self, entries: Iterable[Entry]) -> None:
-        """Takes what is a photograph or has some in it."""
+        """Adds files that are photographs, and the photographs in containers; counts the other files."""
         entries = iter(entries)
         tables: list[Entry] = []
         while part := list(islice(entries, _FILES_AT_ONCE)):
             images = [entry for entry in part if is_image_name(entry.name)]
-            self.take(photographs.of_files(images))
+            self.add_photographs(photographs.of_files(images))
             rest = len(part) - len(images)
             for entry in part:
                 if _is_container(entry.name) and not _is_hidden(entry.name):
-                    self._take_inside(entry, self.take_container)
+                    self._add_contents(entry, self.add_container)
                     rest -= 1
             tables += [entry for entry in part if _is_table(entry.name)]
-            self.others += rest
+            self.other_files += rest
         if not self.sources.num_rows:
-            self.others -= len(tables)
+            self.other_files -= len(tables)
             for entry in tables:
-                self._take_inside(entry, self.take_table)
+                self._add_contents(entry, self.add_table)
 
-    def take_container(self, entry: Entry, prefix: str) -> None:
-        """Takes what is in a tar or zip file. Raises InputError."""
+    def add_container(self, entry: Entry, prefix: str) -> None:
+        """Adds the photographs in a tar or zip file. Raises InputError."""
         tables, others = photographs.of_container(entry, prefix)
-        self.take(tables)
-        self.others += others
+        self.add_photographs(tables)
+        self.other_files += others
 
-    def take_table(self, entry: Entry, prefix: str) -> None:
-        """Takes the rows of a Parquet file. Raises InputError."""
-        self.take(photographs.of_parquet(entry, prefix))
+    def add_table(self, entry: Entry, prefix: str) -> None:
+        """Adds the rows of a Parquet file. Raises InputError."""
+        self.add_photographs(photographs.of_parquet(entry, prefix))
 
-    def _take_inside(self, entry: Entry, take: Callable[[Entry, str], None]) -> None:
+    def _add_contents(self, entry: Entry, add: Callable[[Entry, str], None]) -> None:
         try:
-            take(entry, printable(entry.name) + "/")
-        except InputError as error:  # it is one of many; what it has is not lost in silence
+            add(entry, printable(entry.name) + "/")
+        except InputError as error:  # the other files are listed all the same, and the user is told of this one
             self.unlisted.append(one_line(error))
 
 
 def _is_container(name: str) -> bool:
-    """Also of those that cannot be looked into: somebody has to be told."""
+    """Returns True for tar and zip files, also for compressed tar files, of which the user is told that they fail."""
     return containers.is_container_name(name) or containers.is_packed_name(name)
 
 
 def _is_table(name: str) -> bool:
-    """Not those in ``_ledger/``: as for other readers of Parquet, what begins with _ is no data."""
+    """Returns True for Parquet files, but not for those in ``_ledger/``: names that begin with _ are no data."""
     return name.lower().endswith(_PARQUET) and not any(part.startswith(("_", ".")) for part in name.split("/"))
 
 
@@ -152,7 +156,7 @@ def _is_hidden(name: str) -> bool:
 
 
 def check_apart(location: str, output: str) -> None:
-    """Refuses places where results and photographs would mix.
+    """Checks that results and photographs cannot mix.
 
     Raises:
         OutputError: OUTPUT is INPUT, or one lies inside the other; or OUTPUT is a new folder named like an image.
@@ -165,7 +169,7 @@ def check_apart(location: str, output: str) -> None:
         )
     folder = _folder_of(where)
     holds_input = storage.is_inside(folder, output)
-    if storage.is_inside(output, folder) and (holds_input or _looks_below(where)):
+    if storage.is_inside(output, folder) and (holds_input or _is_recursive(where)):
         raise OutputError(
             f"OUTPUT {output} lies inside INPUT {location}: the next run would take results for photographs; "
             "choose a place beside it"
@@ -184,6 +188,6 @@ def _folder_of(where: str) -> str:
     return where
 
 
-def _looks_below(where: str) -> bool:
-    """Whether INPUT takes files from folders below its own, as ``scans/*.tif`` and a single file do not."""
+def _is_recursive(where: str) -> bool:
+    """Returns True if INPUT takes files from folders below its own, as ``scans/*.tif`` and a single file do not."""
     return storage.is_folder(where) or any(c in posixpath.dirname(where) for c in _WILDCARDS) or "**" in where

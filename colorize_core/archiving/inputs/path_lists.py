@@ -1,4 +1,4 @@
-"""Lists of paths: each line names a photograph, or a file with some in it."""
+"""Text files that list paths: each line names a photograph, or a file that holds some."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice
 
 from colorize_core import storage
-from colorize_core.archiving.faults import Outage
+from colorize_core.archiving.faults import CircuitBreaker
 from colorize_core.archiving.inputs import photographs
 from colorize_core.errors import InputError, printable
 from colorize_core.images.decode import is_image_name
@@ -18,36 +18,36 @@ from colorize_core.storage import Entry
 
 SUFFIX = ".txt"
 _LINES_AT_ONCE = 1 << 15
-_LOOKERS = 16  # paths that are looked up at once: a store takes its time for each
+_THREADS = 16  # paths that are looked up at the same time, since a store takes a while for each
 
 
 def entries(where: str, on_folder: Callable[[str], None]) -> Iterator[Entry]:
-    """The files that a list names, a path or URL per line; relative ones start where the list is.
+    """Yields the files that a list names, one path or URL per line; relative paths start at the list's folder.
 
-    One that is not there, or of which nobody knows, has neither size nor stamp: whoever reads it is told why.
+    A file that does not exist or cannot be looked up has neither size nor stamp: reading it raises the reason.
 
     Args:
         where: the list.
-        on_folder: called with a line of words for each folder that is named.
+        on_folder: called with a message for each line that names a folder.
 
     Raises:
         InputError: a URL has a secret in it.
         OSError: the list cannot be read.
     """
-    folder, outage = posixpath.dirname(where), Outage()
+    folder, breaker = posixpath.dirname(where), CircuitBreaker()
 
-    def look(number: int, line: str, path: str) -> Entry | None:
+    def stat(number: int, line: str, path: str) -> Entry | None:
         try:
-            return _look(path, photographs.plain_name(line), outage)
+            return _stat(path, photographs.plain_name(line), breaker)
         except storage.SecretError as error:
             raise InputError(f"line {number} of {printable(where)}: {error}") from error
 
-    with storage.open_file(where) as file, ThreadPoolExecutor(_LOOKERS) as pool:
+    with storage.open_file(where) as file, ThreadPoolExecutor(_THREADS) as pool:
         first = file.readline().removeprefix(codecs.BOM_UTF8)
         lines = (os.fsdecode(line.rstrip(b"\r\n")) for line in chain([first], file))
         places = ((number, line, _place(line, folder)) for number, line in enumerate(lines, 1) if line)
         while some := list(islice(places, _LINES_AT_ONCE)):
-            for (*_, path), entry in zip(some, pool.map(look, *zip(*some, strict=True)), strict=True):
+            for (*_, path), entry in zip(some, pool.map(stat, *zip(*some, strict=True)), strict=True):
                 if entry:
                     yield entry
                 else:
@@ -55,20 +55,20 @@ def entries(where: str, on_folder: Callable[[str], None]) -> Iterator[Entry]:
 
 
 def _place(line: str, folder: str) -> str:
-    """However a local file is spelled, it is one and the same source."""
+    """Returns the path of a line; absolute for local files, so that each has one source however it is spelled."""
     path = line if "://" in line else storage.join(folder, line)
     return storage.absolute(path) if "://" not in path or path.startswith("file://") else path
 
 
-def _look(path: str, name: str, outage: Outage) -> Entry | None:
-    """What is known of a file; None of a folder. Raises SecretError."""
+def _stat(path: str, name: str, breaker: CircuitBreaker) -> Entry | None:
+    """Returns the entry of a file; None if the path is a folder. Raises SecretError."""
     try:
-        with outage.watched(path):
+        with breaker.call(path):
             entry = storage.stat(path)
             if entry is None and not is_image_name(path) and storage.is_folder(path):
                 return None
     except storage.SecretError:
         raise
-    except Exception:  # every store has its own; the photograph fails when it is read, and only it
+    except Exception:  # of any type, by store; this photograph alone fails when it is read
         entry = None
     return Entry(path, name, *((entry.size, entry.stamp) if entry else (0, "")))

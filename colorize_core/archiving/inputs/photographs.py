@@ -1,63 +1,87 @@
-"""Photographs as an archive has them: files, members of tar and zip files, rows of Parquet files.
+"""Photographs of INPUT: files, members of tar and zip files, rows of Parquet files.
 
-All are rows of ``SCHEMA``: what lists them is here, and what reads them again in a task.
+Each kind is listed as rows of ``SCHEMA``, and read from such a row in a task.
 """
 
 from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from colorize_core import storage
+from colorize_core.archiving import typed_rows
 from colorize_core.errors import ImageError, InputError, one_line, printable
 from colorize_core.images.decode import is_image_name
 from colorize_core.storage import Entry, containers, parquet
 from colorize_core.storage.containers import Member
 
-SCHEMA = pa.schema(
-    [
-        ("path", pa.binary()),  # of the file, as the file system has it: a name need not be UTF-8
-        ("member", pa.binary()),  # what it is called in that file; the column of images in a Parquet file; '' for all
-        ("place", pa.int64()),  # where that is in the file: of a member as in ``Member``, of a Parquet file the row
-        ("source", pa.string()),  # stands for it in the ledger; bytes that are no UTF-8 are escaped
-        ("name", pa.string()),  # its place below INPUT, parts joined by /, escaped likewise; never leads out of there
-        ("size", pa.int64()),  # in bytes; of a row about
-        ("fingerprint", pa.string()),  # changes when the photograph does
-    ]
-)
 PARQUET = b".parquet"
 _ROWS_AT_ONCE = 1 << 15
 _BATCH = 16  # rows of images
 _CHANGED = "it has changed since it was listed"
-_KEPT = 256 << 20  # bytes of images: what a process keeps of a row group, for its next tasks
+_KEPT = 256 << 20  # bytes of a row group that a process keeps in memory for its next tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedPhotograph:
+    """A photograph of INPUT. The fields are the columns of ``SCHEMA``.
+
+    Attributes:
+        path: of the file, in the file system's own bytes: a name need not be UTF-8.
+        member: name of the member in a tar or zip file, or of the image column in a Parquet file; b'' for a file that
+            is the photograph itself.
+        place: of a member as in ``containers.Member``; of a Parquet file the row.
+        source: identifies the photograph in the ledger; bytes that are not UTF-8 are escaped.
+        name: relative path below INPUT with ``/`` between its parts, escaped likewise; never leads out of OUTPUT.
+        size: in bytes; of a row of a Parquet file an estimate.
+        fingerprint: changes when the photograph does.
+    """
+
+    path: bytes
+    member: bytes = b""
+    place: int = 0
+    source: str
+    name: str
+    size: int
+    fingerprint: str
+
+
+SCHEMA = typed_rows.schema_of(ListedPhotograph)
 
 
 def of_files(entries: Iterable[Entry]) -> Iterator[pa.Table]:
-    """Files that are photographs themselves."""
+    """Lists files that are photographs themselves. Yields tables of ``SCHEMA``."""
     entries = iter(entries)
     while part := list(islice(entries, _ROWS_AT_ONCE)):
-        yield _table(
-            [
-                (os.fsencode(e.path), b"", 0, printable(e.path), _below(printable(e.name)), e.size, _stamp(e))
-                for e in part
-            ]
-        )
+        columns = {  # by column, since an archive may have 10^8 files
+            "path": [os.fsencode(entry.path) for entry in part],
+            "member": [b""] * len(part),
+            "place": [0] * len(part),
+            "source": [printable(entry.path) for entry in part],
+            "name": [_below(printable(entry.name)) for entry in part],
+            "size": [entry.size for entry in part],
+            "fingerprint": [_stamp(entry) for entry in part],
+        }
+        yield pa.table(columns, SCHEMA)
 
 
 def of_container(entry: Entry, prefix: str) -> tuple[Iterator[pa.Table], int]:
-    """The photographs in a tar or zip file, and how many other files are in it.
+    """Lists the photographs in a tar or zip file.
 
     Args:
         entry: the file.
         prefix: put before the names, as ``scans.zip/``.
+
+    Returns:
+        Tables of ``SCHEMA``, and the number of other files in the container.
 
     Raises:
         InputError: the file is damaged or cannot be read.
@@ -71,18 +95,33 @@ def _of_members(images: Iterable[Member], entry: Entry, prefix: str) -> Iterator
     members = iter(images)
     seen: dict[str, int] = {}
     while part := list(islice(members, _ROWS_AT_ONCE)):
-        rows = []
+        listed = []
         for member in part:
             name = printable(member.name)
             seen[name] = seen.get(name, 0) + 1
-            source = f"{printable(entry.path)}/{name}" + (f" ({seen[name]})" if seen[name] > 1 else "")
-            path, inside = os.fsencode(entry.path), os.fsencode(member.stored_as or member.name)
-            rows.append((path, inside, member.place, source, prefix + _safe(name), member.size, member.stamp))
-        yield _table(rows)
+            photograph = ListedPhotograph(
+                path=os.fsencode(entry.path),
+                member=os.fsencode(member.stored_as or member.name),
+                place=member.place,
+                source=f"{printable(entry.path)}/{name}" + (f" ({seen[name]})" if seen[name] > 1 else ""),
+                name=prefix + _safe(name),
+                size=member.size,
+                fingerprint=member.stamp,
+            )
+            listed.append(photograph)
+        yield typed_rows.to_table(listed, ListedPhotograph)
 
 
 def of_parquet(entry: Entry, prefix: str) -> Iterator[pa.Table]:
-    """The rows of a Parquet file with a column of images. Arguments and errors as above."""
+    """Lists the rows of a Parquet file with a column of images. Yields tables of ``SCHEMA``.
+
+    Args:
+        entry: the file.
+        prefix: put before the names, as ``scans.parquet/``.
+
+    Raises:
+        InputError: the file is damaged, cannot be read, or has no column of images.
+    """
     file = parquet.open_path(entry.path)
     column = parquet.image_column(file.schema_arrow, entry.path)
     metadata = file.metadata
@@ -93,45 +132,51 @@ def of_parquet(entry: Entry, prefix: str) -> Iterator[pa.Table]:
         total = sum(p.total_uncompressed_size for p in parts if p.path_in_schema.split(".")[0] == column)
         size = total // max(1, facts.num_rows)
         for start in range(first, first + facts.num_rows, _ROWS_AT_ONCE):
-            names = [f"{row:08d}" for row in range(start, min(start + _ROWS_AT_ONCE, first + facts.num_rows))]
-            path, inside = os.fsencode(entry.path), column.encode()
-            sources = printable(entry.path)
-            yield _table(
-                [(path, inside, int(name), f"{sources}/{name}", prefix + name, size, _stamp(entry)) for name in names]
-            )
+            numbers = range(start, min(start + _ROWS_AT_ONCE, first + facts.num_rows))
+            columns = {
+                "path": [os.fsencode(entry.path)] * len(numbers),
+                "member": [column.encode()] * len(numbers),
+                "place": numbers,
+                "source": [f"{printable(entry.path)}/{number:08d}" for number in numbers],
+                "name": [f"{prefix}{number:08d}" for number in numbers],
+                "size": [size] * len(numbers),
+                "fingerprint": [_stamp(entry)] * len(numbers),
+            }
+            yield pa.table(columns, SCHEMA)
         first += facts.num_rows
 
 
-def read(row: dict[str, Any]) -> bytes:
-    """The image file of a row of ``SCHEMA``.
+def read(photograph: ListedPhotograph) -> bytes:
+    """Returns the image file of a listed photograph.
 
     Raises:
         ImageError: a member or row is damaged, or is no longer there; no library here knows the protocol of a URL.
         OSError: the file cannot be read.
     """
-    path, place = os.fsdecode(row["path"]), row["place"]
-    if not row["member"]:
+    path = os.fsdecode(photograph.path)
+    if not photograph.member:
         try:
             content = storage.read(path)
         except InputError as error:
             raise ImageError("unreadable", one_line(error)) from error
-        if row["size"] and len(content) != row["size"]:  # half of a photograph that is on its way here, perhaps
-            raise ImageError("unreadable", f"{_CHANGED}: it has {len(content)} bytes, and had {row['size']}")
+        if photograph.size and len(content) != photograph.size:  # perhaps a file that is being copied here
+            raise ImageError("unreadable", f"{_CHANGED}: it has {len(content)} bytes, and had {photograph.size}")
         return content
-    if row["path"].lower().endswith(PARQUET):
-        return _read_row(path, row["fingerprint"], row["member"].decode(), place)
-    return containers.read_member(Member(path, os.fsdecode(row["member"]), row["size"], place, row["fingerprint"]))
+    if photograph.path.lower().endswith(PARQUET):
+        return _read_row(path, photograph.fingerprint, photograph.member.decode(), photograph.place)
+    name = os.fsdecode(photograph.member)
+    return containers.read_member(Member(path, name, photograph.size, photograph.place, photograph.fingerprint))
 
 
 def _read_row(path: str, fingerprint: str, column: str, row: int) -> bytes:
     try:
-        group, first, small = _group_of(path, fingerprint, row)
-        if small:
+        group, first, is_kept = _group_of(path, fingerprint, row)
+        if is_kept:
             return _images(path, fingerprint, column, group)[row - first]
         return next(islice(_stream(path, fingerprint, column, group), row - first, None))
     except OSError:
         raise
-    except Exception as error:  # damage gives ArrowException, UnicodeDecodeError and more
+    except Exception as error:  # damage raises ArrowException, UnicodeDecodeError and more
         entry = storage.stat(path)
         if entry is None or _stamp(entry) != fingerprint:
             raise ImageError("unreadable", f"{_CHANGED}: {one_line(error)}") from error
@@ -144,7 +189,7 @@ def _open(path: str, fingerprint: str) -> pq.ParquetFile:
 
 
 def _group_of(path: str, fingerprint: str, row: int) -> tuple[int, int, bool]:
-    """The row group with a row, the group's first row, and whether it is small enough to be kept."""
+    """Returns a row's row group, the number of the group's first row, and whether the group is kept in memory."""
     metadata = _open(path, fingerprint).metadata
     first = 0
     for group in range(metadata.num_row_groups):
@@ -167,7 +212,7 @@ def _stream(path: str, fingerprint: str, column: str, group: int) -> Iterator[by
 
 
 def plain_name(path: str) -> str:
-    """Where below OUTPUT a path of a list has its place: all of it, without scheme and root."""
+    """Returns a listed path or URL as a relative path below OUTPUT, without scheme and root."""
     return _below(posixpath.normpath(path.split("://", 1)[-1]))
 
 
@@ -176,14 +221,9 @@ def _stamp(entry: Entry) -> str:
 
 
 def _safe(name: str) -> str:
-    """A member's name as a path that stays below its container's, whatever was meant by it."""
+    """Returns a member's name as a relative path that does not lead out of the container's folder."""
     return _below(name.replace("\\\\", "/").replace("\0", "_"))
 
 
 def _below(path: str) -> str:
     return "/".join("_" if part == ".." else part for part in PurePosixPath(path).parts if part.strip("/")) or "_"
-
-
-def _table(rows: Sequence[tuple[bytes, bytes, int, str, str, int, str]]) -> pa.Table:
-    columns = zip(*rows, strict=True) if rows else [[]] * len(SCHEMA)
-    return pa.Table.from_arrays([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)

@@ -1,1 +1,1 @@
-"""Decides what a run has to do, and what each result is called."""
+"""Plans a run: the photographs to colorize, and the name of each result."""

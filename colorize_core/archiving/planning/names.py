@@ -1,4 +1,4 @@
-"""What results are called: the same on every run, never two alike, never what a file system refuses."""
+"""Names of results: stable over runs, unique, and accepted by every file system."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colorize_core.archiving.spool import folded
+from colorize_core.archiving.spilled_table import casefolded
 
-_OURS = ("_ledger", "_lock", "_partial", "_report", "_runs")  # folders in OUTPUT
+_RESERVED = ("_ledger", "_lock", "_partial", "_report", "_runs")  # folders in OUTPUT
 _PAGE = re.compile(r"\.page-\d+$", re.IGNORECASE)
-_FOLDER_BYTES = 255  # of a name, which most file systems take
+_FOLDER_BYTES = 255  # longest name that most file systems accept
 _NAME_BYTES = _FOLDER_BYTES - len(".page-10000")
 
 
 @dataclass(frozen=True)
-class Names:
-    """An output per source: ``album/a.png`` for ``album/a.tif``, no two alike, nor ``folded`` alike.
+class OutputNames:
+    """Assigns an output to each source: ``album/a.png`` to ``album/a.tif``; no two are equal, even ``casefolded``.
 
-    What the ledger has named keeps its name, and it stays taken when its source is gone. Of those that clash the first
-    by name gets the plain one, others keep their own suffix in it (``a.tif.png``).
+    A source keeps the name that the ledger has for it, and the name stays taken when the source is gone. If names
+    collide, the first source in alphabetical order gets the plain name; others keep their suffix (``a.tif.png``).
 
     Attributes:
         suffix: of outputs, as '.png'.
-        in_shards: they lie in shards, where each has the suffix of its source in its name: the ledger, which knows the
-            shard alone, could not tell which of two had the plain one.
-        results: ``folded``, those of earlier runs that now are also the names of source folders.
+        in_shards: outputs lie in shards, where every name keeps the suffix of its source: the ledger records only the
+            shard, and so could not say which of two sources had the plain name.
+        results: names of earlier results, ``casefolded``, that are also names of source folders now.
     """
 
     suffix: str
     in_shards: bool
     results: set[str]
 
-    def of(self, rows: pa.Table, done: pa.Table, folders: set[str]) -> list[str]:
-        """Of the photographs of one bucket.
+    def assign(self, rows: pa.Table, done: pa.Table, folders: set[str]) -> list[str]:
+        """Returns the outputs of the photographs of one partition.
 
         Args:
-            rows: of ``parts.SCHEMA``, sorted by name.
-            done: what the ledger says of them, with ``source`` and ``output``.
-            folders: that results must not be named after, ``folded``.
+            rows: rows of ``photographs.SCHEMA``, sorted by name.
+            done: rows of the ledger with ``source`` and ``output``.
+            folders: names that results must not have, ``casefolded``, since they are folders.
         """
         named = done.filter(pc.ends_with(done["output"], self.suffix))
         known: list[str | None] = named["output"].take(pc.index_in(rows["source"], named["source"])).to_pylist()
-        taken = {folded(output) for output in done["output"].to_pylist()} | folders
+        taken = {casefolded(output) for output in done["output"].to_pylist()} | folders
         outputs = []
         for output, name, uri in zip(known, rows["name"].to_pylist(), rows["source"].to_pylist(), strict=True):
             if output is None:
-                output = next(each for each in self._candidates(name, uri) if folded(each) not in taken)
-                taken.add(folded(output))
+                output = next(each for each in self._candidates(name, uri) if casefolded(each) not in taken)
+                taken.add(casefolded(output))
             outputs.append(output)
         return outputs
 
@@ -71,13 +71,13 @@ class Names:
         yield posixpath.join(folder, short + mark + suffix)
 
     def _storable(self, name: str) -> str:
-        """The name with no folder that is longer than file systems take, that is ours, or that is a file by now."""
+        """Returns the name with other names for folders that are too long, reserved, or files by now."""
         *folders, base = name.split("/")
-        if folders and folded(folders[0]) in _OURS:
+        if folders and casefolded(folders[0]) in _RESERVED:
             folders[0] = "_" + folders[0]
         for last in range(len(folders)) if self.results else ():
             path = "/".join(folders[: last + 1])
-            if folded(path) in self.results:
+            if casefolded(path) in self.results:
                 folders[last] += "." + _mark_of(path)
         return "/".join([*map(_short, folders), base])
 
@@ -94,23 +94,28 @@ def _mark_of(text: str) -> str:
 
 
 def of_page(output: str, number: int) -> str:
-    """What page 2, 3 … of a photograph with this output is called; no photograph itself is called so."""
+    """Returns the name of page 1, 2, 3 … of a photograph with this output; no photograph gets such a name.
+
+    Example:
+        >>> of_page("album/a.png", 1), of_page("album/a.png", 2)
+        ('album/a.png', 'album/a.page-2.png')
+    """
     stem, suffix = posixpath.splitext(output)
     return f"{stem}.page-{number}{suffix}" if number > 1 else output
 
 
 def folders_like_outputs(sources: Iterable[pa.Table], suffix: str) -> set[str]:
-    """``folded``, the folders of sources that a result could be named after, as ``album.png/``."""
+    """Returns the folders of sources, ``casefolded``, whose name a result could get, as ``album.png/``."""
     found: set[str] = set()
     for table in sources:
         inside = pc.match_substring(table["name"], suffix + "/", ignore_case=True)
         for name in table["name"].filter(inside).to_pylist():
-            found |= {folded(str(folder)) for folder in PurePosixPath(name).parents}
+            found |= {casefolded(str(folder)) for folder in PurePosixPath(name).parents}
     return found
 
 
 def results_among(done: Iterable[pa.Table], folders: set[str]) -> set[str]:
-    """Those folders that have the name of a result."""
+    """Returns the folders, ``casefolded``, that have the name of a result in the ledger."""
     if not folders:
         return set()
-    return {folded(output) for table in done for output in table["output"].to_pylist()} & folders
+    return {casefolded(output) for table in done for output in table["output"].to_pylist()} & folders

@@ -1,7 +1,6 @@
-"""What is left to do: the photographs minus those that the ledger has finished, each with the name of its output.
+"""Plans a run: the photographs of INPUT minus those that the ledger has finished, with the name of each output.
 
-Both may be longer than memory: they are cut into buckets in which everything that concerns one another meets, and
-compared bucket by bucket.
+Listing and ledger may exceed memory: both are hash-partitioned by file stem and compared one partition at a time.
 """
 
 from __future__ import annotations
@@ -17,46 +16,62 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from colorize_core.archiving import scheduling
+from colorize_core.archiving import scheduling, typed_rows
 from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.archiving.planning import names
-from colorize_core.archiving.spool import Spool, bucket_of, partition
+from colorize_core.archiving.spilled_table import SpilledTable, hash_partition, partition_numbers
 
-_LEAST_FILES, _MOST_FILES = 32, 256  # of a task
-_TASKS = 2048  # of a run, about: each takes 40 ms of the driver, whatever is in it
-_BYTES_PER_TASK = 32 << 20  # of source files: a task of large scans holds few of them
-_UNKNOWN = 1 << 20  # bytes of a file of which its store does not say it
-_ROWS_PER_BUCKET = 200_000  # of one side, about: what is in memory at a time
+_MIN_FILES, _MAX_FILES = 32, 256  # of a task
+_TASKS = 2048  # of a run, about: each takes 40 ms of the driver, whatever its size
+_BYTES_PER_TASK = 32 << 20  # of source files: a task holds few large scans
+_UNKNOWN_SIZE = 1 << 20  # bytes that a file counts for if its store does not report a size
+_ROWS_PER_PARTITION = 200_000  # of the listing or the ledger, about: one partition is in memory at a time
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
-SCHEMA = pa.schema([*photographs.SCHEMA, ("output", pa.string())])  # output: its name below OUTPUT, or in a shard
-TASK_SCHEMA = pa.schema([*SCHEMA, ("task", pa.int64())])  # number of the task, the same for all its rows
 LEDGER_COLUMNS = ("source", "fingerprint", "status", "reason", "output", "bundle", "settings", "finished_at")
 _DONE = pa.schema(
     [
         ("source", pa.string()),
         ("fingerprint", pa.string()),
         ("failed", pa.bool_()),
-        ("kept", pa.bool_()),  # it was in color, or some of its pages
-        ("for_storage", pa.bool_()),  # failed through no fault of the photograph itself
-        ("current", pa.bool_()),  # by this model and these settings
+        ("kept", pa.bool_()),  # it kept its own colors, or some of its pages did
+        ("for_storage", pa.bool_()),  # it failed because of the store, not because of the photograph
+        ("current", pa.bool_()),  # done by this model with these settings
         ("output", pa.string()),
         ("finished_at", pa.timestamp("ms", "UTC")),
     ]
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlannedPhotograph(ListedPhotograph):
+    """A photograph to colorize. The fields are the columns of ``TASK_SCHEMA``.
+
+    Attributes:
+        output: path of the result below OUTPUT; name of the result in a shard.
+        task: number of the task, the same for all rows of a table.
+    """
+
+    output: str
+    task: int
+
+
+TASK_SCHEMA = typed_rows.schema_of(PlannedPhotograph)
+SCHEMA = TASK_SCHEMA.remove(TASK_SCHEMA.get_field_index("task"))  # before tasks are numbered
+
+
 @dataclass(frozen=True)
 class Request:
-    """What decides which photographs are done.
+    """The settings of a run that decide whether a photograph of the ledger is done.
 
     Attributes:
         bundle: digest of the model.
-        settings: all that decides how an output looks, beside the model.
+        settings: all that decides how a result looks, beside the model.
         suffix: of outputs, as '.png'.
-        in_shards: they are no files of their own.
-        retry_failed: do again what failed before.
-        recolor: do what was in color before and kept its colors, or some pages of it.
-        limit: do at most so many.
+        in_shards: outputs are not files of their own.
+        retry_failed: plan photographs that failed before.
+        recolor: plan photographs that kept their own colors before, in whole or on some pages.
+        limit: largest number of photographs to plan; None for all.
     """
 
     bundle: str
@@ -70,40 +85,40 @@ class Request:
 
 @dataclass
 class Plan:
-    """What a run will do.
+    """The work of a run: the photographs to colorize, and counts of the others.
 
     Attributes:
-        photographs: how many there are; one that INPUT names twice counts once.
-        todo: those to colorize, rows of ``SCHEMA``.
-        size: of their files together, in bytes.
-        finished: how many the ledger has with this model and these settings: ok, skipped.
-        failed_before: how many failed in an earlier run and are left alone.
-        outdated: how many of ``todo`` were done by another model or other settings, or changed since.
-        newest: the last time in the ledger.
-        least_per_task: fewer files make no task of their own.
+        todo: the photographs to colorize, rows of ``SCHEMA``.
+        photographs: number of photographs in INPUT; one that INPUT names twice counts once.
+        size: of the files to colorize together, in bytes.
+        finished: number of photographs that the ledger has as ok or skipped, with this model and these settings.
+        failed_before: number of photographs that failed in an earlier run and are not tried again.
+        outdated: number of photographs in ``todo`` that were done with another model or settings, or have changed.
+        newest: the newest time in the ledger.
+        min_files_per_task: least number of files in a task, as far as there are any.
     """
 
-    todo: Spool
+    todo: SpilledTable
     photographs: int = 0
     size: int = 0
     finished: int = 0
     failed_before: int = 0
     outdated: int = 0
     newest: datetime = _NEVER
-    least_per_task: int = _LEAST_FILES
+    min_files_per_task: int = _MIN_FILES
 
     @property
     def files_per_task(self) -> int:
-        """At most: the more photographs there are, the more of them."""
-        return min(max(self.least_per_task, math.ceil(self.todo.num_rows / _TASKS)), _MOST_FILES)
+        """The largest number of files in a task, which grows with the number of photographs."""
+        return min(max(self.min_files_per_task, math.ceil(self.todo.num_rows / _TASKS)), _MAX_FILES)
 
     def tasks_of(self, photographs: int) -> int:
-        """How many tasks, from the first on, have at most so many photographs together."""
+        """Returns the number of tasks, from the first on, that have at most this number of photographs together."""
         together = accumulate(rows.num_rows for rows in self._parts())
         return sum(1 for _ in takewhile(lambda rows: rows <= photographs, together))
 
     def tasks(self) -> Iterator[pa.Table]:
-        """Tables of ``TASK_SCHEMA``, each the work of one task: bounded in files and in bytes."""
+        """Yields tables of ``TASK_SCHEMA``, one per task, bounded in files and in bytes."""
         for number, rows in enumerate(self._parts()):
             yield rows.append_column("task", pa.array([number] * rows.num_rows, pa.int64()))
 
@@ -120,11 +135,13 @@ class Plan:
 
 
 def _ends(sizes: Sequence[int], most: int) -> list[int]:
-    """Where tasks end, but for the last, which may go on."""
+    """Returns the ends of all tasks but the last, which may go on in the next table."""
     ends, files, total = [], 0, 0
     for place, size in enumerate(sizes):
-        size = size or _UNKNOWN
-        size = _BYTES_PER_TASK + 1 if size > scheduling.LARGE else size  # nothing waits for it in a task with it
+        size = size or _UNKNOWN_SIZE
+        size = (
+            _BYTES_PER_TASK + 1 if size > scheduling.LARGE else size
+        )  # a large scan is alone in its task, so that no other waits for it
         if files and (files == most or total + size > _BYTES_PER_TASK):
             ends.append(place)
             files = total = 0
@@ -133,32 +150,32 @@ def _ends(sizes: Sequence[int], most: int) -> list[int]:
     return ends
 
 
-def make_plan(sources: Spool, done: Iterable[pa.Table], request: Request) -> Plan:
-    """Compares the photographs with the ledger.
+def make_plan(sources: SpilledTable, done: Iterable[pa.Table], request: Request) -> Plan:
+    """Compares the photographs with the ledger. Returns what is left to do.
 
     Args:
         sources: rows of ``photographs.SCHEMA``, in any order.
-        done: the ledger's rows, with ``LEDGER_COLUMNS``.
-        request: what is wanted.
+        done: rows of the ledger, with ``LEDGER_COLUMNS``.
+        request: what the run asks for.
     """
-    before = Spool(_DONE)
+    before = SpilledTable(_DONE)
     newest = _NEVER
     for table in done:
         before.append(_reduced(table, request))
         newest = max(newest, pc.max(table["finished_at"]).as_py() or newest)
-    count = 1 + max(sources.num_rows, before.num_rows) // _ROWS_PER_BUCKET
-    plan = Plan(Spool(SCHEMA), newest=newest)
+    count = 1 + max(sources.num_rows, before.num_rows) // _ROWS_PER_PARTITION
+    plan = Plan(SpilledTable(SCHEMA), newest=newest)
     like_outputs = names.folders_like_outputs(sources, request.suffix)
-    folders = _by_bucket(like_outputs, count)
-    given = names.Names(request.suffix, request.in_shards, names.results_among(before, like_outputs))
-    there = partition(sources, photographs.SCHEMA, "source", count)
-    known = partition(before, _DONE, "source", count)
+    folders = _partitioned(like_outputs, count)
+    output_names = names.OutputNames(request.suffix, request.in_shards, names.results_among(before, like_outputs))
+    there = hash_partition(sources, photographs.SCHEMA, "source", count)
+    known = hash_partition(before, _DONE, "source", count)
     for number in range(count):
         rows = _once(there[number].table().sort_by([("name", "ascending"), ("source", "ascending")]))
         if rows.num_rows:
             plan.photographs += rows.num_rows
-            _compare(rows, known[number].table(), folders[number], given, request, plan)
-        there[number] = known[number] = Spool(_DONE)  # and their files are gone
+            _compare(rows, known[number].table(), folders[number], output_names, request, plan)
+        there[number] = known[number] = SpilledTable(_DONE)  # frees the disk space of both
     return plan
 
 
@@ -173,26 +190,30 @@ def _reduced(table: pa.Table, request: Request) -> pa.Table:
 
 
 def _once(rows: pa.Table) -> pa.Table:
-    """The first row of each source: a list may name one twice, by other names."""
+    """Returns the first row of each source, since a list may name one twice."""
     firsts = pc.index_in(rows["source"], value_set=rows["source"])
     return rows.filter(pc.equal(firsts, pa.array(np.arange(rows.num_rows, dtype=np.int32))))
 
 
 def _compare(
-    rows: pa.Table, done: pa.Table, folders: set[str], given: names.Names, request: Request, plan: Plan
+    rows: pa.Table, done: pa.Table, folders: set[str], output_names: names.OutputNames, request: Request, plan: Plan
 ) -> None:
-    """Adds to the plan what is left to do of one bucket.
+    """Adds what is left to do of one partition to the plan.
 
     Args:
         rows: the photographs, sorted by name.
-        done: what the ledger says, in any order.
-        folders: that results must not be named after, ``folded``.
-        given: the names of results.
-        request: what is wanted.
-        plan: where to add.
+        done: rows of the ledger, in any order.
+        folders: names that results must not have, ``casefolded``.
+        output_names: assigns the names of results.
+        request: what the run asks for.
+        plan: to add to.
     """
-    done = done.sort_by([("finished_at", "descending")])  # of equal values ``index_in`` finds the first
-    last = done.take(pc.index_in(rows["source"], value_set=done["source"]))  # nulls where there is none
+    done = done.sort_by(
+        [("finished_at", "descending")]
+    )  # the newest row first: ``index_in`` finds the first of equal values
+    last = done.take(
+        pc.index_in(rows["source"], value_set=done["source"])
+    )  # nulls for photographs that the ledger does not have
     known = _mask(pc.is_valid(last["source"]))
     same = _mask(last["current"]) & _mask(pc.equal(last["fingerprint"], rows["fingerprint"]))
     failed = same & _mask(last["failed"])
@@ -205,7 +226,7 @@ def _compare(
     plan.failed_before += int(left.sum())
     plan.outdated += int((todo & known & ~same).sum())
     if todo.any():
-        outputs = given.of(rows, done, folders)
+        outputs = output_names.assign(rows, done, folders)
         chosen = rows.append_column("output", pa.array(outputs, pa.string())).filter(pa.array(todo))
         plan.size += pc.sum(chosen["size"]).as_py()
         plan.todo.append(chosen)
@@ -216,9 +237,9 @@ def _mask(values: pa.ChunkedArray) -> NDArray[np.bool_]:
     return mask
 
 
-def _by_bucket(paths: set[str], count: int) -> list[set[str]]:
-    buckets: list[set[str]] = [set() for _ in range(count)]
+def _partitioned(paths: set[str], count: int) -> list[set[str]]:
+    partitions: list[set[str]] = [set() for _ in range(count)]
     ordered = sorted(paths)
-    for path, bucket in zip(ordered, bucket_of(pa.chunked_array([ordered], pa.string()), count), strict=True):
-        buckets[bucket].add(path)
-    return buckets
+    for path, number in zip(ordered, partition_numbers(pa.chunked_array([ordered], pa.string()), count), strict=True):
+        partitions[number].add(path)
+    return partitions

@@ -1,1 +1,1 @@
-"""Shows an archive run to a person, to a program and to Prometheus."""
+"""Reports the progress of an archive run to people, programs and Prometheus."""

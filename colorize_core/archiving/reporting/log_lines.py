@@ -1,4 +1,4 @@
-"""What a program sees of an archive run, in place of a person: a JSON object per line on standard output."""
+"""Progress of a run for programs: one JSON object per line on standard output."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class LogLines:
-    """As ``screen.Screen``; each line has ``time``, ``event`` and the facts."""
+    """A ``screen.Screen`` whose lines have ``time``, ``event`` and the facts of the event."""
 
     def say(self, line: str) -> None:
-        """``event: notice``"""
+        """Logs a message as ``event: notice``."""
         _log("notice", message=line)
 
     def plan(self, job: ArchiveJob, plan: Plan) -> None:
-        """``event: plan``"""
+        """Logs the plan as ``event: plan``."""
         _log(
             "plan",
             run_id=job.run_id,
@@ -42,14 +42,14 @@ class LogLines:
             finished_before=plan.finished,
             failed_before=plan.failed_before,
             outdated=plan.outdated,
-            other_files=job.listing.others,
+            other_files=job.listing.other_files,
             not_listed=job.listing.unlisted,
             estimated_seconds=job.estimate(plan),
         )
 
     @contextmanager
-    def board(self, planned: int) -> Iterator[OnRow]:
-        """``event: failed`` for each that did, ``event: progress`` every ten seconds."""
+    def progress(self, planned: int) -> Iterator[OnRow]:
+        """Logs ``event: failed`` for each photograph that failed, and ``event: progress`` every ten seconds."""
         done = failed = 0
         first = last = 0.0
 
@@ -68,7 +68,7 @@ class LogLines:
         yield count
 
     def summary(self, summary: RunSummary, output: str) -> None:
-        """``event: summary``, with what stands in ``_runs/``."""
+        """Logs ``event: summary`` with the facts of the run's JSON file."""
         _log("summary", **asdict(summary))
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of an archive run: a bar on a terminal, plain lines elsewhere, and a table at the end."""
+"""Progress of a run for people: a bar on a terminal, plain lines elsewhere, and a table at the end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FAILURES_SHOWN = 10
 
 
 class ArchiveProgress(ProgressBar):
-    """Shows a run while it goes on."""
+    """A progress bar with the rate and the number of failures."""
 
     def __init__(self, planned: int) -> None:
         super().__init__(
@@ -44,7 +44,7 @@ class ArchiveProgress(ProgressBar):
         self._task = self.bar.add_task("", total=planned, rate="starting", failed="")
 
     def row(self, row: LedgerRow) -> None:
-        """Counts one photograph; the first failures are named as they come."""
+        """Counts a finished photograph, and prints the first failures."""
         self._done += 1
         if row.status == "failed":
             self._failed += 1
@@ -53,7 +53,7 @@ class ArchiveProgress(ProgressBar):
                     f"failed: {row.source}: {row.reason}: {row.message}", soft_wrap=True, markup=False, style="yellow"
                 )
         now = time.monotonic()
-        self._first = self._first or now  # start-up is no part of the rate
+        self._first = self._first or now  # the rate does not include start-up
         rate = f"{self._done / (now - self._first):.1f} images/s" if now - self._first > 1 else ""
         failed = f"{self._failed} failed" if self._failed else ""
         self.bar.update(self._task, completed=self._done, rate=rate, failed=failed)
@@ -63,40 +63,40 @@ class ArchiveProgress(ProgressBar):
 
 
 class Screen(Protocol):
-    """What a run tells, and how."""
+    """Shows a run to a person or a program."""
 
     def say(self, line: str) -> None:
-        """Something to know or to wait for."""
+        """Shows a message."""
 
     def plan(self, job: ArchiveJob, plan: Plan) -> None:
-        """What a run would do, before it does it."""
+        """Shows what a run will do."""
 
-    def board(self, planned: int) -> AbstractContextManager[OnRow]:
-        """Takes each row as it is finished."""
+    def progress(self, planned: int) -> AbstractContextManager[OnRow]:
+        """Yields a function that takes the ledger's row of each photograph when it is finished."""
 
     def summary(self, summary: RunSummary, output: str) -> None:
-        """What it did."""
+        """Shows what a run did."""
 
 
 class Terminal:
-    """For a person."""
+    """A ``Screen`` for people."""
 
     def say(self, line: str) -> None:
-        """A line in yellow, not among the results."""
+        """Prints a message in yellow on standard error."""
         Console(stderr=True, highlight=False).print(line, soft_wrap=True, markup=False, style="yellow")
 
     def plan(self, job: ArchiveJob, plan: Plan) -> None:
-        """Some lines."""
+        """Prints the plan in a few lines."""
         _show_plan(job, plan)
 
     @contextmanager
-    def board(self, planned: int) -> Iterator[OnRow]:
-        """A bar, or a line now and then."""
-        with ArchiveProgress(planned) as board:
-            yield board.row
+    def progress(self, planned: int) -> Iterator[OnRow]:
+        """Shows a bar, or prints a line now and then."""
+        with ArchiveProgress(planned) as progress:
+            yield progress.row
 
     def summary(self, summary: RunSummary, output: str) -> None:
-        """A table."""
+        """Prints a table."""
         _show_summary(summary, output)
 
 
@@ -117,11 +117,11 @@ def _show_plan(job: ArchiveJob, plan: Plan) -> None:
     if plan.outdated:
         console.print(
             f"{plan.outdated} of them were done before by another model or with other settings, or have changed since: "
-            "they are made again",
+            "they are colorized again",
             soft_wrap=True,
         )
     if plan.failed_before:
-        console.print(f"{plan.failed_before} failed before and are left alone: --retry-failed tries them again")
+        console.print(f"{plan.failed_before} failed before and are not tried again: use --retry-failed to try them")
 
 
 def _show_summary(summary: RunSummary, output: str) -> None:

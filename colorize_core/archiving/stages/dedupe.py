@@ -1,7 +1,7 @@
-"""Equal photographs: one is colorized, the others get copies of its result.
+"""Detects equal photographs: one is colorized, the others get copies of its result.
 
-Only photographs of one size are read to be compared; of those the SHA-256 counts. The ledger has that of all that was
-ever done, so that a copy that arrives next year is known as one.
+Photographs are equal if their files have the same SHA-256. Only files of equal size are read to be compared. The ledger
+has the SHA-256 of every photograph that was ever colorized, so that a copy that arrives a year later is recognized.
 """
 
 from __future__ import annotations
@@ -16,58 +16,88 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from colorize_core import storage
+from colorize_core.archiving import typed_rows
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning import names, plan
-from colorize_core.archiving.planning.plan import Plan, Request
-from colorize_core.archiving.spool import Spool
-from colorize_core.archiving.stages import sink
-from colorize_core.archiving.stages.finish import SCHEMA as RESULT_SCHEMA
-from colorize_core.archiving.stages.finish import STAGES, Finish
+from colorize_core.archiving.planning.plan import Plan, PlannedPhotograph, Request
+from colorize_core.archiving.spilled_table import SpilledTable
+from colorize_core.archiving.stages import finished
+from colorize_core.archiving.stages.finished import FinishedPhotograph
+from colorize_core.archiving.stages.run_settings import RunSettings
+from colorize_core.archiving.stages.sinks.files import FileSink
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
+from colorize_core.archiving.state.summary import StageSeconds
 from colorize_core.errors import ColorizeError, ImageError, one_line
 from colorize_core.images.encode import Encoded
 
 LEDGER_COLUMNS = ("source", "fingerprint", "status", "bundle", "settings", "content")
-SCHEMA = pa.schema([*plan.TASK_SCHEMA, ("original", pa.string()), ("content", pa.string())])
-_HASHES = pa.schema([("source", pa.string()), ("name", pa.string()), ("content", pa.string())])
 _COPIES_PER_TASK = 32
 _LAST = "\U0010ffff"  # after any name
 
 
+@dataclass(frozen=True, kw_only=True)
+class Duplicate(PlannedPhotograph):
+    """A photograph whose file is equal to another one. The fields are the columns of ``SCHEMA``.
+
+    Attributes:
+        original: source of the photograph that is colorized in its place.
+        content: SHA-256 of both files.
+    """
+
+    original: str
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Hash:
+    """The SHA-256 of a photograph's file, '' if it could not be read."""
+
+    source: str
+    name: str
+    content: str
+
+
+SCHEMA = typed_rows.schema_of(Duplicate)
+
+
 def without_copies(
-    made: Plan, output: str, request: Request, hashed: Callable[[Iterable[pa.Table]], Iterable[pa.Table]]
-) -> tuple[Plan, Spool]:
-    """A plan without what is equal to something else, and the copies, rows of ``SCHEMA``.
+    planned: Plan, output: str, request: Request, hashed: Callable[[Iterable[pa.Table]], Iterable[pa.Table]]
+) -> tuple[Plan, SpilledTable]:
+    """Splits a plan: photographs to colorize, and duplicates that get a copy of a result.
 
     Args:
-        made: the plan.
+        planned: the plan.
         output: where the ledger is.
         request: what the plan was made for.
-        hashed: gives what ``hash_contents`` makes of the plan's tasks, on whatever machines.
+        hashed: runs ``hash_contents`` on tasks, on whatever machines.
+
+    Returns:
+        The plan without the duplicates, and the duplicates, rows of ``SCHEMA``.
     """
     known = list(_known_sizes(ledger.scan(output, LEDGER_COLUMNS), request))
-    sizes, counts = np.unique(_column(made.todo, "size"), return_counts=True)
+    sizes, counts = np.unique(_column(planned.todo, "size"), return_counts=True)
     shared = pa.array(sizes[(counts > 1) | np.isin(sizes, known)], pa.int64())
-    guard = Plan(Spool(plan.SCHEMA))
-    for table in made.todo:
-        of_tables = pa.array(
+    candidates = Plan(SpilledTable(plan.SCHEMA))
+    for table in planned.todo:
+        in_parquet = pa.array(
             [path.lower().endswith(photographs.PARQUET) for path in table["path"].to_pylist()], pa.bool_()
         )
-        guard.todo.append(table.filter(pc.or_(pc.is_in(table["size"], shared), of_tables)))  # theirs are guesses
+        # The sizes of rows of Parquet files are estimates, which say nothing about equality.
+        candidates.todo.append(table.filter(pc.or_(pc.is_in(table["size"], shared), in_parquet)))
     content: dict[str, str] = {}
-    first: dict[str, tuple[str, str]] = {}  # of each content: name and source
-    for table in hashed(guard.tasks()) if guard.todo.num_rows else ():
-        for row in table.to_pylist():
-            if digest := row["content"]:
-                content[row["source"]] = digest
-                first[digest] = min(first.get(digest, (_LAST, "")), (row["name"], row["source"]))
-    originals = {digest: source for digest, (_, source) in first.items()} | _known(made, output, request, list(first))
-    return _split(made, content, originals)
+    first: dict[str, tuple[str, str]] = {}  # name and source by content
+    for table in hashed(candidates.tasks()) if candidates.todo.num_rows else ():
+        for each in typed_rows.from_table(table, _Hash):
+            if each.content:
+                content[each.source] = each.content
+                first[each.content] = min(first.get(each.content, (_LAST, "")), (each.name, each.source))
+    originals = {digest: source for digest, (_, source) in first.items()}
+    return _split(planned, content, originals | _known(planned, output, request, list(first)))
 
 
-def copy_tasks(copies: Spool, first: int) -> Iterator[pa.Table]:
-    """Rows of ``SCHEMA`` for a task each, numbered from ``first`` on."""
+def copy_tasks(copies: SpilledTable, first: int) -> Iterator[pa.Table]:
+    """Yields the rows of ``SCHEMA`` of one task each, numbered from ``first`` on."""
     for table in copies:
         for start in range(0, table.num_rows, _COPIES_PER_TASK):
             part = table.slice(start, _COPIES_PER_TASK)
@@ -76,96 +106,110 @@ def copy_tasks(copies: Spool, first: int) -> Iterator[pa.Table]:
             first += 1
 
 
-def _split(made: Plan, content: dict[str, str], originals: dict[str, str]) -> tuple[Plan, Spool]:
-    kept, copies = Spool(plan.SCHEMA), Spool(SCHEMA)
-    for table in made.todo:
-        digests = [content.get(source, "") for source in table["source"].to_pylist()]
+def _split(planned: Plan, content: dict[str, str], originals: dict[str, str]) -> tuple[Plan, SpilledTable]:
+    kept, copies = SpilledTable(plan.SCHEMA), SpilledTable(SCHEMA)
+    for table in planned.todo:
+        sources = table["source"].to_pylist()
+        digests = [content.get(source, "") for source in sources]
         of = [originals.get(digest, "") for digest in digests]
-        is_copy = np.array([bool(o) and o != source for o, source in zip(of, table["source"].to_pylist(), strict=True)])
+        is_copy = np.array([bool(o) and o != source for o, source in zip(of, sources, strict=True)])
         kept.append(table.filter(pa.array(~is_copy)))
         extra = {"task": pa.array([0] * len(of), pa.int64()), "original": pa.array(of), "content": pa.array(digests)}
         columns = dict(zip(table.column_names, table.columns, strict=True)) | extra
         copies.append(pa.table(columns, SCHEMA).filter(pa.array(is_copy)))
-    return replace(made, todo=kept), copies
+    return replace(planned, todo=kept), copies
 
 
 def hash_contents(task: pa.Table, deaths: int = 0) -> pa.Table:
-    """Rows of ``plan.TASK_SCHEMA`` to source, name and SHA-256; '' for what cannot be read: another stage says why."""
-    rows = []
-    for row in task.to_pylist():
+    """Returns source, name and SHA-256 of each photograph of a task, a table of ``plan.TASK_SCHEMA``.
+
+    The SHA-256 is '' for a file that cannot be read: the stage that reads it again reports the reason.
+    """
+    hashes = []
+    for photograph in typed_rows.from_table(task, PlannedPhotograph):
         try:
-            digest = hashlib.sha256(photographs.read(row)).hexdigest()
+            digest = hashlib.sha256(photographs.read(photograph)).hexdigest()
         except (ImageError, OSError):
             digest = ""
-        rows.append({"source": row["source"], "name": row["name"], "content": digest})
-    return pa.Table.from_pylist(rows, _HASHES)
+        hashes.append(_Hash(source=photograph.source, name=photograph.name, content=digest))
+    return typed_rows.to_table(hashes, _Hash)
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A task that writes copies.
+    """Converts a table of ``SCHEMA`` to one of ``finished.SCHEMA``: writes copies of results that are there.
 
     Attributes:
-        finish: the last stage of the same run, which knows where and as what things are written.
+        run: settings of the run.
         originals: rows of the ledger by source.
     """
 
-    finish: Finish
+    run: RunSettings
     originals: dict[str, LedgerRow]
 
     def __call__(self, task: pa.Table, deaths: int = 0) -> pa.Table:
-        """Rows of ``SCHEMA`` to rows of ``finish.SCHEMA``. Raises ColorizeError."""
-        target = sink.FileSink(self.finish.output, self.finish.task_name(task), self.finish.fence.check)
+        """Copies the results of one task. Raises ColorizeError if OUTPUT cannot be written."""
+        sink = FileSink(self.run.destination(task))
         try:
-            rows = list(self._copied(task, target))
-            target.close()
+            rows = [self._added(duplicate, sink) for duplicate in typed_rows.from_table(task, Duplicate)]
+            sink.close()
         except OSError as error:
-            raise ColorizeError(f"OUTPUT {self.finish.output} cannot be written: {one_line(error)}") from error
-        stages = dict.fromkeys(STAGES, 0.0)
-        return pa.Table.from_pylist([vars(row) | stages for row in rows], RESULT_SCHEMA)
+            raise ColorizeError(f"OUTPUT {self.run.output} cannot be written: {one_line(error)}") from error
+        return finished.to_table([FinishedPhotograph(row, StageSeconds()) for row in rows])
 
-    def _copied(self, task: pa.Table, target: sink.FileSink) -> Iterator[LedgerRow]:
-        for record in task.to_pylist():
-            original = self.originals.get(record["original"])
-            row = self.finish.begun(record | {"read": 0.0, "predict": 0.0, "reason": "", "message": ""})
-            result = b""
-            if original is not None and original.content != record["content"]:
-                message = f"equal to {record['original']} when they were compared, which has changed since"
-                row = replace(row, reason="unreadable", message=message)
-            elif original is None:
-                row = replace(row, reason="storage", message=f"equal to {record['original']}: was not made")
-            elif original.status != "ok":
-                message = f"equal to {record['original']}: {original.message}"
-                row = replace(row, status=original.status, reason=original.reason, message=message)
-            else:
-                try:
-                    result = self._pages(original, target)
-                    row = replace(row, width=original.width, height=original.height, pages=original.pages)
-                    row = replace(row, colorfulness=original.colorfulness, pictures=original.pictures)
-                    row = replace(row, bytes=original.bytes, status="ok", output=record["output"])
-                    message = f"equal to {original.source}" + (f": {original.message}" if original.reason else "")
-                    row = replace(row, reason=original.reason, message=message)
-                except ImageError as error:
-                    row = replace(row, reason=error.reason, message=error.message)
-                except OSError as error:
-                    row = replace(row, reason="storage", message=f"cannot be copied: {one_line(error)}")
-            try:
-                target.add(row, result)
-            except ImageError as error:
-                row = row.failed(error.reason, error.message)
-                target.add(row, b"")
-            yield row
+    def _added(self, duplicate: Duplicate, sink: FileSink) -> LedgerRow:
+        """Writes the copy of one photograph's result; returns its row."""
+        row, content = self._copied(duplicate, sink)
+        try:
+            sink.add(row, content)
+        except ImageError as error:
+            row = row.failed(error.reason, error.message)
+            sink.add(row, b"")
+        return row
 
-    def _pages(self, original: LedgerRow, target: sink.FileSink) -> bytes:
-        """The first page; the others are with ``target`` by then."""
+    def _copied(self, duplicate: Duplicate, sink: FileSink) -> tuple[LedgerRow, bytes]:
+        """Returns the row of one photograph and the file of its first page; b'' if it has none."""
+        row = self.run.unwritten_row(duplicate, duplicate.content, 0.0)
+        original = self.originals.get(duplicate.original)
+        equal = f"equal to {duplicate.original}"
+        if original is None:
+            return row.failed("storage", f"{equal}: was not made"), b""
+        if original.content != duplicate.content:
+            return row.failed("unreadable", f"{equal} when they were compared, which has changed since"), b""
+        if original.status != "ok":
+            message = f"{equal}: {original.message}"
+            return replace(row, status=original.status, reason=original.reason, message=message), b""
+        try:
+            content = self._pages(original, sink)
+        except ImageError as error:
+            return row.failed(error.reason, error.message), b""
+        except OSError as error:
+            return row.failed("storage", f"cannot be copied: {one_line(error)}"), b""
+        row = replace(
+            row,
+            status="ok",
+            reason=original.reason,
+            message=equal + (f": {original.message}" if original.reason else ""),
+            output=duplicate.output,
+            width=original.width,
+            height=original.height,
+            pages=original.pages,
+            colorfulness=original.colorfulness,
+            bytes=original.bytes,
+            pictures=original.pictures,
+        )
+        return row, content
+
+    def _pages(self, original: LedgerRow, sink: FileSink) -> bytes:
+        """Returns the file of the first page; hands the others to ``sink``."""
         first, *others = (names.of_page(original.output, number) for number in range(1, original.pages + 1))
         for number, name in enumerate(others, 2):
-            content = storage.read(storage.join(self.finish.output, name))
-            target.add_page(number, Encoded(content, 0, 0))  # a file: nobody asks for its size
-        return storage.read(storage.join(self.finish.output, first))
+            content = storage.read(storage.join(self.run.output, name))
+            sink.add_page(number, Encoded(content, 0, 0))  # of a file nobody asks for the size in pixels
+        return storage.read(storage.join(self.run.output, first))
 
 
-def _column(spool: Spool, name: str) -> NDArray[np.int64]:
+def _column(spool: SpilledTable, name: str) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, np.int64), *(table[name].to_numpy() for table in spool)])
 
 
@@ -180,14 +224,14 @@ def _known_sizes(done: Iterable[pa.Table], request: Request) -> Iterator[int]:
             yield int(fingerprint.split("-")[0])
 
 
-def _known(made: Plan, output: str, request: Request, digests: list[str]) -> dict[str, str]:
-    """Sources by content that are done, and whose result will stay as it is."""
+def _known(planned: Plan, output: str, request: Request, digests: list[str]) -> dict[str, str]:
+    """Maps SHA-256 to the source that was colorized first, for results that this run does not touch."""
     candidates: set[str] = set()
     wanted = pa.array(digests, pa.string())
     for table in ledger.scan(output, LEDGER_COLUMNS):
         chosen = pc.and_(_is_current(table, request), pc.is_in(table["content"], wanted))
         candidates |= set(table.filter(chosen)["source"].to_pylist())
-    for table in made.todo:  # among them those that have changed since
+    for table in planned.todo:  # some of them have changed since
         candidates.difference_update(table["source"].to_pylist())
     return {
         row.content: row.source

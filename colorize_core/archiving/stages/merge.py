@@ -1,4 +1,4 @@
-"""The photograph's own lightness at full resolution, joined with the predicted chroma, as an image file."""
+"""Joins a photograph's own lightness at full resolution with the predicted chroma, and encodes the result."""
 
 from __future__ import annotations
 
@@ -16,43 +16,45 @@ from colorize_core.images.encode import Encoded, Encoding, encode
 from colorize_core.images.lazy_image import LazyImage
 from colorize_core.images.metadata.provenance import Provenance, marked
 from colorize_core.images.thumbnails import Thumbnails
-from colorize_core.inference.merging import merge, merged
+from colorize_core.inference.merging import merge, merge_lazily
 
 
 @dataclass(frozen=True)
 class Colorized(Encoded):
-    """The same, and what it looks like."""
+    """A colorized image file, its size in pixels, and its thumbnails before and after."""
 
-    look: Thumbnails
+    thumbnails: Thumbnails
 
 
-def colorize(photograph: Photograph, ab: Floats | None, how: Encoding, provenance: Provenance) -> Colorized:
-    """Joins a photograph with ab [h, w, 2] and encodes it; alpha and metadata are kept.
+def colorize(photograph: Photograph, ab: Floats | None, encoding: Encoding, provenance: Provenance) -> Colorized:
+    """Joins a photograph with predicted ab and encodes the result; alpha and metadata are kept.
+
+    To bound memory, a caller should hold neither the photograph's file nor another photograph.
 
     Args:
-        photograph: the only one in memory, with its file let go, where it is large.
-        ab: of the network; None where the photograph, read as stored, keeps its own colors.
-        how: to encode it.
-        provenance: for the mark in it.
+        photograph: uint8 or uint16; read as stored if it keeps its own colors.
+        ab: float32 [h, w, 2] of any resolution; None if the photograph keeps its own colors.
+        encoding: of the result.
+        provenance: for the XMP packet that marks the result.
 
     Raises:
-        ImageError: the format cannot hold the pixels.
+        ImageError: the format cannot hold an image of this size, or the disk is full.
     """
     cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
     size, alpha, metadata = photograph.size, photograph.alpha, photograph.metadata
-    dtype, before = how.dtype(photograph.depth), thumbnails.small(photograph.pixels)
-    # Through a profile of their own 8 bits would lose dark tones: they are made of 16.
+    dtype, before = encoding.dtype(photograph.depth), thumbnails.thumbnail(photograph.pixels)
+    # Conversion to another profile would lose dark tones in 8 bits, so it starts from 16.
     icc = metadata.icc if metadata.icc and not color_management.is_srgb(metadata.icc) else None
     if ab is None:
-        pixels = _as_it_is(photograph.pixels, dtype)
+        pixels = _with_own_colors(photograph.pixels, dtype)
         after = before = (color_management.to_srgb(before, icc) >> 8).astype(np.uint8) if icc else before
     else:
-        pixels, after = merged(photograph.pixels, ab, np.uint16 if icc else dtype), merge(before, ab)
+        pixels, after = merge_lazily(photograph.pixels, ab, np.uint16 if icc else dtype), merge(before, ab)
         pixels = _in_profile(pixels, icc, dtype) if icc else pixels
     xmp = marked(provenance, metadata.xmp, kept=ab is None)
-    if not how.holds(xmp):
+    if not encoding.holds(xmp):
         xmp = marked(provenance, kept=ab is None)
-    content = encode(pixels, how, alpha=alpha, metadata=metadata, xmp=xmp)
+    content = encode(pixels, encoding, alpha=alpha, metadata=metadata, xmp=xmp)
     return Colorized(content, *size, Thumbnails(before, after))
 
 
@@ -62,7 +64,7 @@ def _in_profile(pixels: LazyImage, icc: bytes, dtype: type[np.uint8 | np.uint16]
     )
 
 
-def _as_it_is(pixels: NDArray[Any], dtype: type[np.uint8 | np.uint16]) -> LazyImage:
+def _with_own_colors(pixels: NDArray[Any], dtype: type[np.uint8 | np.uint16]) -> LazyImage:
     def compute(top: int, bottom: int) -> NDArray[Any]:
         band = pixels[top:bottom]
         rgb = band if band.ndim == 3 else np.stack([band] * 3, axis=-1)

@@ -1,1 +1,1 @@
-"""What an OUTPUT keeps from run to run: the ledger, the lock, and summaries of runs."""
+"""State of an OUTPUT between runs: the ledger, the lock, and summaries of runs."""

@@ -1,7 +1,7 @@
-"""The append-only record of every input that was finished: Parquet files under ``OUTPUT/_ledger/``.
+"""The ledger: an append-only record of every finished photograph, in Parquet files under ``OUTPUT/_ledger/``.
 
-The task that wrote the images writes their rows after them, so that a row proves its output. Its files are small; at
-the end of a run ``compact`` makes few of many.
+A task writes its rows after its images, so that a row proves its output. The files of tasks are small; at the end of a
+run ``compact`` merges them.
 """
 
 from __future__ import annotations
@@ -10,114 +10,114 @@ import io
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from colorize_core import storage
+from colorize_core.archiving import typed_rows
+from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds
 from colorize_core.errors import InputError, OutputError, one_line
 from colorize_core.storage import Entry, parquet
 
 FOLDER = "_ledger"
 Status = Literal["ok", "skipped", "failed"]
-SCHEMA = pa.schema(
-    [
-        ("source", pa.string()),
-        ("fingerprint", pa.string()),
-        ("content", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("message", pa.string()),
-        ("output", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("pages", pa.int32()),
-        ("colorfulness", pa.float32()),
-        ("bytes", pa.int64()),
-        ("bundle", pa.string()),
-        ("settings", pa.string()),
-        ("run_id", pa.string()),
-        ("pictures", pa.string()),
-        ("seconds", pa.float32()),
-        ("finished_at", pa.timestamp("ms", "UTC")),
-    ]
-)
-_SMALL = 2 << 20  # bytes of a file that is worth being merged: about 30,000 rows
-_FEW = 32  # small files that stay as they are
-_READERS = 16  # files that are on their way at once: a store takes its time for each
+_SMALL = 2 << 20  # bytes of a file below which it is merged: about 30,000 rows
+_FEW = 32  # number of small files that are not worth merging
+_READERS = 16  # files that are read at the same time, since a store takes a while for each
 _ROWS_AT_ONCE = 1 << 16
-_MERGED = 256 << 20  # bytes in memory of the rows of one merged file: about 500,000
+_MERGED = 256 << 20  # bytes in memory of one merged file: about 500,000 rows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LedgerRow:
-    """How one input ended.
+    """The result of work on one photograph. The fields are the columns of the ledger, in their order.
 
-    ``content`` is the SHA-256 of the file, '' where it could not be read. ``output`` is relative to OUTPUT; it has
-    ``pages`` of ``bytes`` together, the first of ``width`` x ``height``; '' and 0 where there is none.
-    ``pictures`` is the name of the script in which the gallery finds a small one of it.
+    The defaults describe a photograph of which nothing was written.
+
+    Attributes:
+        source: the photograph's path or URL.
+        fingerprint: size and time stamp of its file.
+        content: SHA-256 of its file; '' if it could not be read.
+        status: how it ended.
+        reason: code of the reason, if the photograph or some of its pages were not colorized.
+        message: the reason in words.
+        output: path of the result, or of the shard that holds it, relative to OUTPUT; '' if there is none.
+        width: of the first page of the result, in pixels.
+        height: of the first page of the result, in pixels.
+        pages: number of pages of the result.
+        colorfulness: of the first page of the result, as Hasler and Süsstrunk define it.
+        bytes: size of the result, all pages together.
+        bundle: digest of the model.
+        settings: all that decides how a result looks, beside the model.
+        run_id: identifies the run.
+        pictures: name of the script that holds the photograph's thumbnails for the gallery; '' if there are none.
+        seconds: work on the photograph in all stages.
+        finished_at: when it ended; of several rows with one source the newest counts.
     """
 
     source: str
     fingerprint: str
-    content: str
+    content: str = ""
     status: Status
-    reason: str
-    message: str
-    output: str
-    width: int
-    height: int
-    pages: int
-    colorfulness: float
-    bytes: int
+    reason: str = ""
+    message: str = ""
+    output: str = ""
+    width: Int32 = 0
+    height: Int32 = 0
+    pages: Int32 = 0
+    colorfulness: Float32 = 0.0
+    bytes: int = 0
     bundle: str
     settings: str
     run_id: str
-    pictures: str
-    seconds: float
-    finished_at: datetime
+    pictures: str = ""
+    seconds: Float32 = 0.0
+    finished_at: Milliseconds
 
     def failed(self, reason: str, message: str) -> LedgerRow:
-        """The same photograph, of which nothing was written."""
-        return replace(
-            self,
+        """Returns the row of the same photograph after a failure, with nothing written."""
+        return LedgerRow(
+            source=self.source,
+            fingerprint=self.fingerprint,
+            content=self.content,
             status="failed",
             reason=reason,
             message=message,
-            output="",
-            width=0,
-            height=0,
-            pages=0,
-            colorfulness=0.0,
-            bytes=0,
-            pictures="",
+            bundle=self.bundle,
+            settings=self.settings,
+            run_id=self.run_id,
+            seconds=self.seconds,
+            finished_at=self.finished_at,
         )
 
 
+SCHEMA = typed_rows.schema_of(LedgerRow)
+
+
 def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
-    """Adds rows in a file of their own, whole or not at all.
+    """Adds rows in a file of their own, completely or not at all.
 
     Args:
-        output: where the ledger is.
-        name: of the file, without suffix. Who does the same work again gives the same name: the rows are there once.
-        rows: what to add.
+        output: folder or URL that holds the ledger.
+        name: of the file, without suffix. A task that is run again passes the same name, which replaces its rows.
+        rows: to add.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    table = pa.Table.from_pylist([asdict(row) for row in rows], SCHEMA)
+    table = typed_rows.to_table(rows, LedgerRow)
     if table.num_rows:
         storage.write(storage.join(output, FOLDER, f"{name}.parquet"), parquet.to_parquet(table))
 
 
 def scan(output: str, columns: Sequence[str] = SCHEMA.names) -> Iterator[pa.Table]:
-    """All rows so far, a piece at a time, in no order; none where there is no ledger yet.
+    """Yields all rows as tables, in no order; nothing if there is no ledger yet.
 
-    A source has a row for each time that it was finished: the last ``finished_at`` counts. A row may come twice, when a
-    run was killed while it compacted the ledger.
+    A source has a row for each time that it was finished: the one with the newest ``finished_at`` counts. A row may
+    come twice if a run was killed while it compacted the ledger.
 
     Raises:
         OutputError: a file of the ledger is damaged.
@@ -127,19 +127,20 @@ def scan(output: str, columns: Sequence[str] = SCHEMA.names) -> Iterator[pa.Tabl
 
 
 def latest(output: str, sources: Collection[str] | None = None) -> dict[str, LedgerRow]:
-    """The last row of each source, or of those asked for; in memory. Raises OutputError as ``scan``."""
+    """Returns the newest row of each source, or of the given sources, in memory. Raises OutputError as ``scan``."""
     wanted = None if sources is None else pa.array(list(sources), pa.string())
     rows: list[LedgerRow] = []
     for table in scan(output):
         chosen = table if wanted is None else table.filter(pc.is_in(table["source"], wanted))
-        rows += [LedgerRow(**row) for row in chosen.to_pylist()]
+        rows += typed_rows.from_table(chosen, LedgerRow)
     return {row.source: row for row in sorted(rows, key=lambda row: row.finished_at)}
 
 
 def compact(output: str) -> int:
-    """Makes few files of many small ones; gives how many went into others.
+    """Merges small files. Returns the number of files that were merged.
 
-    A file is removed after its rows are in another: killed in between, rows are there twice, which changes nothing.
+    A file is removed after its rows are in another. If the run is killed in between, rows are there twice, which
+    changes nothing.
 
     Raises:
         OutputError: a file of the ledger is damaged.
@@ -156,7 +157,7 @@ def compact(output: str) -> int:
 
 
 class _Merged:
-    """Takes the rows of small files; whenever they are many, writes them as one file and removes the small ones."""
+    """Collects the rows of small files; whenever they are many, writes them as one file and removes the small ones."""
 
     def __init__(self, output: str) -> None:
         self._output = output
@@ -185,16 +186,14 @@ def _files(output: str) -> list[Entry]:
 
 
 def _contents(entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
-    """Each file and what is in it, in their order, a few read ahead."""
+    """Yields each file with its content, in order; a few are read ahead."""
     with ThreadPoolExecutor(_READERS) as pool:
         for start in range(0, len(entries), _READERS):
             part = entries[start : start + _READERS]
             try:
                 yield from zip(part, pool.map(lambda entry: storage.read(entry.path), part), strict=True)
             except FileNotFoundError as error:
-                raise OutputError(
-                    f"{one_line(error)}: another run is at work on the ledger; try again later"
-                ) from error
+                raise OutputError(f"{one_line(error)}: another run is changing the ledger; try again later") from error
 
 
 def _tables(path: str, content: bytes, columns: Sequence[str]) -> Iterator[pa.Table]:
@@ -204,5 +203,5 @@ def _tables(path: str, content: bytes, columns: Sequence[str]) -> Iterator[pa.Ta
                 yield pa.Table.from_batches([batch])
     except (pa.ArrowException, OSError, InputError) as error:
         raise OutputError(
-            f"ledger file {path} is damaged ({one_line(error)}): remove it, and what it recorded is made again"
+            f"ledger file {path} is damaged ({one_line(error)}): remove it, and its photographs are colorized again"
         ) from error

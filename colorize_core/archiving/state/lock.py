@@ -1,9 +1,9 @@
-"""One run at a time writes into an OUTPUT.
+"""A lock that lets only one run at a time write to an OUTPUT.
 
-``OUTPUT/_lock/`` has a file ``<number>.json`` that its holder has created exclusively, and a file ``<token>.beat``
-that it rewrites every few seconds. Nobody compares clocks: whoever wants the lock watches the beat, and takes over, by
-creating the next number, when it has stood still for a minute of its own time. Who wakes from a long sleep finds the
-next number there and stops; its tasks look before they record anything.
+``OUTPUT/_lock/`` has a file ``<number>.json``, which the holder created exclusively, and a file ``<token>.beat``, the
+holder's heartbeat, which it rewrites every few seconds. No clocks are compared: a run that wants the lock watches the
+heartbeat, and creates the next number if it stands still for a minute of the watching run's own time. A holder that
+wakes from a long sleep finds the next number and stops; its tasks check the lock before they record anything.
 """
 
 from __future__ import annotations
@@ -25,14 +25,22 @@ from colorize_core import storage
 from colorize_core.errors import ColorizeError
 
 FOLDER = "_lock"
-_BEAT = 5.0  # seconds between two signs of life
-_DEAD = 60.0  # seconds without one: longer than a store may keep one waiting
-_SETTLE = 2.0  # seconds for what a killed holder's tasks have on their way
+_BEAT = 5.0  # seconds between two heartbeats
+_DEAD = 60.0  # seconds without a heartbeat: longer than a store may delay one
+_SETTLE = 2.0  # seconds for pending writes of the tasks of a holder that was killed
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds a lock: the run, where it runs, since when (UTC), and what only it knows."""
+    """The run that holds a lock.
+
+    Attributes:
+        run_id: identifies the run.
+        host: its machine, as ``_host`` describes it.
+        process: its process, as ``_process`` describes it.
+        since: when it took the lock, UTC.
+        token: random, to tell two holders apart.
+    """
 
     run_id: str
     host: str
@@ -41,13 +49,13 @@ class Holder:
     token: str
 
     @classmethod
-    def me(cls, run_id: str) -> Holder:
-        """This process."""
+    def current(cls, run_id: str) -> Holder:
+        """Returns the holder for a run in this process."""
         since = datetime.now(timezone.utc).isoformat(sep=" ", timespec="seconds")
         return cls(run_id, _host(), _process(os.getpid()), since, uuid.uuid4().hex)
 
-    def is_gone(self) -> bool:
-        """Whether it ran on this very machine and does no more; nothing is known of other machines."""
+    def has_ended(self) -> bool:
+        """Returns True if the run was on this machine and its process has ended; False for other machines."""
         pid = self.process.partition(" ")[0]
         return self.host == _host() and pid.isdigit() and _process(int(pid)) != self.process
 
@@ -58,7 +66,11 @@ class Holder:
 
 
 class Lock:
-    """The right to write into an OUTPUT."""
+    """The right to write to an OUTPUT.
+
+    Attributes:
+        is_exclusive: the store refuses to create a file twice; if it does not, nothing keeps two runs apart.
+    """
 
     def __init__(self, output: str, holder: Holder) -> None:
         self._folder = storage.join(output, FOLDER)
@@ -66,16 +78,15 @@ class Lock:
         self._number = 0
         self._lost: str = ""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._live, name="lock", daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, name="lock", daemon=True)
         self.is_exclusive = True
-        """Whether the store refuses a second creation; if not, nothing keeps two runs apart."""
 
     @contextmanager
     def held(self, say: Callable[[str], None]) -> Iterator[None]:
         """Holds the lock as long as the block runs.
 
         Args:
-            say: called with a line for the user when there is something to wait for.
+            say: called with a message for the user if the lock is not free.
 
         Raises:
             ColorizeError: another run holds it.
@@ -93,11 +104,11 @@ class Lock:
 
     @property
     def fence(self) -> Fence:
-        """For the tasks of this run."""
+        """The check that the tasks of this run make before they record anything."""
         return Fence(self._folder, self._holder)
 
     def check(self) -> None:
-        """Raises ColorizeError when another run has taken over."""
+        """Raises ColorizeError if another run has taken over."""
         if self._lost:
             raise ColorizeError(self._lost)
 
@@ -116,26 +127,26 @@ class Lock:
         if numbers:
             time.sleep(_SETTLE)
         for number in numbers:
-            self._forget(number)
+            self._remove(number)
 
     def _wait_for_end(self, number: int, say: Callable[[str], None]) -> None:
-        """Comes back when the holder is dead or has let go. Raises ColorizeError when it lives."""
+        """Returns when the holder has ended or released the lock. Raises ColorizeError if it is alive."""
         holder = _read(self._folder, number)
-        if holder and holder.is_gone():
-            say(f"OUTPUT was held by {holder}, which is gone: going on from there")
+        if holder and holder.has_ended():
+            say(f"OUTPUT was held by {holder}, which has ended: this run takes over")
             return
-        first, started, told = self._beat_of(holder), time.monotonic(), False
+        first, started, is_told = self._heartbeat_of(holder), time.monotonic(), False
         while time.monotonic() - started < _DEAD:
             if number not in _numbers(self._folder):
                 return
-            if self._beat_of(holder) != first:
+            if self._heartbeat_of(holder) != first:
                 raise ColorizeError(f"OUTPUT is being written by {holder or 'another run'}: wait for its end")
-            if not told and time.monotonic() - started > 2 * _BEAT:
-                told = True
-                say(f"OUTPUT is held by {holder or 'another run'}, without a sign of life: waiting a minute for one")
+            if not is_told and time.monotonic() - started > 2 * _BEAT:
+                is_told = True
+                say(f"OUTPUT is held by {holder or 'another run'}, which gives no heartbeat: waiting a minute for one")
             time.sleep(_BEAT / 5)
 
-    def _beat_of(self, holder: Holder | None) -> bytes:
+    def _heartbeat_of(self, holder: Holder | None) -> bytes:
         if holder is None:
             return b""
         try:
@@ -146,16 +157,16 @@ class Lock:
     def _beat(self, count: int) -> None:
         storage.write(storage.join(self._folder, f"{self._holder.token}.beat"), str(count).encode())
 
-    def _live(self) -> None:
+    def _send_heartbeats(self) -> None:
         count = 0
         while not self._stop.wait(_BEAT):
             count += 1
-            with suppress(OSError):  # it is tried again; who thinks us dead takes over, and the next line says so
+            with suppress(OSError):  # the next heartbeat may succeed; the lines below find out if another run took over
                 self._beat(count)
             with suppress(OSError):
                 holder = _newest(self._folder)
                 if holder != self._holder:
-                    self._lost = f"OUTPUT was taken over by {holder or 'another run'}, as this one gave no sign of life"
+                    self._lost = f"OUTPUT was taken over by {holder or 'another run'}, as this one gave no heartbeat"
                     return
 
     def _release(self) -> None:
@@ -167,7 +178,7 @@ class Lock:
             if storage.is_local(self._folder):
                 os.rmdir(self._folder)
 
-    def _forget(self, number: int) -> None:
+    def _remove(self, number: int) -> None:
         holder = _read(self._folder, number)
         if holder:
             storage.remove_if_there(storage.join(self._folder, f"{holder.token}.beat"))
@@ -176,13 +187,13 @@ class Lock:
 
 @dataclass(frozen=True)
 class Fence:
-    """What tasks of a run carry: proof that the lock is still its."""
+    """A check that a run still holds its lock, sent along with its tasks."""
 
     folder: str
     holder: Holder
 
     def check(self) -> None:
-        """Raises ColorizeError when the lock is another run's, OSError when nobody can tell."""
+        """Raises ColorizeError if another run holds the lock, OSError if the lock cannot be read."""
         if _newest(self.folder) != self.holder:
             raise ColorizeError("another run has taken over OUTPUT")
 
@@ -197,19 +208,19 @@ def _numbers(folder: str) -> list[int]:
 
 
 def _newest(folder: str) -> Holder | None:
-    """Who holds the lock: not by its number alone, since numbers begin again when all is over."""
+    """Returns the holder of the highest number. Compare holders, not numbers, which restart when no run is left."""
     return _read(folder, max(_numbers(folder), default=0))
 
 
 def _read(folder: str, number: int) -> Holder | None:
-    """None where the file is gone, or not whole yet."""
+    """Returns a holder; None if its file is gone or incomplete."""
     with suppress(FileNotFoundError, ValueError, TypeError):
         return Holder(**json.loads(storage.read(_path(folder, number))))
     return None
 
 
 def _host() -> str:
-    """The machine, since it was started, and of its process numbers those that we see."""
+    """Returns the machine's name, the id of its boot, and its namespace of process ids."""
     facts = [socket.gethostname()]
     with suppress(OSError):  # Linux
         facts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
@@ -217,14 +228,14 @@ def _host() -> str:
 
 
 def _process(pid: int) -> str:
-    """The number and what tells two processes of one number apart; '' where there is none."""
+    """Returns a process id with the start time, which tells processes of equal id apart; '' if there is no process."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return ""
     except OSError:  # another user's
         pass
-    with suppress(OSError, IndexError):  # Linux: the time at which it was started
+    with suppress(OSError, IndexError):  # Linux: the start time
         status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "" if status[0] == "Z" else f"{pid} {status[19]}"
     return str(pid)

@@ -1,24 +1,37 @@
-"""What a run did: counted while it runs, on screen and in ``OUTPUT/_runs/<run id>.json`` when it ends."""
+"""The facts of a run, as ``OUTPUT/_runs/<run id>.json`` and the screen show them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Literal
 
 from colorize_core import storage
+from colorize_core.archiving.typed_rows import Float32
 
 FOLDER = "_runs"
-_RUNS_LOOKED_AT = 16
-StageSeconds = Mapping[str, float]
+_LATEST_RUNS = 16
 State = Literal["running", "done", "interrupted", "failed"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageSeconds:
+    """Seconds of work on one photograph, by stage."""
+
+    read: Float32 = 0.0
+    predict: Float32 = 0.0
+    finish: Float32 = 0.0
+
+    @property
+    def total(self) -> float:
+        """The seconds in all stages."""
+        return self.read + self.predict + self.finish
 
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The facts of one run, as they stand in its JSON file."""
+    """The facts of one run. The fields are the keys of its JSON file."""
 
     run_id: str
     status: State
@@ -47,9 +60,9 @@ class RunSummary:
     versions: dict[str, str]
 
     def is_within(self, max_failed: float) -> bool:
-        """Whether no more than this part of the run's photographs, in [0, 1], failed.
+        """Returns True if at most this fraction of the run's photographs, in [0, 1], failed.
 
-        Nobody knows how many photographs are in a folder that cannot be listed: one is too many, unless all may fail.
+        A folder that cannot be listed may hold any number of photographs: one such folder exceeds every limit below 1.
         """
         done = self.ok + self.skipped + self.failed
         return self.failed / max(1, done) <= max_failed and (not self.folders_not_listed or max_failed == 1)
@@ -61,13 +74,13 @@ class RunSummary:
 
 
 def last_pace(output: str) -> float | None:
-    """Photographs per second of the largest of the last runs in OUTPUT; None where they did none. Raises OSError.
+    """Returns the photographs per second of the largest of the latest runs in OUTPUT; None if there was none.
 
-    In a small one start-up would count for too much.
+    In a small run start-up would count for too much. Raises OSError.
     """
     runs = sorted(storage.children(storage.join(output, FOLDER)), key=lambda entry: entry.name, reverse=True)
     paces = [(0, 0.0)]
-    for entry in runs[:_RUNS_LOOKED_AT]:
+    for entry in runs[:_LATEST_RUNS]:
         with suppress(ValueError, KeyError, TypeError):
             facts = json.loads(storage.read(entry.path))
             paces.append((int(facts["ok"]) + int(facts["failed"]), float(facts["images_per_second"])))

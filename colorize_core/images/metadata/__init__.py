@@ -1,4 +1,4 @@
-"""What a file carries beside its pixels: EXIF, resolution, ICC profile, IPTC, XMP."""
+"""Metadata of image files: EXIF, resolution, ICC profile, IPTC and XMP."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from colorize_core.images.metadata import exif, iptc
 from colorize_core.images.tiff import directory
 from colorize_core.images.tiff.pages import Page
 
-# What a JPEG file can say. 1 is what Pillow calls a TIFF file that says nothing, NaN one that divides by 0.
-_MAX_DPI = 65_535
+_MAX_DPI = 65_535  # the limit of JPEG. Pillow gives 1 for a TIFF file without resolution, NaN for a division by 0.
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file carries beside its pixels, where it does.
+    """Metadata of an image file; None for what it does not have.
 
     Attributes:
-        exif: its tags, without the orientation, which has been applied.
+        exif: its tags, without the orientation, which has been applied to the pixels.
         dpi: dots per inch, across and down, upright.
-        icc: an RGB profile; one of gray or CMYK does not describe our RGB.
-        iptc: IPTC's records (IIM 4).
-        xmp: XMP packet.
+        icc: an RGB profile. A profile of gray or CMYK does not describe RGB results, and is left out.
+        iptc: IPTC records (IIM 4).
+        xmp: the XMP packet.
     """
 
     exif: exif.Exif | None = None
@@ -34,15 +33,15 @@ class Metadata:
 
 
 def read_metadata(image: Opened, content: bytes, size: tuple[int, int]) -> Metadata:
-    """Metadata of a decoded image; what cannot be parsed is left out, since the pixels matter more.
+    """Reads the metadata of a decoded image; what cannot be parsed is left out, since the pixels matter more.
 
     Args:
-        image: from ``content``.
+        image: decoded from ``content``.
         content: the file.
         size: (width, height), upright.
     """
-    found = image.info.get("dpi")
-    dpi = (float(found[0]), float(found[1])) if found and all(1 < d <= _MAX_DPI for d in found) else None
+    stated = image.info.get("dpi")
+    dpi = (float(stated[0]), float(stated[1])) if stated and all(1 < d <= _MAX_DPI for d in stated) else None
     page = _page(image, content)
     tags = exif.read(content, size, page.offset) if page else exif.read(image.info.get("exif", b""), size)
     if page.is_sideways if page else layouts.is_sideways(image):
@@ -57,10 +56,10 @@ def read_metadata(image: Opened, content: bytes, size: tuple[int, int]) -> Metad
     )
 
 
-def tiff_tags(metadata: Metadata, xmp: bytes) -> dict[int, exif.Tag]:
-    """What of it goes into a TIFF file's tags, beside EXIF."""
+def tiff_tags(metadata: Metadata) -> dict[int, exif.Tag]:
+    """Returns the tags of a TIFF file for XMP, IPTC and the ICC profile, by number."""
     tags = {
-        directory.XMP: (1, xmp),
+        directory.XMP: (1, metadata.xmp),
         directory.IPTC: (7, metadata.iptc),
         directory.ICC: (7, metadata.icc),
     }
@@ -68,7 +67,7 @@ def tiff_tags(metadata: Metadata, xmp: bytes) -> dict[int, exif.Tag]:
 
 
 def _page(image: Opened, content: bytes) -> directory.Directory | None:
-    """Of a TIFF file."""
+    """Returns the directory of a TIFF page; None for other formats."""
     if isinstance(image, Page):
         return image.directory
     tags = getattr(image, "tag_v2", None)
@@ -76,7 +75,7 @@ def _page(image: Opened, content: bytes) -> directory.Directory | None:
 
 
 def _xmp(image: Opened) -> bytes | None:
-    found = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    if isinstance(found, str):
-        return found.encode()
-    return bytes(found) if isinstance(found, bytes) else None
+    packet = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
+    if isinstance(packet, str):
+        return packet.encode()
+    return bytes(packet) if isinstance(packet, bytes) else None

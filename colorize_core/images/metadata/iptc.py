@@ -1,4 +1,4 @@
-"""IPTC's records (IIM 4.2), as JPEG, PNG and TIFF files carry them."""
+"""Reads and writes IPTC records (IIM 4.2) as JPEG, PNG and TIFF files hold them."""
 
 from __future__ import annotations
 
@@ -9,54 +9,54 @@ from colorize_core.images.layouts import Opened
 from colorize_core.images.png import text_profiles
 from colorize_core.images.tiff.directory import Directory
 
-_IPTC_RESOURCE = 0x0404  # in Adobe's "image resources", which carry IPTC's records in JPEG and PNG
-_MARKER = 0x1C  # with which each record begins
-_PNG_IPTC = "Raw profile type iptc"  # ImageMagick's key, which exiftool and others read
+_IPTC_RESOURCE = 0x0404  # number of IPTC in Adobe's "image resources", which hold the records in JPEG and PNG
+_MARKER = 0x1C  # the first byte of each record
+_PNG_IPTC = "Raw profile type iptc"  # the key of ImageMagick, which exiftool and others read
 
 
 def read(image: Opened, page: Directory | None = None) -> bytes | None:
-    """The records of an opened image, or of a page of a TIFF file; None where there are none that can be read."""
+    """Returns the records of an opened image, or of a page of a TIFF file; None if there are none that can be read."""
     try:
-        found: Any
+        records: Any
         if page:
-            found = page.iptc()
+            records = page.iptc()
         elif image.format == "PNG":
-            found = _resource(text_profiles.raw(image.info, "iptc") or text_profiles.raw(image.info, "8bim"))
+            records = _resource(text_profiles.raw(image.info, "iptc") or text_profiles.raw(image.info, "8bim"))
         else:
-            found = image.info.get("iptc") or image.info.get("photoshop", {}).get(_IPTC_RESOURCE)
-        return bytes(found) if found and found[0] == _MARKER else None
-    except Exception:  # broken metadata are common and no reason to lose a photograph
+            records = image.info.get("iptc") or image.info.get("photoshop", {}).get(_IPTC_RESOURCE)
+        return bytes(records) if records and records[0] == _MARKER else None
+    except Exception:  # broken metadata is common and no reason to lose a photograph
         return None
 
 
-def _resources_with(iptc: bytes) -> bytes:
-    """IPTC's records as Adobe's image resources have them: what JPEG's APP13 and PNG's text carry."""
+def _as_resource(iptc: bytes) -> bytes:
+    """Returns IPTC records as an Adobe image resource, which JPEG holds in APP13 and PNG in a text."""
     padding = b"\0" * (len(iptc) % 2)
     return struct.pack(">4sHHI", b"8BIM", _IPTC_RESOURCE, 0, len(iptc)) + iptc + padding
 
 
 def jpeg_segment(iptc: bytes) -> bytes:
-    """The APP13 segment of a JPEG file; b'' where it does not fit into one."""
-    payload = b"Photoshop 3.0\0" + _resources_with(iptc)
+    """Returns the APP13 segment of a JPEG file; b'' if the records do not fit into one (65,535 bytes)."""
+    payload = b"Photoshop 3.0\0" + _as_resource(iptc)
     return struct.pack(">HH", 0xFFED, len(payload) + 2) + payload if len(payload) + 2 <= 0xFFFF else b""
 
 
 def png_text(iptc: bytes) -> tuple[str, str]:
-    """Key and value of a PNG file's text."""
-    resources = _resources_with(iptc)
-    digits = resources.hex()
+    """Returns key and value of the text in a PNG file."""
+    resource = _as_resource(iptc)
+    digits = resource.hex()
     lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
-    return _PNG_IPTC, f"\niptc\n{len(resources):8d}\n{lines}\n"
+    return _PNG_IPTC, f"\niptc\n{len(resource):8d}\n{lines}\n"
 
 
 def _resource(resources: bytes) -> bytes | None:
-    """IPTC's records of image resources, or the records themselves where they are bare."""
+    """Returns the IPTC records in image resources; other bytes are returned as they are."""
     if not resources.startswith(b"8BIM"):
         return resources
-    at = resources.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))
-    if at < 0:
+    offset = resources.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))
+    if offset < 0:
         return None
-    name = resources[at + 6] + 1
-    start = at + 6 + name + name % 2
+    name_bytes = resources[offset + 6] + 1
+    start = offset + 6 + name_bytes + name_bytes % 2
     size = int.from_bytes(resources[start : start + 4], "big")
     return resources[start + 4 : start + 4 + size]

@@ -1,4 +1,4 @@
-"""Pixels to a PNG file, by libpng; of large images band by band.
+"""PNG files, encoded by libpng; large images in bands.
 
 Source: PNG (third edition), 5.3 for chunks, 9 for filters, 10 for the one zlib stream of the pixels.
 """
@@ -13,51 +13,57 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core.images.lazy_image import LazyImage, bands, whole
+from colorize_core.images.lazy_image import LazyImage, bands, is_large, to_array
 
 _HEAD = 8 + 12 + 13  # signature and IHDR
-_HEIGHT = slice(20, 24)  # in it
+_HEIGHT = slice(20, 24)  # bytes of IHDR
 _PIXELS, _END = b"IDAT", b"IEND"
 
 
-def encode(pixels: LazyImage | NDArray[Any], level: int = 1, described: bytes = b"") -> bytes:
-    """A PNG file: the fastest way, with all pixels in memory.
+def encode(pixels: LazyImage | NDArray[Any], level: int = 1) -> bytes:
+    """Returns a PNG file of uint8 or uint16, [H, W] or [H, W, 3 or 4], with all pixels in memory.
 
     Args:
-        pixels: uint8 or uint16, [H, W] or [H, W, 3 or 4].
-        level: of deflate, 0 to 9.
-        described: a PNG file whose chunks beside head, pixels and end are to be in it.
+        pixels: to encode.
+        level: of deflate, 0 (fast) to 9 (small).
     """
-    encoded = memoryview(imagecodecs.png_encode(whole(pixels), level=level))
-    return b"".join([encoded[:_HEAD], *_beside(described), encoded[_HEAD:]])
+    return bytes(imagecodecs.png_encode(to_array(pixels), level=level))
 
 
-def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], level: int = 1, described: bytes = b"") -> None:
-    """The same pixels and chunks, band by band."""
-    file.write(_head(pixels))
-    file.writelines(_beside(described))
-    packer = zlib.compressobj(level)
+def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], level: int, metadata: bytes) -> None:
+    """Writes a PNG file; a large image is computed, filtered and packed in bands.
+
+    Args:
+        file: empty.
+        pixels: uint8 or uint16, [H, W] or [H, W, 3 or 4].
+        level: of deflate, 0 (fast) to 9 (small).
+        metadata: another PNG file, whose chunks are copied except for head, pixels and end.
+    """
+    copied = [chunk for kind, chunk in _chunks(metadata) if kind not in (_PIXELS, _END)]
+    if not is_large(pixels):
+        encoded = memoryview(encode(pixels, level))
+        file.writelines([encoded[:_HEAD], *copied, encoded[_HEAD:]])
+        return
+    file.writelines([_head(pixels), *copied])
+    compressor = zlib.compressobj(level)
     for rows in _filtered(pixels):
-        file.write(_chunk(_PIXELS, packer.compress(rows.data)))
-    file.write(_chunk(_PIXELS, packer.flush()))
+        file.write(_chunk(_PIXELS, compressor.compress(rows.data)))
+    file.write(_chunk(_PIXELS, compressor.flush()))
     file.write(_chunk(_END, b""))
 
 
-def _beside(described: bytes) -> list[memoryview]:
-    return [chunk for kind, chunk in _chunks(described) if kind not in (_PIXELS, _END)]
-
-
 def _head(pixels: LazyImage | NDArray[Any]) -> bytes:
-    """Signature and IHDR: those of the first row alone, with the height of all."""
+    """Returns signature and IHDR: those of a file of the first row, with the height of the whole image."""
     head = bytearray(imagecodecs.png_encode(pixels[:1], level=0)[:_HEAD])
     head[_HEIGHT] = pixels.shape[0].to_bytes(4, "big")
     return bytes(head[:8]) + _chunk(b"IHDR", head[16:-4])
 
 
 def _filtered(pixels: LazyImage | NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
-    """The rows as they go into the stream, filtered by libpng, which packs them loosely here, to be packed together.
+    """Yields bands of filtered rows uint8 [h, 1 + bytes of a row], as they go into the zlib stream.
 
-    A filter takes a row's neighbor above: each band but the first has it as a first row, which is dropped.
+    libpng filters each band as a file of its own, not packed; all bands are then packed as one stream. A filter uses
+    the row above, so each band except the first is preceded by the last row of the band before, which is dropped.
     """
     last = pixels[:0]
     for band in bands(pixels):
@@ -70,7 +76,7 @@ def _filtered(pixels: LazyImage | NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
 
 
 def _chunks(file: bytes | bytearray) -> Iterator[tuple[bytes, memoryview]]:
-    """Of a PNG file, after its head: kind and whole chunk."""
+    """Yields kind and bytes of each chunk of a PNG file after its head."""
     view, at = memoryview(file), _HEAD
     while at < len(view):
         end = at + 12 + int.from_bytes(view[at : at + 4], "big")

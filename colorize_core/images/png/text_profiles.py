@@ -1,4 +1,4 @@
-"""Profiles in the texts of PNG files, as ImageMagick wrote them before PNG had chunks of its own for them."""
+"""Profiles in text chunks of PNG files, as ImageMagick wrote them before PNG had chunks for them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 _KEY = "Raw profile type "
-_NAMES = {"exif": "exif", "xmp": "xmp", "icc": "icc_profile", "icm": "icc_profile"}  # by Pillow's name
-_APP1 = ((b"Exif\0\0", "exif"), (b"http://ns.adobe.com/xap/1.0/\0", "xmp"))  # a JPEG file's, of either kind
+_NAMES = {
+    "exif": "exif",
+    "xmp": "xmp",
+    "icc": "icc_profile",
+    "icm": "icc_profile",
+}  # kind in the text: name in Pillow's info
+_APP1 = ((b"Exif\0\0", "exif"), (b"http://ns.adobe.com/xap/1.0/\0", "xmp"))  # a segment of a JPEG file, of either kind
 
 
 def found_in(info: Mapping[Any, Any]) -> dict[Any, Any]:
-    """``exif``, ``xmp`` and ``icc_profile`` of Pillow's ``info`` that stand there as text."""
+    """Returns ``exif``, ``xmp`` and ``icc_profile`` that Pillow's ``info`` holds as text."""
     found: dict[Any, Any] = {}
     for kind, name in _NAMES.items():
         if data := raw(info, kind):
@@ -24,7 +29,10 @@ def found_in(info: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def raw(info: Mapping[Any, Any], kind: str) -> bytes:
-    """A line break, its name, its length, and lines of hexadecimal digits; b'' where there is none that can be read."""
+    """Returns the profile of a kind; b'' if there is none that can be read.
+
+    The text is a line break, the name, the length in bytes, and lines of hexadecimal digits.
+    """
     lines = str(info.get(_KEY + kind, "")).split("\n")
     try:
         return bytes.fromhex("".join(lines[3:]))[: int(lines[2])]

@@ -1,1 +1,1 @@
-"""TIFF files: directories and tags, pages that Pillow refuses or reads wrongly, and the encoder."""
+"""Reads TIFF files: directories and tags, and pages that Pillow refuses or reads wrongly."""

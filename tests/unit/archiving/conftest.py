@@ -40,8 +40,8 @@ def make_row() -> Callable[..., LedgerRow]:
     return make
 
 
-@pytest.fixture(params=[200_000, 2], ids=["one bucket", "many buckets"])
-def rows_per_bucket(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+@pytest.fixture(params=[200_000, 2], ids=["one partition", "many partitions"])
+def rows_per_partition(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Whatever is planned is planned the same in one piece and in many."""
-    monkeypatch.setattr(plan, "_ROWS_PER_BUCKET", request.param)
+    monkeypatch.setattr(plan, "_ROWS_PER_PARTITION", request.param)
     return int(request.param)

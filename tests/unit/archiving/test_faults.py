@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from colorize_core.archiving.faults import FOLDER, Absence, counted_deaths
+from colorize_core.archiving.faults import FOLDER, OutageDetector, counted_deaths
 
 
 @pytest.mark.parametrize(
@@ -12,20 +12,20 @@ from colorize_core.archiving.faults import FOLDER, Absence, counted_deaths
     [(1, 256), (31, 9), (32, 8), (256, 8)],  # of a task; tasks until it is said
 )
 def test_a_store_is_away_after_many_photographs_in_several_tasks(photographs: int, expected: int) -> None:
-    absence = Absence()
-    said = [absence.lasts(["storage"] * photographs) for _ in range(expected)]
+    outage = OutageDetector()
+    said = [outage.is_outage_after(["storage"] * photographs) for _ in range(expected)]
     assert said == [False] * (expected - 1) + [True]
-    assert absence.photographs == photographs * expected
+    assert outage.photographs == photographs * expected
 
 
 @pytest.mark.parametrize("reason", ["", "unreadable", "damaged"])
 def test_one_photograph_that_was_there_begins_the_count_anew(reason: str) -> None:
-    absence = Absence()
+    outage = OutageDetector()
     lost = ["storage"] * 100
-    assert not any(absence.lasts(lost) for _ in range(7))
-    assert not absence.lasts([*lost, reason])
-    assert not any(absence.lasts(lost) for _ in range(7))
-    assert absence.lasts(lost)
+    assert not any(outage.is_outage_after(lost) for _ in range(7))
+    assert not outage.is_outage_after([*lost, reason])
+    assert not any(outage.is_outage_after(lost) for _ in range(7))
+    assert outage.is_outage_after(lost)
 
 
 def test_deaths_over_a_task_are_counted_by_what_they_leave(tmp_path: Path) -> None:

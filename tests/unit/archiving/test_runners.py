@@ -23,6 +23,6 @@ def test_local_tasks_are_small_where_that_brings_results_sooner(
     photographs: int, folder: str, file_format: str, expected: int
 ) -> None:
     planned = plan_of([listed_file(f"{number}.png", folder=folder) for number in range(photographs)])
-    shaped = LocalRunner(Pool(2), file_format).shaped(planned)
+    shaped = LocalRunner(Pool(2), file_format).with_task_size(planned)
     assert shaped.files_per_task == expected
     assert sum(task.num_rows for task in shaped.tasks()) == photographs

@@ -16,7 +16,7 @@ from skimage import color as reference
 from colorize_core.archiving.stages.merge import colorize
 from colorize_core.images import color_management
 from colorize_core.images.decode import read_photograph, read_small
-from colorize_core.images.encode import Encoding, FileFormat
+from colorize_core.images.encode import Encoding
 from colorize_core.images.metadata.provenance import Provenance
 from tests.support.image_files import png_with
 from tests.support.rare_files import tiff_of
@@ -115,7 +115,7 @@ def test_colors_of_a_profile_and_back() -> None:
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
 @pytest.mark.parametrize("chroma", [(0.0, 0.0), (20.0, -15.0)])
 def test_a_gray_photograph_with_an_rgb_profile_keeps_both_lightness_and_profile(
-    file_format: FileFormat, chroma: tuple[float, float]
+    file_format: str, chroma: tuple[float, float]
 ) -> None:
     content = stored(np.stack([EIGHT] * 3, axis=-1), "TIFF", ADOBE)
     made = colorize(
@@ -138,7 +138,7 @@ def test_a_gray_photograph_with_an_rgb_profile_keeps_both_lightness_and_profile(
 
 @pytest.mark.parametrize("kind", ["png", "tiff"])
 @pytest.mark.parametrize("depth", [8, 16])
-def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: FileFormat, depth: int) -> None:
+def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: str, depth: int) -> None:
     rgb = np.random.default_rng(5).integers(0, 1 << depth, (40, 50, 3)).astype(np.uint16 if depth == 16 else np.uint8)
     content = tiff_of(rgb, "rgb", iccprofile=ADOBE)
     made = colorize(read_photograph(content, as_stored=True), None, Encoding(kind), MADE)
@@ -146,8 +146,8 @@ def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: 
     np.testing.assert_array_equal(again.pixels, rgb)
     assert again.metadata.icc == ADOBE
     in_srgb = read_photograph(content).pixels >> 8  # what the gallery shows
-    np.testing.assert_array_equal(made.look.before, made.look.after)
-    assert np.abs(made.look.after.astype(int) - in_srgb).mean() < 1
+    np.testing.assert_array_equal(made.thumbnails.before, made.thumbnails.after)
+    assert np.abs(made.thumbnails.after.astype(int) - in_srgb).mean() < 1
 
 
 def test_inks_of_a_profile() -> None:

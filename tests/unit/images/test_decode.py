@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core.errors import ImageError
-from colorize_core.images import decode
-from colorize_core.images.decode import read_photograph, read_rgb, read_small
+from colorize_core.images import decode, opening
+from colorize_core.images.decode import frames, open_photograph, read_photograph, read_rgb, read_small
+from colorize_core.images.tiff import directory
 from tests.support.image_files import DEEP, GRAY, LAYOUTS, RGB, Pixels, png_chunks, save, tiff
 from tests.support.rare_files import ALL_FORMATS, ALL_LAYOUTS
 
@@ -289,3 +290,44 @@ def test_a_plain_file_may_end_with_its_last_number() -> None:
     numbers = (0, 1, 2, 65535, 65534, 300)
     content = ("P3\n2 1\n65535\n" + " ".join(map(str, numbers))).encode()
     np.testing.assert_array_equal(read_photograph(content).pixels.ravel(), numbers)
+
+
+def _counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[None]:
+    """A list that grows with each call of a function."""
+    calls: list[None] = []
+    original = getattr(module, name)
+
+    def counting(*arguments: Any) -> Any:
+        calls.append(None)
+        return original(*arguments)
+
+    monkeypatch.setattr(module, name, counting)
+    return calls
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_header_is_parsed_once_for_frames_and_the_first_reading(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = save(Image.fromarray(np.tile(RGB, (4, 4, 1))), kind)
+    small, whole = read_small(content, 16), read_photograph(content)
+    parsed = _counted(monkeypatch, opening, "open_image")
+    photograph = open_photograph(content)
+    assert photograph.frames == [0]
+    np.testing.assert_array_equal(photograph.read_small(16).gray, small.gray)
+    assert len(parsed) == 1
+    for _ in range(2):  # reading leaves nothing behind that changes the next one
+        np.testing.assert_array_equal(photograph.read().pixels, whole.pixels)
+        np.testing.assert_array_equal(photograph.read_small(16).gray, small.gray)
+
+
+def test_directories_of_a_tiff_file_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    pages = [Image.fromarray(np.full((6, 8), number, np.uint8)) for number in range(3)]
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    offsets = frames(buffer.getvalue())
+    parsed = _counted(monkeypatch, directory, "read")
+    photograph = open_photograph(buffer.getvalue())
+    assert photograph.frames == offsets
+    for number, frame in enumerate(photograph.frames):
+        assert photograph.read_small(4, frame).gray[0, 0] == number
+        assert photograph.read_small(4, frame).size == (8, 6)
+    assert len(parsed) == 3

@@ -17,7 +17,8 @@ from PIL import Image, ImageCms
 
 from colorize_core.archiving.stages.merge import colorize
 from colorize_core.images.decode import read_photograph
-from colorize_core.images.encode import SUFFIXES, Encoding, FileFormat
+from colorize_core.images.encode import Encoding
+from colorize_core.images.formats import FORMATS
 from colorize_core.images.metadata.provenance import Provenance
 
 pytestmark = pytest.mark.skipif(
@@ -67,12 +68,12 @@ def scan(tmp_path_factory: pytest.TempPathFactory, gray_photographs: dict[str, N
 
 
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
-def test_all_that_a_scan_carried_and_the_mark(scan: Path, tmp_path: Path, file_format: FileFormat) -> None:
+def test_all_that_a_scan_carried_and_the_mark(scan: Path, tmp_path: Path, file_format: str) -> None:
     ab = np.full((4, 4, 2), (12, 20), np.float32)
     made = colorize(
         read_photograph(scan.read_bytes()), ab, Encoding(file_format), Provenance("boxes/scan.jpg", "unet", "ab" * 32)
     )
-    path = tmp_path / f"made{SUFFIXES[file_format]}"
+    path = tmp_path / f"made{FORMATS[file_format].suffix}"
     path.write_bytes(made.content)
     tags = _tags(path)
     width, height = Image.open(io.BytesIO(scan.read_bytes())).size
@@ -121,9 +122,7 @@ def _complaints(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
-def test_exiftool_complains_of_nothing_that_was_not_there_before(
-    scan: Path, tmp_path: Path, file_format: FileFormat
-) -> None:
+def test_exiftool_complains_of_nothing_that_was_not_there_before(scan: Path, tmp_path: Path, file_format: str) -> None:
     deep = tmp_path / "deep.tif"
     Image.fromarray(np.arange(65536, dtype=np.uint16).reshape(256, 256)).save(deep, dpi=(600, 600))
     for source in (scan, deep):
@@ -133,6 +132,6 @@ def test_exiftool_complains_of_nothing_that_was_not_there_before(
             Encoding(file_format),
             Provenance("a", "m", "d"),
         )
-        path = tmp_path / f"{source.stem}{SUFFIXES[file_format]}"
+        path = tmp_path / f"{source.stem}{FORMATS[file_format].suffix}"
         path.write_bytes(made.content)
         assert _complaints(path) <= _complaints(source)

@@ -18,7 +18,7 @@ from colorize_core.archiving.gallery import gallery_page
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import RunSummary
-from colorize_core.images.thumbnails import Thumbnails, small
+from colorize_core.images.thumbnails import Thumbnails, thumbnail
 
 MakeRow = Callable[..., LedgerRow]
 RUN = RunSummary(
@@ -65,9 +65,9 @@ def _rows(output: Path) -> list[dict[str, Any]]:
 
 
 def _album(output: Path, name: str, *contents: str) -> None:
-    album = gallery_page.Album(str(output), name)
+    album = gallery_page.ThumbnailScripts(str(output), name)
     for content in contents:
-        album.add(content, Thumbnails(small(GRAY), small(COLOR)))
+        album.add(content, Thumbnails(thumbnail(GRAY), thumbnail(COLOR)))
     album.close()
 
 
@@ -115,7 +115,7 @@ def test_a_page_is_current_until_a_later_row(tmp_path: Path) -> None:
 
 
 def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gallery_page, "MOST", 5)
+    monkeypatch.setattr(gallery_page, "MAX_PHOTOGRAPHS", 5)
     when = make_row("x").finished_at
     for part in range(4):
         rows = [
@@ -132,7 +132,7 @@ def test_no_more_than_a_browser_can_take(tmp_path: Path, make_row: MakeRow, monk
 def test_of_more_than_can_be_shown_those_with_pictures_are(
     tmp_path: Path, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gallery_page, "MOST", 3)
+    monkeypatch.setattr(gallery_page, "MAX_PHOTOGRAPHS", 3)
     when = make_row("x").finished_at
     rows = [
         make_row(f"/in/{i}.jpg", pictures="run-1" if i < 2 else "", finished_at=when + timedelta(seconds=i))
@@ -145,12 +145,12 @@ def test_of_more_than_can_be_shown_those_with_pictures_are(
 
 
 def test_a_large_task_leaves_several_scripts(tmp_path: Path) -> None:
-    album = gallery_page.Album(str(tmp_path), "run-1")
+    album = gallery_page.ThumbnailScripts(str(tmp_path), "run-1")
     black = np.zeros((4, 6, 3), np.uint8)
     names = []
     for i in range(70):
         album.add(f"{i:016x}", Thumbnails(black, black))
-        names.append(album.name)
+        names.append(album.current_script)
     album.close()
     assert names == ["run-1"] * 32 + ["run-1.1"] * 32 + ["run-1.2"] * 6
     scripts = sorted((tmp_path / "_report" / "pictures").iterdir())
@@ -162,7 +162,7 @@ def test_a_large_task_leaves_several_scripts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_look_at_any_size(shape: tuple[int, int], dtype: type[np.uint8 | np.uint16]) -> None:
     pixels = np.full(shape, np.iinfo(dtype).max // 2, dtype)
-    look = Thumbnails(small(pixels), small(np.stack([pixels] * 3, axis=-1)))
+    look = Thumbnails(thumbnail(pixels), thumbnail(np.stack([pixels] * 3, axis=-1)))
     assert look.before.shape == look.after.shape
     assert max(look.before.shape[:2]) <= 192
     assert set(look.before.ravel()) == {127}

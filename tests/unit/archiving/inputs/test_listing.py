@@ -5,13 +5,13 @@ import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from colorize_core import storage
 from colorize_core.archiving.inputs.listing import check_apart, list_sources
 from colorize_core.errors import InputError, OutputError
+from tests.support.listings import rows_of
 
 TREE = (
     *("b.jpg", "a.TIF", "album/c.png", "album/.hidden.jpg", "album/notes.txt", "album/2/d.jpeg", "e.psd", "._b.jpg"),
@@ -36,29 +36,25 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         storage.remove(url)
 
 
-def _rows(location: str) -> list[dict[str, Any]]:
-    return sorted(list_sources(location).sources.table().to_pylist(), key=lambda row: row["name"])
-
-
 def _names(location: str) -> list[str]:
-    return [row["name"] for row in _rows(location)]
+    return [row.name for row in rows_of(location)]
 
 
 def test_a_folder_is_listed_whole(tree: str) -> None:
-    rows = _rows(tree)
-    assert [(row["name"], row["size"]) for row in rows] == [
+    rows = rows_of(tree)
+    assert [(row.name, row.size) for row in rows] == [
         ("a.TIF", 2),
         ("album/2/d.jpeg", 6),
         ("album/c.png", 3),
         ("b.jpg", 1),
     ]
-    assert list_sources(tree).others == 5
+    assert list_sources(tree).other_files == 5
     for row in rows:
-        assert len(storage.read(row["source"])) == row["size"]
-        assert row["path"] == row["source"].encode()
-        assert row["fingerprint"].startswith(f"{row['size']}-")
-        assert len(row["fingerprint"]) > 5
-    assert _rows(tree + "/") == rows
+        assert len(storage.read(row.source)) == row.size
+        assert row.path == row.source.encode()
+        assert row.fingerprint.startswith(f"{row.size}-")
+        assert len(row.fingerprint) > 5
+    assert rows_of(tree + "/") == rows
 
 
 @pytest.mark.parametrize(
@@ -105,8 +101,8 @@ def test_an_empty_folder_is_said(tmp_path: Path) -> None:
 def test_a_relative_path_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _fill(str(tmp_path / "in"))
     monkeypatch.chdir(tmp_path)
-    assert _rows("in") == _rows(str(tmp_path / "in"))
-    assert _rows("in")[0]["source"] == str(tmp_path / "in" / "a.TIF")
+    assert rows_of("in") == rows_of(str(tmp_path / "in"))
+    assert rows_of("in")[0].source == str(tmp_path / "in" / "a.TIF")
 
 
 @pytest.mark.parametrize("name", ["scan [1].jpg", "50% *new*.jpg", "what?.jpg", "ä ö #1.jpg", "a\nb.jpg", "[x]/a.jpg"])
@@ -120,12 +116,12 @@ def test_names_with_special_characters(tmp_path: Path, name: str) -> None:
 def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
     with open(os.fsencode(tmp_path) + b"/caf\xe9.jpg", "wb") as file:
         file.write(b"x")
-    [row] = _rows(str(tmp_path))
-    assert (row["name"], row["source"]) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
+    [row] = rows_of(str(tmp_path))
+    assert (row.name, row.source) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
     with open(tmp_path / "caf\\xe9.jpg", "wb") as file:  # by that very name, with a backslash
         file.write(b"x")
-    assert len({row["source"] for row in _rows(str(tmp_path))}) == 2
-    assert row["path"] == os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    assert len({row.source for row in rows_of(str(tmp_path))}) == 2
+    assert row.path == os.fsencode(tmp_path) + b"/caf\xe9.jpg"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the depth of a path that cannot be listed is Linux'")
@@ -164,7 +160,7 @@ def test_the_fingerprint_follows_size_and_time(tmp_path: Path) -> None:
     for content, time in ((b"1", 10), (b"1", 11), (b"12", 11), (b"1", 10)):
         path.write_bytes(content)
         os.utime(path, ns=(0, time * 10**9))
-        seen.append(_rows(str(tmp_path))[0]["fingerprint"])
+        seen.append(rows_of(str(tmp_path))[0].fingerprint)
     assert seen == ["1-10000000000", "1-11000000000", "2-11000000000", "1-10000000000"]
 
 

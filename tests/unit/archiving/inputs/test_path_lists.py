@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from colorize_core import storage
-from colorize_core.archiving.faults import Outage, reason_of
+from colorize_core.archiving.faults import CircuitBreaker, reason_of
 from colorize_core.archiving.inputs import path_lists, photographs
 from colorize_core.archiving.inputs.listing import list_sources
 from colorize_core.errors import ImageError, InputError
@@ -39,7 +39,7 @@ def test_a_list_of_paths(tmp_path: Path) -> None:
     ]
     (tmp_path / "list.txt").write_bytes(os.fsencode("\r\n".join(lines)))
     rows = rows_of(str(tmp_path / "list.txt"))
-    assert [(row["name"], row["size"]) for row in rows] == sorted(
+    assert [(row.name, row.size) for row in rows] == sorted(
         [
             ("in/b.jpg", 1),
             ("in/b.jpg", 1),
@@ -51,12 +51,12 @@ def test_a_list_of_paths(tmp_path: Path) -> None:
             ("in/caf\\xe9.jpg", 0),
         ]
     )
-    by_name = {row["name"]: row for row in rows}
+    by_name = {row.name: row for row in rows}
     assert photographs.read(by_name["listed/far/e.jpg"]) == b"far"
     assert photographs.read(by_name["in/a.TIF"]) == b"xx"
     with pytest.raises(FileNotFoundError):
         photographs.read(by_name["in/gone.jpg"])
-    assert by_name["in/gone.jpg"]["fingerprint"] == "0-"
+    assert by_name["in/gone.jpg"].fingerprint == "0-"
     storage.remove("memory://listed")
 
 
@@ -66,8 +66,8 @@ def test_a_file_is_one_source_however_a_list_spells_it(tmp_path: Path) -> None:
     spelled = ["a.jpg", "./a.jpg", f"{tmp_path}/in/a.jpg", "../in//a.jpg", f"file://{tmp_path}/in/../in/a.jpg"]
     (tmp_path / "in" / "list.txt").write_text("\n".join([*spelled, "../link/a.jpg"]))
     rows = rows_of(str(tmp_path / "in" / "list.txt"))
-    assert {row["source"] for row in rows} == {f"{tmp_path}/in/a.jpg", f"{tmp_path}/link/a.jpg"}
-    assert {row["path"] for row in rows} == {os.fsencode(row["source"]) for row in rows}
+    assert {row.source for row in rows} == {f"{tmp_path}/in/a.jpg", f"{tmp_path}/link/a.jpg"}
+    assert {row.path for row in rows} == {os.fsencode(row.source) for row in rows}
     assert len(rows) == 6  # the plan counts each source once
 
 
@@ -75,7 +75,7 @@ def test_the_mark_of_utf8_is_no_part_of_the_first_path(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"here")
     (tmp_path / "list.txt").write_bytes(b"\xef\xbb\xbfa.jpg\r\n")
     [row] = rows_of(str(tmp_path / "list.txt"))
-    assert (row["name"], photographs.read(row)) == ("a.jpg", b"here")
+    assert (row.name, photographs.read(row)) == ("a.jpg", b"here")
 
 
 class _Forbidding(BaseHTTPRequestHandler):
@@ -105,7 +105,7 @@ def test_a_line_that_cannot_be_looked_at_fails_alone(
     (tmp_path / "a.jpg").write_bytes(b"here")
     lines = [f"{forbidding}/b.jpg", "gopher://host/c.jpg", "github://host/d.jpg", "http://127.0.0.1:1/e.jpg", "a.jpg"]
     (tmp_path / "list.txt").write_text("\n".join(lines))
-    rows = {row["source"]: row for row in rows_of(str(tmp_path / "list.txt"))}
+    rows = {row.source: row for row in rows_of(str(tmp_path / "list.txt"))}
     assert set(rows) == {*lines[:-1], f"{tmp_path}/a.jpg"}
     assert photographs.read(rows.pop(f"{tmp_path}/a.jpg")) == b"here"
     reasons = {}
@@ -137,14 +137,14 @@ def test_a_host_that_does_not_answer_is_not_waited_for_again_and_again(
 
 
 def test_a_store_that_is_away_keeps_no_other_from_being_asked() -> None:
-    outage = Outage()
+    breaker = CircuitBreaker()
     for _ in range(3):
-        with pytest.raises(TimeoutError), outage.watched("http://away/a.jpg"):
+        with pytest.raises(TimeoutError), breaker.call("http://away/a.jpg"):
             raise TimeoutError
-    with pytest.raises(OSError, match="not tried"), outage.watched("http://away/b.jpg"):
+    with pytest.raises(OSError, match="not tried"), breaker.call("http://away/b.jpg"):
         pytest.fail("was tried")
     for path in ("http://there/a.jpg", "/there/a.jpg"):
-        with outage.watched(path):
+        with breaker.call(path):
             pass
 
 
@@ -154,7 +154,7 @@ def test_a_folder_in_a_list_is_named(tmp_path: Path) -> None:
     storage.write("memory://listed/album/b.jpg", b"x")
     (tmp_path / "list.txt").write_text("./album/\na.jpg\nmemory://listed/album\nnothing\n")
     listing = list_sources(str(tmp_path / "list.txt"))
-    assert (listing.sources.num_rows, listing.others) == (1, 1)
+    assert (listing.sources.num_rows, listing.other_files) == (1, 1)
     assert [line.split(" is a folder")[0] for line in listing.unlisted] == [
         f"{tmp_path}/album",
         "memory://listed/album",

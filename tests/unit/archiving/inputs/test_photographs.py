@@ -8,6 +8,7 @@ import tarfile
 import warnings
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from colorize_core import storage
+from colorize_core.archiving import typed_rows
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.inputs.listing import list_sources
+from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.errors import ImageError, InputError
 from tests.support.listings import rows_of
 
@@ -39,8 +42,8 @@ def _zip(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
     return path
 
 
-def _contents(rows: Sequence[dict[str, Any]]) -> dict[str, bytes]:
-    return {row["name"]: photographs.read(row) for row in rows}
+def _contents(rows: Sequence[ListedPhotograph]) -> dict[str, bytes]:
+    return {row.name: photographs.read(row) for row in rows}
 
 
 def test_containers_are_read_in_place_wherever_they_lie(tmp_path: Path) -> None:
@@ -55,8 +58,8 @@ def test_containers_are_read_in_place_wherever_they_lie(tmp_path: Path) -> None:
         "box/1.tar/x/b.jpg": b"tar",
         "box/1.tar/x/c.TIF": b"tar too",
     }
-    assert {row["source"] for row in rows} == {f"{tmp_path}/in/{row['name']}" for row in rows}
-    assert all(row["size"] == len(photographs.read(row)) for row in rows)
+    assert {row.source for row in rows} == {f"{tmp_path}/in/{row.name}" for row in rows}
+    assert all(row.size == len(photographs.read(row)) for row in rows)
 
 
 @pytest.mark.parametrize("name", ["box.tar", "box.zip"])
@@ -67,10 +70,10 @@ def test_a_container_as_input_has_names_of_its_own(tmp_path: Path, name: str) ->
     else:
         _zip(path, [("x/b.jpg", b"1")])
     [row] = rows_of(str(path))
-    assert (row["name"], row["source"], photographs.read(row)) == ("x/b.jpg", f"{path}/x/b.jpg", b"1")
+    assert (row.name, row.source, photographs.read(row)) == ("x/b.jpg", f"{path}/x/b.jpg", b"1")
     storage.write(f"memory://boxes/{name}", path.read_bytes())
     [remote] = rows_of(f"memory://boxes/{name}")
-    assert remote["source"].endswith(f"/boxes/{name}/x/b.jpg")
+    assert remote.source.endswith(f"/boxes/{name}/x/b.jpg")
     assert photographs.read(remote) == b"1"
     storage.remove("memory://boxes")
 
@@ -79,9 +82,9 @@ def test_a_member_that_stays_the_same_keeps_its_fingerprint(tmp_path: Path) -> N
     """Though its container grows, and everything in it moves."""
     for make, path in ((_tar, tmp_path / "1.tar"), (lambda p, m: _zip(p, list(m.items())), tmp_path / "1.zip")):
         make(path, {"b.jpg": b"the same"})
-        before = {row["name"]: row["fingerprint"] for row in rows_of(str(path))}
+        before = {row.name: row.fingerprint for row in rows_of(str(path))}
         make(path, {"a.jpg": b"new", "b.jpg": b"the same"})
-        after = {row["name"]: row["fingerprint"] for row in rows_of(str(path))}
+        after = {row.name: row.fingerprint for row in rows_of(str(path))}
         assert after["b.jpg"] == before["b.jpg"] != after["a.jpg"]
 
 
@@ -104,14 +107,14 @@ def test_no_member_has_a_name_that_leads_out(tmp_path: Path, member: str, name: 
         info.size = 4
         tar.addfile(info, io.BytesIO(b"here"))
     [row] = rows_of(str(path))
-    assert (row["name"], photographs.read(row)) == (name, b"here")
-    row["source"].encode()  # is text
+    assert (row.name, photographs.read(row)) == (name, b"here")
+    row.source.encode()  # is text
 
 
 def test_two_members_of_one_name_are_two_photographs(tmp_path: Path) -> None:
     path = _zip(tmp_path / "twice.zip", [("a.jpg", b"first"), ("a.jpg", b"second")])
-    rows = sorted(rows_of(str(path)), key=lambda row: row["source"])
-    assert [(row["source"], photographs.read(row)) for row in rows] == [
+    rows = sorted(rows_of(str(path)), key=lambda row: row.source)
+    assert [(row.source, photographs.read(row)) for row in rows] == [
         (f"{path}/a.jpg", b"first"),
         (f"{path}/a.jpg (2)", b"second"),
     ]
@@ -129,9 +132,11 @@ def test_hard_links_in_tar_files_are_photographs_and_other_members_are_counted(t
             tar.addfile(info)
     for where, prefix in ((tmp_path / "x.tar", ""), (tmp_path, "x.tar/")):
         listing = list_sources(str(where))
-        assert (listing.others, listing.unlisted) == (2, [])
-        first, linked, bad = sorted(listing.sources.table().to_pylist(), key=lambda row: row["name"])
-        assert [linked["name"], linked["source"]] == [f"{prefix}b.jpg", f"{tmp_path}/x.tar/b.jpg"]
+        assert (listing.other_files, listing.unlisted) == (2, [])
+        first, linked, bad = sorted(
+            typed_rows.from_table(listing.sources.table(), ListedPhotograph), key=lambda row: row.name
+        )
+        assert [linked.name, linked.source] == [f"{prefix}b.jpg", f"{tmp_path}/x.tar/b.jpg"]
         assert photographs.read(linked) == photographs.read(first) == b"here"
         with pytest.raises(ImageError, match=r"a hard link to gone\.jpg, which does not precede it"):
             photographs.read(bad)
@@ -159,7 +164,7 @@ def test_compressed_tar_files_among_others_are_named(tmp_path: Path, where: str)
         storage.write(str(tmp_path / "in" / name), b"x")
     (tmp_path / "list.txt").write_text("".join(f"in/{name}\n" for name in ("a.jpg", ".hidden.tar.gz", *names)))
     listing = list_sources(str(tmp_path / where))
-    assert (listing.sources.num_rows, listing.others) == (1, 1)
+    assert (listing.sources.num_rows, listing.other_files) == (1, 1)
     assert sorted(listing.unlisted) == sorted(
         f"{tmp_path}/in/{name} is compressed as a whole, so its files cannot be read one by one: unpack it to a .tar"
         for name in names
@@ -183,29 +188,29 @@ def test_rows_of_parquet_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert _contents(rows_of(str(tmp_path / "in" / "**" / "*.parquet"))) == expected
     rows = rows_of(str(tmp_path / "in" / "x" / "1.parquet"))
     assert _contents(rows) == {f"{i:08d}": b"%d" % i for i in range(8)}
-    assert {row["source"] for row in rows} == {f"{tmp_path}/in/x/1.parquet/{i:08d}" for i in range(8)}
+    assert {row.source for row in rows} == {f"{tmp_path}/in/x/1.parquet/{i:08d}" for i in range(8)}
 
 
 def test_parquet_files_beside_photographs_are_other_files(tmp_path: Path) -> None:
     _parquet(tmp_path / "facts.parquet", [b"1"])
     (tmp_path / "a.jpg").write_bytes(b"x")
     listing = list_sources(str(tmp_path))
-    assert (listing.sources.num_rows, listing.others, listing.unlisted) == (1, 1, [])
+    assert (listing.sources.num_rows, listing.other_files, listing.unlisted) == (1, 1, [])
 
 
 def test_a_parquet_file_that_shrank_or_is_gone(tmp_path: Path) -> None:
     path = _parquet(tmp_path / "1.parquet", [b"a", b"b"])
     last = rows_of(str(path))[1]
     with pytest.raises(ImageError, match="the row cannot be read: the file has 2 rows") as caught:
-        photographs.read(last | {"place": 2})
+        photographs.read(replace(last, place=2))
     assert caught.value.reason == "damaged"
     _parquet(path, [b"a"])
     with pytest.raises(ImageError, match="it has changed since it was listed: the file has 1 rows") as caught:
-        photographs.read(last | {"fingerprint": "another"})
+        photographs.read(replace(last, fingerprint="another"))
     assert caught.value.reason == "unreadable"
     path.unlink()
     with pytest.raises(OSError, match=r"1\.parquet"):
-        photographs.read(last | {"fingerprint": "a third"})
+        photographs.read(replace(last, fingerprint="a third"))
 
 
 @pytest.mark.parametrize("content", [b"", b"half of i", b"it and something more"])
@@ -265,5 +270,5 @@ def test_times_in_tar_files_count_to_the_second(tmp_path: Path) -> None:
             info = tarfile.TarInfo("a.jpg")
             info.size, info.mtime = 1, moment
             tar.addfile(info, io.BytesIO(b"x"))
-        seen.add(rows_of(str(tmp_path / "x.tar"))[0]["fingerprint"])
+        seen.add(rows_of(str(tmp_path / "x.tar"))[0].fingerprint)
     assert len(seen) == 2

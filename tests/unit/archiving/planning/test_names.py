@@ -9,7 +9,7 @@ import pytest
 from colorize_core.archiving.planning.names import of_page
 from tests.support.plans import MakeRow, Rows, carried_out, listed, listed_file, names_of, plan_of
 
-pytestmark = pytest.mark.usefixtures("rows_per_bucket")
+pytestmark = pytest.mark.usefixtures("rows_per_partition")
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 
@@ -24,7 +24,10 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
         (["a.jpg", "a.tif", "a.tif.png"], {"a.jpg": "a.png", "a.tif": "a.tif.png", "a.tif.png": "a.tif.png.png"}),
         (["A.jpg", "a.jpg"], {"A.jpg": "A.png", "a.jpg": "a.jpg.png"}),
         (["a.JPG", "a.jpeg"], {"a.JPG": "a.png", "a.jpeg": "a.jpeg.png"}),
-        (["Album/x.jpg", "album/x.tif"], {"Album/x.jpg": "Album/x.png", "album/x.tif": "album/x.tif.png"}),
+        (
+            ["Album/x.jpg", "album/x.tif"],
+            {"Album/x.jpg": "Album/x.png", "album/x.tif": "album/x.tif.png"},
+        ),
         (["e\u0301.jpg", "\xe9.jpg"], {"e\u0301.jpg": "e\u0301.png", "\xe9.jpg": "\xe9.jpg.png"}),
         (["STRASSE.jpg", "straße.jpg"], {"STRASSE.jpg": "STRASSE.png", "straße.jpg": "straße.jpg.png"}),
     ],

@@ -9,10 +9,10 @@ import pytest
 
 from colorize_core.archiving.planning import plan
 from colorize_core.archiving.planning.plan import Plan
-from colorize_core.archiving.spool import Spool
+from colorize_core.archiving.spilled_table import SpilledTable
 from tests.support.plans import MakeRow, carried_out, listed, listed_file, names_of, plan_of, todo_of
 
-pytestmark = pytest.mark.usefixtures("rows_per_bucket")
+pytestmark = pytest.mark.usefixtures("rows_per_partition")
 MIB = 1 << 20
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
@@ -74,14 +74,14 @@ def test_a_mixed_archive_is_counted_whole(make_row: MakeRow) -> None:
 
 
 @pytest.mark.parametrize(("limit", "planned"), [(None, 5), (9, 5), (5, 5), (2, 2), (0, 0)])
-def test_limit(make_row: MakeRow, limit: int | None, planned: int, rows_per_bucket: int) -> None:
+def test_limit(make_row: MakeRow, limit: int | None, planned: int, rows_per_partition: int) -> None:
     sources = listed("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "z.jpg")
     done = [make_row(f"/in/{stem}.jpg", output=f"{stem}.png", fingerprint="6-1") for stem in "bcde"]
     done.append(make_row("/in/z.jpg", output="z.png"))
     made = plan_of(sources, done, limit=limit)
     names = [row["name"] for row in todo_of(made)]
     assert len(names) == planned
-    if rows_per_bucket > 6:  # else by bucket, and within each by name
+    if rows_per_partition > 6:  # else by bucket, and within each by name
         assert names == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"][:planned]
     assert made.finished == 1
     assert made.outdated == len({"b.jpg", "c.jpg", "d.jpg", "e.jpg"} & set(names))
@@ -103,13 +103,13 @@ def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
     ("photographs", "expected"), [(1, 32), (65_536, 32), (65_537, 33), (200_000, 98), (524_288, 256), (10**8, 256)]
 )
 def test_of_many_photographs_a_task_has_more(photographs: int, expected: int) -> None:
-    todo = Spool(plan.SCHEMA)
+    todo = SpilledTable(plan.SCHEMA)
     todo.num_rows = photographs
     assert Plan(todo).files_per_task == expected
 
 
 def test_as_many_tasks_as_have_so_many_photographs() -> None:
-    made = Plan(Spool(plan.SCHEMA))
+    made = Plan(SpilledTable(plan.SCHEMA))
     for i, size in enumerate([1000] * 40 + [20 * MIB] * 3):
         row = listed_file(f"{i}.jpg", size) | {"output": f"{i}.png"}
         made.todo.append(pa.Table.from_pylist([row], plan.SCHEMA))
@@ -118,7 +118,7 @@ def test_as_many_tasks_as_have_so_many_photographs() -> None:
 
 def _tasks(sizes: Sequence[int]) -> list[list[str]]:
     sources = [listed_file(f"{i:03d}.jpg", size) for i, size in enumerate(sizes)]
-    made = Plan(Spool(plan.SCHEMA))
+    made = Plan(SpilledTable(plan.SCHEMA))
     for row in sources:
         made.todo.append(pa.Table.from_pylist([row | {"output": row["name"] + ".png"}], plan.SCHEMA))
     tables = list(made.tasks())
@@ -164,7 +164,7 @@ def test_what_failed_through_no_fault_of_its_own_is_tried_again(make_row: MakeRo
 
 
 def test_many_buckets_hold_no_more_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "_ROWS_PER_BUCKET", 100)
+    monkeypatch.setattr(plan, "_ROWS_PER_PARTITION", 100)
     sizes: list[int] = []
     compare = plan._compare
     monkeypatch.setattr(plan, "_compare", lambda rows, *rest: (sizes.append(rows.num_rows), compare(rows, *rest)))

@@ -11,9 +11,11 @@ import pyarrow as pa
 import pytest
 import tifffile
 
-from colorize_core.archiving.stages import finish
+from colorize_core.archiving.planning.plan import PlannedPhotograph
+from colorize_core.archiving.stages import finish, pages
 from colorize_core.archiving.stages.finish import Finish
-from colorize_core.archiving.stages.predict import SMALL_SCHEMA
+from colorize_core.archiving.stages.pages import PageInput, PageRow
+from colorize_core.archiving.stages.run_settings import RunSettings
 from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.images import decode
 from colorize_core.images.encode import Encoding
@@ -26,14 +28,16 @@ def _pages(count: int) -> pa.Table:
         for number in range(count):
             file.write(np.random.default_rng(number).integers(0, 256, (64, 64)).astype(np.uint8))
     content = buffer.getvalue()
-    nothing = {"source": "a.tif", "fingerprint": "1-1", "output": "a.png", "task": 0, "content": "", "reason": ""}
-    nothing |= {"message": "", "read": 0.0, "predict": 0.0, "small_width": 2, "small_height": 2}
-    small = np.full((2, 2, 2), 9, np.float16).tobytes()
+    planned = PlannedPhotograph(
+        path=b"a.tif", source="a.tif", name="a.tif", size=len(content), fingerprint="1-1", output="a.png", task=0
+    )
+    ab = np.full((2, 2, 2), 9, np.float32)
+    gray = np.zeros((2, 2), np.uint8)
     rows = [
-        nothing | {"page": number, "frame": frame, "small": small, "file": content if number == 1 else b""}
+        PageRow.of(planned).with_input(PageInput(number, frame, gray)).with_prediction(ab, 0.0)
         for number, frame in enumerate(decode.frames(content), 1)
     ]
-    return pa.Table.from_pylist(rows, SMALL_SCHEMA)
+    return pages.to_table(rows, [content] + [b""] * (count - 1))
 
 
 @pytest.mark.parametrize(("most", "status"), [(1 << 20, "ok"), (20_000, "failed")])
@@ -41,21 +45,20 @@ def test_results_that_are_held_have_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, status: str
 ) -> None:
     monkeypatch.setattr(finish, "MAX_BYTES", most)
-    lock = Lock(str(tmp_path), Holder.me("20260102T030405Z-abcdef"))
+    lock = Lock(str(tmp_path), Holder.current("20260102T030405Z-abcdef"))
     with lock.held(print):
-        stage = Finish(
+        settings = RunSettings(
+            run_id="20260102T030405Z-abcdef",
             output=str(tmp_path),
             file_format="png",
             encoding=Encoding("png"),
-            bundle="m",
+            model="m",
             digest="d",
             settings="format=png",
-            run_id="20260102T030405Z-abcdef",
-            pictured=0,
             fence=lock.fence,
             not_before=datetime(2026, 1, 2, tzinfo=timezone.utc),
         )
-        [row] = stage(_pages(4)).to_pylist()
+        [row] = Finish(settings)(_pages(4)).to_pylist()
     assert (row["status"], row["pages"]) == (status, 4 if status == "ok" else 0)
     assert len(list(tmp_path.glob("*.png"))) == row["pages"]
     if status == "failed":

@@ -45,7 +45,7 @@ def said() -> list[str]:
 
 
 def make(output: str, run: str = "run-1") -> Lock:
-    return Lock(output, Holder.me(run))
+    return Lock(output, Holder.current(run))
 
 
 def leave(output: str, holder: Holder, number: int = 1) -> None:
@@ -124,24 +124,24 @@ def test_a_killed_process_of_this_machine_is_known_to_be_gone(
 ) -> None:
     monkeypatch.setattr(lock, "_DEAD", 1e9)
     ended = subprocess.Popen([sys.executable, "-c", ""])
-    me = Holder.me("run-1")
+    me = Holder.current("run-1")
     with subprocess.Popen(["sleep", "100"]) as child:
         process = lock._process(child.pid)
         holder = Holder("run-0", me.host, process, me.since, "0" * 32)
-        assert not holder.is_gone()
+        assert not holder.has_ended()
         child.kill()
-    assert holder.is_gone()
+    assert holder.has_ended()
     ended.wait()
     reused = Holder("run-0", me.host, f"{os.getpid()} 1", me.since, "0" * 32)  # our number, another start
-    assert reused.is_gone()
-    assert not me.is_gone()
-    assert not Holder("run-0", "another machine", process, me.since, "0" * 32).is_gone()
+    assert reused.has_ended()
+    assert not me.has_ended()
+    assert not Holder("run-0", "another machine", process, me.since, "0" * 32).has_ended()
     leave(output, holder)
     with make(output).held(said.append):
         pass
     [line] = said
     assert "held by run run-0 on " in line
-    assert line.endswith("which is gone: going on from there")
+    assert line.endswith("which has ended: this run takes over")
 
 
 def test_a_lock_file_that_is_not_whole_yet_is_waited_for(output: str, said: list[str]) -> None:

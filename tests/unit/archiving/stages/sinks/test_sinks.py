@@ -5,7 +5,6 @@ import json
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from colorize_core import storage
-from colorize_core.archiving.stages import sink
-from colorize_core.archiving.stages.sink import FileSink, ParquetSink, ShardSink, Sink, TarSink, sweep
+from colorize_core.archiving import typed_rows
+from colorize_core.archiving.stages.sinks import shards
+from colorize_core.archiving.stages.sinks.files import FileSink
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS, remove_orphan_shards
+from colorize_core.archiving.stages.sinks.parquet import ParquetSink, ShardRow
+from colorize_core.archiving.stages.sinks.shards import ShardSink
+from colorize_core.archiving.stages.sinks.sink import Destination, Sink
+from colorize_core.archiving.stages.sinks.tar import TarSink
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.errors import ColorizeError, ImageError
@@ -24,11 +29,15 @@ from colorize_core.storage import spilled_file
 
 MakeRow = Callable[..., LedgerRow]
 NAME = "20260102T030405Z-abcdef-00000007"  # of a task
-SINKS = [FileSink, partial(ParquetSink, model="unet-lite"), partial(TarSink, model="unet-lite")]
+SINKS = [FileSink, ParquetSink, TarSink]
 
 
 def free() -> None:
     """No other run has taken over."""
+
+
+def to(output: str, task: str = NAME, check_lock: Callable[[], None] = free) -> Destination:
+    return Destination(output, task, "unet-lite", check_lock)
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -47,13 +56,13 @@ def _shards(output: str) -> list[str]:
 
 def _rows(output: str, shard: str) -> list[dict[str, Any]]:
     table = pq.read_table(io.BytesIO(storage.read(storage.join(output, shard))))
-    assert table.schema.equals(sink.SHARD_SCHEMA)
+    assert table.schema.equals(typed_rows.schema_of(ShardRow))
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
 def test_files_are_there_before_their_rows_are(output: str, make_row: MakeRow) -> None:
-    target = FileSink(output, NAME, free)
+    target = FileSink(to(output))
     good = make_row("/in/a.tif", output="album/a.png")
     bad = make_row("/in/b.tif", output="", status="failed", reason="damaged")
     target.add(good, b"an image")
@@ -69,10 +78,10 @@ def test_files_are_there_before_their_rows_are(output: str, make_row: MakeRow) -
 def test_a_task_that_is_done_again_writes_the_same_files(
     output: str, make_row: MakeRow, make: Callable[..., Sink], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sink, "_SHARD_BYTES", 5)
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 5)
     seen = []
     for _ in range(2):
-        target = make(output, NAME, free)
+        target = make(to(output))
         for name in ("a", "b", "c"):
             target.add(make_row(name, output=f"{name}.png"), b"xyz")
         target.close()
@@ -86,7 +95,7 @@ def test_a_run_that_lost_its_lock_records_nothing(output: str, make_row: MakeRow
     def lost() -> None:
         raise ColorizeError("another run has taken over OUTPUT")
 
-    target = make(output, NAME, lost)
+    target = make(to(output, check_lock=lost))
     target.add(make_row("a", output="a.png"), b"an image")
     with pytest.raises(ColorizeError, match="taken over"):
         target.close()
@@ -97,7 +106,7 @@ def test_a_run_that_lost_its_lock_records_nothing(output: str, make_row: MakeRow
 def test_a_file_is_replaced(output: str, make_row: MakeRow) -> None:
     mark = marked(Provenance("a.tif", "unet-lab", "ab" * 32))
     for content in (mark + b"old", mark + b"new"):
-        target = FileSink(output, NAME, free)
+        target = FileSink(to(output))
         target.add(make_row("a", output="a.png"), content)
         target.close()
     assert storage.read(storage.join(output, "a.png")) == mark + b"new"
@@ -113,7 +122,7 @@ def test_a_result_on_the_disk_is_written_as_one_in_memory(
     on_disk.file.write(content)
     seen = []
     for each in (on_disk, content):
-        target = make(output, NAME, free)
+        target = make(to(output))
         target.add(make_row("a", output="a.png"), each)
         target.close()
         seen.append({entry.name: storage.read(entry.path) for entry in storage.find(output)})
@@ -123,7 +132,7 @@ def test_a_result_on_the_disk_is_written_as_one_in_memory(
 
 def test_what_another_program_made_is_not_replaced(output: str, make_row: MakeRow) -> None:
     storage.write(storage.join(output, "a.png"), b"a drawing")
-    target = FileSink(output, NAME, free)
+    target = FileSink(to(output))
     with pytest.raises(ImageError, match=r"OUTPUT has a file a\.png that colorize did not make") as caught:
         target.add(make_row("a", output="a.png"), marked(Provenance("a.tif", "unet-lab", "ab" * 32)))
     assert caught.value.reason == "taken"
@@ -133,7 +142,7 @@ def test_what_another_program_made_is_not_replaced(output: str, make_row: MakeRo
 
 def test_what_could_not_be_written_has_no_row(tmp_path: Path, make_row: MakeRow) -> None:
     (tmp_path / "album").write_bytes(b"a file where a folder should be")
-    target = FileSink(str(tmp_path), NAME, free)
+    target = FileSink(to(str(tmp_path)))
     with pytest.raises(OSError, match="album"):
         target.add(make_row("a", output="album/a.png"), b"an image")
     target.add(make_row("b", output="b.png"), b"another")
@@ -142,7 +151,7 @@ def test_what_could_not_be_written_has_no_row(tmp_path: Path, make_row: MakeRow)
 
 
 def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> None:
-    target = ParquetSink(output, NAME, free, model="unet-lite")
+    target = ParquetSink(to(output))
     good = make_row("/in/a.tif", output="")
     bad = make_row("/in/b.tif", output="", status="failed", reason="damaged", message="cut", width=0, height=0, bytes=0)
     target.add(good, b"\x89PNG\x00\x00")
@@ -172,7 +181,7 @@ def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> No
 
 
 def test_pages_are_files_beside_the_first(output: str, make_row: MakeRow) -> None:
-    target = FileSink(output, NAME, free)
+    target = FileSink(to(output))
     target.add_page(2, Encoded(b"second", 3, 4))
     target.add_page(3, Encoded(b"third", 5, 6))
     target.add(make_row("a", output="album/a.png", pages=3), b"first")
@@ -191,7 +200,7 @@ def test_pages_are_files_beside_the_first(output: str, make_row: MakeRow) -> Non
 
 def test_pages_that_are_no_more(output: str, make_row: MakeRow) -> None:
     for number, pages in enumerate((4, 2, 3)):
-        target = FileSink(output, f"{NAME}{number}", free)
+        target = FileSink(to(output, f"{NAME}{number}"))
         for page in range(2, pages + 1):
             target.add_page(page, Encoded(marked(Provenance("a.tif", "m", f"{number}")), 3, 4))
         target.add(make_row("a", output="a.png", pages=pages), marked(Provenance("a.tif", "m", f"{number}")))
@@ -201,21 +210,21 @@ def test_pages_that_are_no_more(output: str, make_row: MakeRow) -> None:
 
 
 def test_pages_are_rows_of_one_shard(output: str, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sink, "_SHARD_BYTES", 20)
-    target = ParquetSink(output, NAME, free, model="unet-lite")
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 20)
+    target = ParquetSink(to(output))
     for name in "ab":
         target.add_page(2, Encoded(b"0123456789", 3, 4))
         target.add(make_row(name, output="", pages=2), b"0123456789")
     target.add_page(2, Encoded(b"of one that failed", 3, 4))
     target.add(make_row("c", output="", status="failed", reason="damaged"), b"")
     target.close()
-    shards = [[(row["source"], row["page"], row["width"]) for row in _rows(output, name)] for name in _shards(output)]
-    assert sorted(shards) == [[("a", 1, 640), ("a", 2, 3)], [("b", 1, 640), ("b", 2, 3), ("c", None, 640)]]
+    found = [[(row["source"], row["page"], row["width"]) for row in _rows(output, name)] for name in _shards(output)]
+    assert sorted(found) == [[("a", 1, 640), ("a", 2, 3)], [("b", 1, 640), ("b", 2, 3), ("c", None, 640)]]
     assert set(ledger.latest(output)) == {"a", "b", "c"}
 
 
 def test_pages_in_a_web_dataset(output: str, make_row: MakeRow) -> None:
-    target = TarSink(output, NAME, free, model="unet-lite")
+    target = TarSink(to(output))
     target.add_page(2, Encoded(b"second", 3, 4))
     target.add(make_row("a.tif", output="a.tif.png", pages=2), b"first")
     target.close()
@@ -231,7 +240,7 @@ def test_pages_in_a_web_dataset(output: str, make_row: MakeRow) -> None:
 def test_shards_say_of_each_page_whether_a_machine_colored_it(
     output: str, make_row: MakeRow, make: type[ShardSink]
 ) -> None:
-    target = make(output, NAME, free, model="unet-lite")
+    target = make(to(output))
     origin = Provenance("a.tif", "unet-lite", "1234")
     target.add_page(2, Encoded(marked(origin, kept=True), 3, 4))
     target.add(make_row("a.tif", output="a.png", pages=2), marked(origin))
@@ -250,8 +259,8 @@ def test_shards_say_of_each_page_whether_a_machine_colored_it(
 def test_a_shard_is_closed_before_it_grows_too_large(
     output: str, make_row: MakeRow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sink, "_SHARD_BYTES", 100)
-    target = ParquetSink(output, NAME, free, model="unet-lite")
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 100)
+    target = ParquetSink(to(output))
     sizes = [40, 60, 1, 99, 500, 0, 3]
     for i, size in enumerate(sizes):
         target.add(make_row(f"{i}", output=""), b"x" * size)
@@ -265,13 +274,13 @@ def test_a_shard_is_closed_before_it_grows_too_large(
 
 @pytest.mark.parametrize("make", SINKS, ids=["files", "parquet", "tar"])
 def test_closing_an_empty_sink_writes_nothing(tmp_path: Path, make: Callable[..., Sink]) -> None:
-    make(str(tmp_path), NAME, free).close()
+    make(to(str(tmp_path))).close()
     assert os.listdir(tmp_path) == []
 
 
 def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: MakeRow) -> None:
     (tmp_path / "out").write_bytes(b"a file where a folder should be")
-    target = ParquetSink(str(tmp_path / "out"), NAME, free, "unet-lite")
+    target = ParquetSink(to(str(tmp_path / "out")))
     target.add(make_row("a", output=""), b"an image")
     with pytest.raises(OSError, match="out"):
         target.close()
@@ -281,8 +290,8 @@ def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: Ma
     assert ledger.latest(str(tmp_path / "out"))["a"].output == shard
 
 
-def test_sweep_removes_shards_without_rows_and_nothing_else(output: str, make_row: MakeRow) -> None:
-    target = ParquetSink(output, NAME, free, model="unet-lite")
+def test_shards_without_rows_are_removed_and_nothing_else(output: str, make_row: MakeRow) -> None:
+    target = ParquetSink(to(output))
     target.add(make_row("a", output=""), b"an image")
     target.close()
     [kept] = _shards(output)
@@ -290,14 +299,14 @@ def test_sweep_removes_shards_without_rows_and_nothing_else(output: str, make_ro
     for name in ("part-20260102T030405Z-abcdef-00000008-0.parquet", *others):
         storage.write(storage.join(output, name), b"x")
     ledger.append(output, "x", [make_row("a", output="a.png")])  # colorized again: its shard is no orphan for that
-    sweep(output)
+    remove_orphan_shards(output)
     left = [entry.name for entry in storage.find(output) if not entry.name.startswith("_ledger/")]
     assert left == sorted([kept, *others])
     assert set(ledger.latest(output)) == {"a"}
 
 
 def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
-    target = TarSink(output, NAME, free, model="unet-lite")
+    target = TarSink(to(output))
     names = ["album/a.png", "album/b.tif.png", "album/50%.png", "c\n.png"]
     for i, name in enumerate(names):
         target.add(make_row(f"/in/{i}", output=name), b"image %d" % i)
@@ -318,9 +327,17 @@ def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
 
 
 def test_a_small_shard_of_failures_alone_is_a_tar_file(output: str, make_row: MakeRow) -> None:
-    target = TarSink(output, NAME, free, model="unet-lite")
+    target = TarSink(to(output))
     target.add(make_row("/in/bad", output="", status="failed", reason="damaged"), b"")
     target.close()
     [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
     with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:
         assert tar.getnames() == []
+
+
+def test_each_format_has_a_sink_and_says_what_its_images_are() -> None:
+    assert {name: (each.sink, each.image_format, each.in_shards) for name, each in OUTPUT_FORMATS.items()} == {
+        **{name: (FileSink, name, False) for name in ("png", "jpeg", "webp", "tiff")},
+        "parquet": (ParquetSink, "png", True),
+        "tar": (TarSink, "png", True),
+    }

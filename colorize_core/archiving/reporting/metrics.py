@@ -1,4 +1,4 @@
-"""What operators watch: counters on Ray's Prometheus endpoint, from whichever process does the work.
+"""Metrics of a run on Ray's Prometheus endpoint, reported by the processes that do the work.
 
 ``rate(ray_colorize_photographs_total[5m])`` is photographs per second.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _SECONDS = [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]  # upper ends of the histogram
 
 
-class _Meters(NamedTuple):
+class _Metrics(NamedTuple):
     photographs: Counter
     read: Counter
     written: Counter
@@ -25,10 +25,10 @@ class _Meters(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _meters() -> _Meters:
+def _metrics() -> _Metrics:
     from ray.util import metrics
 
-    return _Meters(
+    return _Metrics(
         metrics.Counter("colorize_photographs_total", "Photographs that were finished.", ("status", "reason")),
         metrics.Counter("colorize_read_bytes_total", "Bytes of photographs that were read."),
         metrics.Counter("colorize_written_bytes_total", "Bytes of results."),
@@ -37,11 +37,11 @@ def _meters() -> _Meters:
 
 
 def count(row: LedgerRow, read: int) -> None:
-    """One photograph is finished, of which ``read`` bytes came in."""
-    meters = _meters()
-    meters.photographs.inc(1, {"status": row.status, "reason": row.reason or "none"})
-    meters.seconds.observe(row.seconds)
+    """Counts a finished photograph, whose file has ``read`` bytes."""
+    found = _metrics()
+    found.photographs.inc(1, {"status": row.status, "reason": row.reason or "none"})
+    found.seconds.observe(row.seconds)
     if read:
-        meters.read.inc(read)
+        found.read.inc(read)
     if row.bytes:
-        meters.written.inc(row.bytes)
+        found.written.inc(row.bytes)

@@ -1,0 +1,104 @@
+"""Stage 1 of an archive run: reads each file and makes the small gray image that the network sees of each page.
+
+A photograph that fails goes on to the last stage, which records its reason and message.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass, replace
+
+import cv2
+import pyarrow as pa
+
+from colorize_core.archiving import typed_rows
+from colorize_core.archiving.faults import CircuitBreaker, CrashGuard, reason_of
+from colorize_core.archiving.inputs import photographs
+from colorize_core.archiving.planning.plan import PlannedPhotograph
+from colorize_core.archiving.stages import pages
+from colorize_core.archiving.stages.pages import PageInput, PageRow
+from colorize_core.archiving.stages.run_settings import RunSettings
+from colorize_core.errors import DEADLY, ImageError, one_line
+from colorize_core.images import resizing
+from colorize_core.images.decode import open_photograph
+from colorize_core.preprocessing.network_size import network_size
+from colorize_core.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Read:
+    """Converts a task, a table of ``plan.TASK_SCHEMA``, to a table of ``pages.SCHEMA``.
+
+    Attributes:
+        run: settings of the run.
+        recipe: says what the network is to see.
+        recolor: give new colors to photographs that are in color already.
+    """
+
+    run: RunSettings
+    recipe: Recipe
+    recolor: bool
+
+    def __call__(self, task: pa.Table, deaths: int = 0) -> pa.Table:
+        """Reads the photographs of a task; ``deaths`` is the number of processes that died over it before."""
+        cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
+        guard = CrashGuard(self.run.output, f"{self.run.task_name(task)}-read", deaths)
+        breaker = CircuitBreaker()
+        rows: list[PageRow] = []
+        files: list[bytes] = []
+        for photograph in typed_rows.from_table(task, PlannedPhotograph):
+            started = time.perf_counter()
+            (first, *others), file = self._read(photograph, guard, breaker)
+            rows += [replace(first, read=time.perf_counter() - started), *others]
+            files += [file] + [b""] * len(others)
+        guard.close()
+        return pages.to_table(rows, files)
+
+    def _read(
+        self, photograph: PlannedPhotograph, guard: CrashGuard, breaker: CircuitBreaker
+    ) -> tuple[list[PageRow], bytes]:
+        """Returns the rows of a photograph's pages, and its file; one row without a file if it is not colorized."""
+        row = PageRow.of(photograph)
+        try:
+            if guard.is_deadly(photograph.source):
+                raise ImageError("internal", DEADLY)
+            with breaker.call(os.fsdecode(photograph.path)):
+                file = photographs.read(photograph)
+            row = PageRow.of(photograph, hashlib.sha256(file).hexdigest())
+            return [row.with_input(page) for page in page_inputs(file, self.recipe, self.recolor)], file
+        except ImageError as error:
+            reason, message = error.reason, error.message
+        except OSError as error:
+            reason, message = reason_of(error), f"cannot be read: {one_line(error)}"
+        except Exception as error:  # one photograph must not take the others with it
+            reason, message = "internal", one_line(error)
+        return [replace(row, reason=reason, message=message)], b""
+
+
+def page_inputs(file: bytes, recipe: Recipe, recolor: bool) -> list[PageInput]:
+    """Returns what the network is to see of each page of a file.
+
+    Args:
+        file: an image file.
+        recipe: of the network.
+        recolor: also of pages that are in color already.
+
+    Raises:
+        ImageError: the file or one of its pages cannot be decoded, or all of them are in color already.
+    """
+    photograph = open_photograph(file)
+    inputs = []
+    for number, frame in enumerate(photograph.frames, 1):
+        try:
+            small = photograph.read_small(recipe.data.inference_side, frame)
+        except ImageError as error:
+            where = f"page {number} of {len(photograph.frames)}: " if len(photograph.frames) > 1 else ""
+            raise ImageError(error.reason, where + error.message) from error
+        keeps_colors = small.in_color and not recolor
+        gray = None if keeps_colors else resizing.resize(small.gray, network_size(recipe, *small.size))
+        inputs.append(PageInput(number, frame, gray))
+    if all(page.gray is None for page in inputs):
+        raise ImageError("in_color", "is in color already: --recolor gives it new colors")
+    return inputs

@@ -1,0 +1,75 @@
+"""Settings that the stages of one run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import pyarrow as pa
+
+from colorize_core.archiving.planning.plan import PlannedPhotograph
+from colorize_core.archiving.stages.pages import PageRow
+from colorize_core.archiving.stages.sinks.sink import Destination
+from colorize_core.archiving.state.ledger import LedgerRow
+from colorize_core.archiving.state.lock import Fence
+from colorize_core.images.encode import Encoding
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """The settings of one run, as its stages need them.
+
+    Attributes:
+        run_id: identifies the run.
+        output: folder or URL to write to.
+        file_format: of OUTPUT, a key of ``sinks.formats.OUTPUT_FORMATS``.
+        encoding: of the images in it.
+        model: name of the bundle.
+        digest: of the bundle.
+        settings: all that decides how a result looks, beside the model, as the ledger has it.
+        fence: checked before anything is recorded in the ledger.
+        not_before: later than every time in the ledger, so that the newest row is the last even after a clock was set
+            back.
+    """
+
+    run_id: str
+    output: str
+    file_format: str
+    encoding: Encoding
+    model: str
+    digest: str
+    settings: str
+    fence: Fence
+    not_before: datetime
+
+    def task_name(self, task: pa.Table) -> str:
+        """Returns a name for a task that no other task of any run has."""
+        return f"{self.run_id}-{task['task'][0].as_py():08d}"
+
+    def destination(self, task: pa.Table) -> Destination:
+        """Returns where the results of a task go."""
+        return Destination(self.output, self.task_name(task), self.model, self.fence.check)
+
+    def now(self) -> datetime:
+        """Returns the time for a row of the ledger."""
+        return max(datetime.now(timezone.utc), self.not_before)
+
+    def unwritten_row(self, photograph: PlannedPhotograph | PageRow, content: str, seconds: float) -> LedgerRow:
+        """Returns the ledger's row of a photograph of which nothing was written, without a reason.
+
+        Args:
+            photograph: as planned, or its first page.
+            content: SHA-256 of its file.
+            seconds: of work on it so far.
+        """
+        return LedgerRow(
+            source=photograph.source,
+            fingerprint=photograph.fingerprint,
+            content=content,
+            status="failed",
+            bundle=self.digest,
+            settings=self.settings,
+            run_id=self.run_id,
+            seconds=seconds,
+            finished_at=self.now(),
+        )

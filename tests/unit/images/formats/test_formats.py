@@ -1,0 +1,89 @@
+"""The registry of image formats: one contract for all records, and a format that is added."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any
+
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+
+from colorize_core.errors import UserError
+from colorize_core.images import formats
+from colorize_core.images.encode import Encoding, encode
+from colorize_core.images.formats import BY_SUFFIX, FORMATS, OPTIONS, names_with
+from colorize_core.images.formats.image_format import ImageFormat, Option
+from colorize_core.images.lazy_image import LazyImage, to_array
+from colorize_core.images.metadata import Metadata
+from jobs.options import encoding_of, format_options
+
+GRADIENT: NDArray[np.uint8] = np.repeat(np.arange(48, dtype=np.uint8)[None, :, None] * 5, 32, axis=0).repeat(3, axis=2)
+
+
+def test_the_formats_and_the_suffix_that_is_written() -> None:
+    written = {name: each.suffix for name, each in FORMATS.items()}
+    assert written == {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
+    assert sorted(BY_SUFFIX) == [".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"]
+    assert BY_SUFFIX[".jpeg"] is FORMATS["jpeg"]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_record_keeps_its_promises(name: str) -> None:
+    record = FORMATS[name]
+    assert record.name == name
+    assert all(BY_SUFFIX[suffix] is record and suffix == suffix.lower() for suffix in record.suffixes)
+    for option in record.options:
+        assert OPTIONS[option.name] == option  # formats that share a name share the option
+        assert option.default in option.allowed
+    dtype = Encoding(name).dtype(16)
+    pixels = GRADIENT.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    with Image.open(io.BytesIO(bytes(encode(pixels, Encoding(name))))) as image:
+        assert image.format == name.upper()
+        assert image.size == (48, 32)
+
+
+def test_options_of_several_formats_come_first() -> None:
+    assert list(OPTIONS) == ["quality", "png_level", "tiff_compression"]
+    assert names_with("quality") == ("jpeg", "webp")
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options", "message"),
+    [
+        ("gif", {}, "file_format is 'gif', must be one of png, jpeg, webp, tiff"),
+        ("png", {"level": 1}, "'level' is not an option of an image format, must be one of quality, png_level, "),
+        ("jpeg", {"quality": 0}, "quality is 0, must be from 1 to 100"),
+        ("png", {"tiff_compression": "zip"}, "tiff_compression is 'zip', must be one of lzw, deflate, none"),
+    ],
+)
+def test_an_encoding_names_what_is_wrong_with_it(file_format: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        Encoding(file_format, **options)
+
+
+def _write_raw(file: IO[bytes], pixels: LazyImage | NDArray[Any], metadata: Metadata, *, raw_order: str) -> None:
+    file.write(np.asarray(to_array(pixels), order=raw_order).tobytes("A"))  # type: ignore[call-overload]
+
+
+def test_a_format_that_is_added_is_written_and_has_its_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    order = Option("raw_order", "C", ("C", "F"), "Order of raw pixels.")
+    monkeypatch.setitem(FORMATS, "raw", ImageFormat("raw", (".raw",), _write_raw, (order,)))
+    monkeypatch.setitem(formats.OPTIONS, "raw_order", order)
+    chosen: list[Encoding] = []
+
+    @click.command()
+    @format_options()
+    def command(**given: Any) -> None:
+        chosen.append(encoding_of("raw", given))
+
+    help_page = CliRunner().invoke(command, ["--help"]).output
+    assert "--raw-order [C|F]" in help_page
+    assert "Order of raw pixels.  [default: C]" in help_page
+    assert CliRunner().invoke(command, ["--raw-order", "F"]).exit_code == 0
+    assert CliRunner().invoke(command, ["--quality", "9"]).exit_code == 2
+    assert str(chosen[0]) == " raw_order=F"
+    assert encode(GRADIENT, chosen[0]) == GRADIENT.tobytes("F")
