@@ -97,12 +97,10 @@ class OpenedPhotograph:
         if len(chain) > MAX_PAGES:
             raise ImageError("too_large", f"the file has more than {MAX_PAGES} pages")
         photographs = [page for page in chain if page.is_page] or chain[:1]
-        mpixels = sum(math.prod(page.size) for page in photographs) / 1_000_000
-        if len(photographs) > 1 and mpixels > MAX_PIXELS_OF_PAGES / 1_000_000:
-            limit = MAX_PIXELS_OF_PAGES // 1_000_000
-            raise ImageError(
-                "too_large", f"{len(photographs)} pages have {int(mpixels)} Mpixel, more than {limit}: split it"
-            )
+        pixels = sum(math.prod(page.size) for page in photographs)
+        if len(photographs) > 1 and pixels > MAX_PIXELS_OF_PAGES:
+            size, limit = pixels // 1_000_000, MAX_PIXELS_OF_PAGES // 1_000_000
+            raise ImageError("too_large", f"{len(photographs)} pages have {size} Mpixel, more than {limit}: split it")
         self._pages = {page.offset: page for page in photographs}
         return list(self._pages) or [0]
 

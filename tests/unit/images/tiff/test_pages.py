@@ -146,7 +146,7 @@ def _patched(content: bytes, tag: int, value: int) -> bytes:
         (_patched(tiff_of(DEEP_RGB, 2, compression="jpeg2000"), 257, 16), "damaged", "48x32 in place of 48x16"),
         (_patched(tiff_of(DEEP, 1), 259, 34927), "unsupported", "1 channel of 16 bits, gray, compression 34927"),
         (_patched(tiff_of(DEEP_RGB, 2), 262, 32845), "unsupported", "color type 32845"),
-        (tiff_of(DEEP.astype(np.complex64), 1), "unsupported", "channels of 64 bits"),
+        (tiff_of(DEEP.astype(np.complex64), 1), "unsupported", "1 channel of 64 bits"),
     ],
 )
 def test_what_cannot_be_read_is_told_from_what_is_broken(content: bytes, reason: str, message: str) -> None:
