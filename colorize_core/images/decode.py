@@ -96,21 +96,19 @@ class OpenedPhotograph:
         chain = directory.chain(self._content, MAX_PAGES)
         if len(chain) > MAX_PAGES:
             raise ImageError("too_large", f"the file has more than {MAX_PAGES} pages")
-        found = [page for page in chain if page.is_page] or chain[:1]
-        pixels = sum(math.prod(page.size) for page in found)
-        if len(found) > 1 and pixels > MAX_PIXELS_OF_PAGES:
-            most = MAX_PIXELS_OF_PAGES // 1_000_000
-            raise ImageError(
-                "too_large", f"{len(found)} pages have {pixels // 1_000_000} Mpixel, more than {most}: split it"
-            )
-        self._pages = {page.offset: page for page in found}
+        photographs = [page for page in chain if page.is_page] or chain[:1]
+        pixels = sum(math.prod(page.size) for page in photographs)
+        if len(photographs) > 1 and pixels > MAX_PIXELS_OF_PAGES:
+            size, limit = pixels // 1_000_000, MAX_PIXELS_OF_PAGES // 1_000_000
+            raise ImageError("too_large", f"{len(photographs)} pages have {size} Mpixel, more than {limit}: split it")
+        self._pages = {page.offset: page for page in photographs}
         return list(self._pages) or [0]
 
     def read(self, frame: int = 0, *, as_stored: bool = False) -> Photograph:
         """Decodes a photograph at full size.
 
         Args:
-            frame: one of ``frames``, of which the others are not looked at; 0 is the first.
+            frame: one of ``frames``; 0 is the first. The other pages are not read.
             as_stored: pixels stay in the RGB profile of the file, for a photograph that keeps its colors.
 
         Raises:

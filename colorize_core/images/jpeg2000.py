@@ -76,15 +76,15 @@ def depth(content: bytes) -> int:
 
 def metadata(content: bytes) -> dict[Any, Any]:
     """Returns ``icc_profile``, ``exif``, ``xmp`` and ``iptc`` of the file, as far as it has them."""
-    found: dict[Any, Any] = {}
+    info: dict[Any, Any] = {}
     for kind, start, end in _header(content):
         if kind == b"colr" and content[start] in _ICC_METHODS:
-            found["icc_profile"] = content[start + 3 : end]
+            info["icc_profile"] = content[start + 3 : end]
     for kind, start, end in _boxes(content):
         name = _UUIDS.get(content[start : start + 16]) if kind == b"uuid" else None
         if name:
-            found[name] = content[start + 16 : end]
-    return found
+            info[name] = content[start + 16 : end]
+    return info
 
 
 def _number(color: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""sRGB <-> Lab against scikit-image, and the promise of ``join``: L stays."""
+"""sRGB and Lab compared with scikit-image; ``join`` keeps L."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Photographs = dict[str, NDArray[np.uint8]]
 
 
 def _every_gray_with_every_ab() -> tuple[Floats, Floats]:
-    """L [256, n] of all gray levels and ab [256, n, 2] on a grid that reaches far outside the gamut."""
+    """Returns L [256, n] for all gray levels, and ab [256, n, 2] on a grid that reaches far outside the gamut."""
     steps = np.arange(-160, 161, 16, dtype=np.float32)
     ab = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     lightness = reference.rgb2lab(np.stack([LEVELS] * 3, axis=-1))[:, 0].astype(np.float32)
@@ -165,7 +165,7 @@ def test_join_works_in_chunks_of_any_size_on_any_shape(monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="module")
 def golden() -> dict[str, NDArray[np.float64]]:
-    """Made by tests/golden/regenerate.py."""
+    """Values from tests/golden/regenerate.py."""
     values = json.loads((Path(__file__).parents[1] / "golden" / "color.json").read_text())
     return {name: np.array(values[name]) for name in ("rgb", "lab", "linear_light_gray")}
 

@@ -65,24 +65,25 @@ def _filtered(pixels: LazyImage | NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
     libpng filters each band as a file of its own, not packed; all bands are then packed as one stream. A filter uses
     the row above, so each band except the first is preceded by the last row of the band before, which is dropped.
     """
-    last = pixels[:0]
+    row_above = pixels[:0]
     for band in bands(pixels):
         rows = pixels[band]
-        packed = imagecodecs.png_encode(np.concatenate([last, rows]), level=0)
+        packed = imagecodecs.png_encode(np.concatenate([row_above, rows]), level=0)
         stream = zlib.decompress(b"".join(chunk[8:-4] for kind, chunk in _chunks(packed) if kind == _PIXELS))
-        filtered = np.frombuffer(stream, np.uint8).reshape(len(last) + len(rows), -1)
-        yield filtered[len(last) :]
-        last = rows[-1:]
+        filtered = np.frombuffer(stream, np.uint8).reshape(len(row_above) + len(rows), -1)
+        yield filtered[len(row_above) :]
+        row_above = rows[-1:]
 
 
 def _chunks(file: bytes | bytearray) -> Iterator[tuple[bytes, memoryview]]:
     """Yields kind and bytes of each chunk of a PNG file after its head."""
-    view, at = memoryview(file), _HEAD
-    while at < len(view):
-        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
-        yield bytes(view[at + 4 : at + 8]), view[at:end]
-        at = end
+    view, start = memoryview(file), _HEAD
+    while start < len(view):
+        end = start + 12 + int.from_bytes(view[start : start + 4], "big")
+        yield bytes(view[start + 4 : start + 8]), view[start:end]
+        start = end
 
 
 def _chunk(kind: bytes, content: bytes | bytearray) -> bytes:
+    """Returns a chunk with its length and checksum."""
     return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big")

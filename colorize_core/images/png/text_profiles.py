@@ -17,15 +17,15 @@ _APP1 = ((b"Exif\0\0", "exif"), (b"http://ns.adobe.com/xap/1.0/\0", "xmp"))  # a
 
 def found_in(info: Mapping[Any, Any]) -> dict[Any, Any]:
     """Returns ``exif``, ``xmp`` and ``icc_profile`` that Pillow's ``info`` holds as text."""
-    found: dict[Any, Any] = {}
+    profiles: dict[Any, Any] = {}
     for kind, name in _NAMES.items():
         if data := raw(info, kind):
-            found[name] = data
+            profiles[name] = data
     app1 = raw(info, "APP1")
     for head, name in _APP1:
         if app1.startswith(head):
-            found[name] = app1 if name == "exif" else app1.removeprefix(head)
-    return found
+            profiles[name] = app1 if name == "exif" else app1.removeprefix(head)
+    return profiles
 
 
 def raw(info: Mapping[Any, Any], kind: str) -> bytes:

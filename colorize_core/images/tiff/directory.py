@@ -26,7 +26,7 @@ _SUBFILE, _OLD_SUBFILE = 254, 255  # bits 1 and 4, or the value 2, mark a thumbn
 _LONG = 4
 _MAX_TAGS = 4096
 _XMP_ORIENTATION = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
-_VALUE_FORMS = {  # of struct, by type of tag
+_VALUE_FORMS = {  # formats of struct, by type of tag
     **{1: "B", 2: "B", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d"},
     **{13: "I", 16: "Q", 17: "q", 18: "Q"},
 }
@@ -105,7 +105,7 @@ class Directory:
         raw = self.raw(IPTC)
         if self.entries.get(IPTC, (0, 0, 0))[0] != _LONG or raw[:1] == b"\x1c":
             return raw
-        return b"".join(raw[at : at + 4][::-1] for at in range(0, len(raw), 4))
+        return b"".join(raw[k : k + 4][::-1] for k in range(0, len(raw), 4))
 
     def file(self) -> io.BytesIO:
         """Returns the file for other readers, with a header that points to this page as the first."""
@@ -142,27 +142,27 @@ def first(content: bytes) -> int:
 def read(content: bytes, offset: int) -> Directory:
     """Reads the directory at an offset. Raises ImageError if it lies past the end of the file or is too long."""
     big = _is_big(content)
-    entry, value, form = (20, 8, "Q") if big else (12, 4, "I")
+    entry_bytes, inline_bytes, form = (20, 8, "Q") if big else (12, 4, "I")
     count = _number(content, offset, "Q" if big else "H")
     if count > _MAX_TAGS:
         raise ImageError("damaged", f"a page of the TIFF file has {count} tags: no program writes as many")
     start = offset + (8 if big else 2)
-    after = start + count * entry
-    if after > len(content):
+    end = start + count * entry_bytes
+    if end > len(content):
         raise _past_the_end()
-    following = _number(content, after, form) if after < len(content) else 0  # some writers leave it out
+    following = _number(content, end, form) if end < len(content) else 0  # some writers leave it out
     entries: dict[int, tuple[int, int, int]] = {}
-    for at in range(start, after, entry):
-        tag, kind = (_number(content, at + skip, "H") for skip in (0, 2))
+    for entry in range(start, end, entry_bytes):
+        tag, kind = _number(content, entry, "H"), _number(content, entry + 2, "H")
         if kind not in _VALUE_FORMS:
             continue
-        values = _number(content, at + 4, form)
-        place = at + 4 + value
+        values = _number(content, entry + 4, form)
         size = values * struct.calcsize("=" + _VALUE_FORMS[kind])
-        if size > value:
-            place = _number(content, place, form)
-        if place + size <= len(content):  # a tag that is cut off does not make the others unreadable
-            entries.setdefault(tag, (kind, values, place))
+        where = entry + 4 + inline_bytes
+        if size > inline_bytes:
+            where = _number(content, where, form)
+        if where + size <= len(content):  # a tag that is cut off does not make the others unreadable
+            entries.setdefault(tag, (kind, values, where))
     return Directory(content, offset, following, entries)
 
 
@@ -190,7 +190,7 @@ def _is_big(content: bytes) -> bool:
 
 
 def _number(content: bytes, offset: int, form: str) -> int:
-    """Reads a number at an offset; ``form`` is of struct. Raises ImageError past the end of the file."""
+    """Reads a number at an offset; ``form`` is a format of struct. Raises ImageError past the end of the file."""
     try:
         return int(struct.unpack_from(_order(content) + form, content, offset)[0])
     except (struct.error, OverflowError):

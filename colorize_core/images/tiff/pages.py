@@ -74,13 +74,14 @@ def is_signed(page: Directory) -> bool:
 
 
 def layout(page: Directory) -> str:
-    """Returns the layout in words, for messages: ``1 channels of 16 bits, gray, compression 5``."""
+    """Returns the layout in words, for messages: ``3 channels of 16 bits, RGB, compression 5``."""
     bits = "/".join(dict.fromkeys(str(int(each)) for each in page.numbers(tags.BITS))) or "1"
     kind = {_FLOAT: "floats", _SIGNED: "signed bits"}.get(_sample_format(page), "bits")
     photometric = _photometric(page)
     colors = _NAMES.get(photometric, f"color type {photometric}" if photometric >= 0 else "no color type")
-    form = f"{page.number(tags.SAMPLES, 1)} channels of {bits} {kind}, {colors}"
-    return f"{form}, compression {page.number(tags.COMPRESSION, 1)}"
+    samples = page.number(tags.SAMPLES, 1)
+    channels = "1 channel" if samples == 1 else f"{samples} channels"
+    return f"{channels} of {bits} {kind}, {colors}, compression {page.number(tags.COMPRESSION, 1)}"
 
 
 def check(page: Directory) -> None:

@@ -1,4 +1,4 @@
-"""Prints of one color, made here of photographs, are none in color; the photographs are."""
+"""Toned prints, simulated from color photographs, are not in color; the photographs are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TONES = {  # hue in degrees and chroma in the middle of the scale
 
 
 def toned(rgb: NDArray[np.uint8], hue: float, chroma: float, quality: int = 85) -> NDArray[np.uint8]:
-    """A print: chroma highest in the middle, hue that drifts, yellow paper, grain, JPEG."""
+    """Returns a simulated print: highest chroma at middle tones, drifting hue, yellow paper, grain, JPEG."""
     lightness = rgb2lab(rgb)[..., 0] * 0.85 + 8
     tone = lightness / 100
     angle = np.deg2rad(hue + 15 * (tone - 0.5))

@@ -1,4 +1,4 @@
-"""What ICC profiles and gamma mean: lightness by hand, colors by Pillow's door to LittleCMS."""
+"""ICC profiles and gamma, compared with lightness computed here and colors from Pillow's ImageCms."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def gray_profile(gamma: float) -> bytes:
 
 
 def lightness(light: NDArray[Any]) -> NDArray[np.float64]:
-    """L of linear light, by CIE 15:2004."""
+    """Returns L for linear light, by CIE 15:2004."""
     return np.where(light > 216 / 24389, 116 * np.cbrt(light) - 16, light * 24389 / 27)
 
 
@@ -51,7 +51,7 @@ def stored(pixels: NDArray[Any], file_format: str, icc: bytes) -> bytes:
 
 
 def gray_lightness(pixels: NDArray[Any]) -> NDArray[np.float64]:
-    """By scikit-image."""
+    """Returns L from scikit-image."""
     most = np.iinfo(pixels.dtype).max
     found: NDArray[np.float64] = reference.rgb2lab(np.stack([pixels / most] * 3, axis=-1))[..., 0]
     return found
@@ -151,7 +151,7 @@ def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: 
 
 
 def test_inks_of_a_profile() -> None:
-    """A CMYK file with a profile that is none, which is as common as it is wrong, is what Pillow makes of it."""
+    """A CMYK file with an invalid profile, which is common, is converted as Pillow does without a profile."""
     inks = np.random.default_rng(6).integers(0, 256, (8, 8, 4)).astype(np.uint8)
     buffer = io.BytesIO()
     broken = SRGB[:16] + b"CMYK" + SRGB[20:]

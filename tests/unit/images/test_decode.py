@@ -1,4 +1,4 @@
-"""Every pixel layout that archives hold, upright; and damage, of which nothing but ImageError may come."""
+"""Every pixel layout that archives hold is decoded upright; damaged files raise ImageError and nothing else."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_pixels_of_every_layout(layout: str) -> None:
 @pytest.mark.parametrize("layout", ALL_LAYOUTS)
 def test_small_gray_of_every_layout(layout: str) -> None:
     content, expected, _, tolerance = ALL_LAYOUTS[layout]
-    looked = read_small(content, 4096)
-    small, size = looked.gray, looked.size  # as many as the file has: nothing is reduced
+    reduced = read_small(content, 4096)
+    small, size = reduced.gray, reduced.size  # as many as the file has: nothing is reduced
     eight = expected >> 8 if expected.dtype == np.uint16 else expected
     gray = eight @ [0.299, 0.587, 0.114] if eight.ndim == 3 else eight
     assert (small.dtype, small.shape) == (np.uint8, expected.shape[:2])
@@ -72,7 +72,7 @@ STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 
 
 def _oriented(orientation: int, kind: str) -> tuple[bytes, NDArray[Any], int]:
-    """A file that is turned, what it shows, and how many levels its compression costs."""
+    """Returns a turned file, its upright pixels, and the error in levels that its compression causes."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     options: dict[str, Any] = {"exif": exif}
@@ -97,8 +97,8 @@ def test_orientation_is_applied_once(orientation: int, kind: str) -> None:
     photograph = read_photograph(content)
     assert photograph.size == (48, 32)
     np.testing.assert_allclose(photograph.pixels.astype(float), seen, atol=tolerance)
-    looked = read_small(content, 4096)
-    small, size = looked.gray, looked.size
+    reduced = read_small(content, 4096)
+    small, size = reduced.gray, reduced.size
     assert size == (48, 32)
     np.testing.assert_allclose(small.astype(float), seen >> 8 if seen.dtype == np.uint16 else seen, atol=tolerance)
     if photograph.metadata.exif:
@@ -106,7 +106,7 @@ def test_orientation_is_applied_once(orientation: int, kind: str) -> None:
 
 
 def _png_with_late_exif(orientation: int) -> bytes:
-    """A PNG file whose EXIF follows its pixels, as the format allows."""
+    """Returns a PNG file with EXIF after its pixels, as the format allows."""
     content, _, _ = _oriented(orientation, "png")
     chunks = png_chunks(content)
     order = sorted(chunks, key=lambda chunk: {b"eXIf": 1, b"IEND": 2}.get(chunk[0], 0))
@@ -129,8 +129,8 @@ def test_orientation_in_xmp_alone(orientation: int) -> None:
 
 def test_orientation_after_the_pixels_of_a_png_file() -> None:
     content = _png_with_late_exif(6)
-    looked = read_small(content, 4096)
-    small, size = looked.gray, looked.size
+    reduced = read_small(content, 4096)
+    small, size = reduced.gray, reduced.size
     assert size == (48, 32)
     for pixels in (small, read_photograph(content).pixels):
         np.testing.assert_array_equal(pixels, GRAY)
@@ -141,8 +141,8 @@ def test_orientation_after_the_pixels_of_a_png_file() -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_small_jpeg_is_the_full_decode_reduced(photographs: dict[str, Pixels], name: str, side: int, mode: str) -> None:
     content = save(Image.fromarray(photographs[name]).convert(mode), "JPEG", quality=92)
-    looked = read_small(content, side)
-    small, size = looked.gray, looked.size
+    reduced = read_small(content, side)
+    small, size = reduced.gray, reduced.size
     full = Image.open(io.BytesIO(content)).convert("L")
     assert size == full.size
     assert side <= min(small.shape)
@@ -166,7 +166,7 @@ def test_cut_off_file_is_damaged(kind: str, read: Callable[[bytes], Any], part: 
 
 
 def test_cut_off_png_with_late_exif_is_damaged() -> None:
-    """Pillow decodes such a file where its EXIF is asked for."""
+    """Pillow decodes the pixels of such a file when EXIF is read."""
     content = _png_with_late_exif(6)
     with pytest.raises(ImageError, match="cannot be read"):
         read_small(content[: len(content) // 2], 16)
@@ -293,7 +293,7 @@ def test_a_plain_file_may_end_with_its_last_number() -> None:
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[None]:
-    """A list that grows with each call of a function."""
+    """Returns a list that grows with each call of the function."""
     calls: list[None] = []
     original = getattr(module, name)
 

@@ -160,7 +160,7 @@ def test_exif_that_no_jpeg_can_hold_is_left_out() -> None:
 
 
 def _with_right_checksums(png: bytearray) -> bytearray:
-    """A PNG file whose chunks are what they claim to be, as far as they can be told apart."""
+    """Returns a damaged PNG file with correct checksums, so that decoders parse its chunks."""
     at = 8
     while at + 12 <= len(png):
         end = at + 8 + int.from_bytes(png[at : at + 4], "big")
@@ -172,7 +172,7 @@ def _with_right_checksums(png: bytearray) -> bytearray:
 @pytest.mark.filterwarnings("ignore")  # Pillow warns of some damage before it goes on
 @pytest.mark.parametrize("source", ["JPEG", "PNG", "TIFF", "WEBP"])
 def test_what_was_decoded_can_be_encoded(photographs: dict[str, NDArray[np.uint8]], source: str) -> None:
-    """Damage that the decoder lets pass, as in metadata, does not stop the encoder."""
+    """Damage that the decoder accepts, for instance in metadata, does not stop the encoder."""
     rng = random.Random(f"encode {source}")  # noqa: S311
     buffer = io.BytesIO()
     small = Image.fromarray(photographs["astronaut"][90:122, 190:238])

@@ -1,4 +1,4 @@
-"""What exiftool, the archivists' own reader, finds in results."""
+"""Metadata of results, as exiftool reads it, which archivists use."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _tags(path: Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
-    """Lies on its side, with all that an archive writes into a file, by exiftool itself."""
+    """Returns a turned photograph with all metadata that an archive writes into a file, written by exiftool."""
     path = tmp_path_factory.mktemp("scan") / "scan.jpg"
     Image.fromarray(gray_photographs["rocket"]).convert("RGB").save(path, icc_profile=ICC, dpi=(600, 600))
     # -n: numbers as they are

@@ -1,4 +1,4 @@
-"""Large images, computed and packed band by band, are what they are at once."""
+"""Large images give the same pixels in bands as in one piece."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _image(dtype: type[np.uint8 | np.uint16], channels: int) -> NDArray[Any]:
 
 
 def _on_demand(pixels: NDArray[Any]) -> tuple[LazyImage, list[int]]:
-    """The image, and how many rows were asked for at a time."""
+    """Returns a lazy image, and a list of the numbers of rows that were computed at a time."""
     asked: list[int] = []
 
     def compute(top: int, bottom: int) -> NDArray[Any]:
@@ -43,7 +43,7 @@ def _on_demand(pixels: NDArray[Any]) -> tuple[LazyImage, list[int]]:
 
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All images are large: ten rows of 97 pixels at a time."""
+    """Makes all images count as large, with bands of ten rows of 97 pixels."""
     monkeypatch.setattr(lazy_image, "BAND_PIXELS", 970)
     monkeypatch.setattr(lazy_image, "IN_MEMORY_PIXELS", 0)
     monkeypatch.setattr(tiff, "_STRIP_PIXELS", 970)
@@ -125,7 +125,7 @@ def test_a_large_result_is_on_the_disk_and_the_same(
 
 @pytest.mark.usefixtures("narrow")
 def test_a_disk_that_cannot_hold_a_result_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """/dev/full has no room for anything."""
+    """Writing to /dev/full fails because no space is left."""
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: io.FileIO("/dev/full", "r+"))
     with pytest.raises(ImageError, match=r"the disk of this machine cannot hold it: .*No space left") as caught:
         encode.encode(_image(np.uint8, 3), Encoding("png"))

@@ -1,4 +1,4 @@
-"""Photographs to squares, against means and places worked out here."""
+"""Resizing to squares, compared with means and positions that are computed here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole files of formats that are not read: their reason is not damage, and their message says what they are."""
+"""Undamaged files of unsupported formats: the reason is not damage, and the message names the format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pure parts of inference: which size the network sees, and the merge that keeps lightness."""
+"""Inference without a network file: the size that the network sees, and merging, which keeps lightness."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_merge_keeps_lightness_of_every_gray_under_any_chroma(make: str) -> None
 
 
 def test_merge_uses_all_16_bits() -> None:
-    """Between two of 256 levels the result rounds to the nearer one."""
+    """Lightness between two of 256 levels is rounded to the nearer one."""
     between = (LEVELS[:-1].astype(np.uint16) * 257) + 200  # 200 of 257 up to the next level
     merged = merge(between[None], np.zeros((1, 1, 2), np.float32))
     np.testing.assert_array_equal(merged[0], np.stack([LEVELS[1:]] * 3, axis=-1))

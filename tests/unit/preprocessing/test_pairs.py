@@ -1,4 +1,4 @@
-"""Pairs as the network sees them, against scikit-image; random parts with a generator of their own."""
+"""Pairs of network input and target, compared with scikit-image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IPTC's records as other programs write them, and as they come out again."""
+"""IPTC records as other programs write them are read, and written into every format."""
 
 from __future__ import annotations
 

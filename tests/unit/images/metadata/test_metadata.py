@@ -141,7 +141,7 @@ def test_tones_of_a_jpeg_2000_file_are_those_of_its_profile(pixels: NDArray[Any]
 
 
 def _turned_by_xmp(kind: str) -> bytes:
-    """A file of which XMP alone says that it lies on its side."""
+    """Returns a file with an orientation in XMP only."""
     xmp, image = XMP % b"6", Image.fromarray(RGB)
     if kind == "PNG":
         info = PngImagePlugin.PngInfo()
@@ -183,7 +183,7 @@ def test_resolution_turns_with_the_image(kind: str, orientation: int, upright: t
 
 
 def _raw_profile(name: str, data: bytes) -> str:
-    """As ImageMagick writes it into a PNG file."""
+    """Returns a profile as the text that ImageMagick writes into a PNG file."""
     digits = data.hex()
     lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
     return f"\n{name}\n{len(data):8d}\n{lines}\n"

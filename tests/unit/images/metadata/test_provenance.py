@@ -1,4 +1,4 @@
-"""The mark of machine-made colors: in a packet of its own, and in the one that a photograph has."""
+"""The XMP mark of machine-made colors, alone and added to the packet of a photograph."""
 
 from __future__ import annotations
 

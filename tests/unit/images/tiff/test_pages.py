@@ -1,4 +1,4 @@
-"""Pages of TIFF files: each is where its directory says, and what its values mean by the standard."""
+"""Pages of TIFF files are found by their directories, and their values are converted as the standard says."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_too_many_pages_or_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _patched(content: bytes, tag: int, value: int) -> bytes:
-    """A little-endian TIFF file whose first page has another value there."""
+    """Returns a little-endian TIFF file with another value of a tag in its first page."""
     first = directory.first(content)
     entries = range(first + 2, first + 2 + 12 * struct.unpack_from("<H", content, first)[0], 12)
     [at] = [at for at in entries if struct.unpack_from("<H", content, at)[0] == tag]
@@ -144,9 +144,9 @@ def _patched(content: bytes, tag: int, value: int) -> bytes:
         (_patched(tiff_of(DEEP_RGB, 2, tile=(16, 16)), 322, 1 << 21), "damaged", "tiles of 2097152x16 are larger"),
         (_patched(tiff_of(DEEP_RGB, 2, tile=(16, 16)), 257, 64), "damaged", "6 of 12 pieces of the page are there"),
         (_patched(tiff_of(DEEP_RGB, 2, compression="jpeg2000"), 257, 16), "damaged", "48x32 in place of 48x16"),
-        (_patched(tiff_of(DEEP, 1), 259, 34927), "unsupported", "1 channels of 16 bits, gray, compression 34927"),
+        (_patched(tiff_of(DEEP, 1), 259, 34927), "unsupported", "1 channel of 16 bits, gray, compression 34927"),
         (_patched(tiff_of(DEEP_RGB, 2), 262, 32845), "unsupported", "color type 32845"),
-        (tiff_of(DEEP.astype(np.complex64), 1), "unsupported", "channels of 64 bits"),
+        (tiff_of(DEEP.astype(np.complex64), 1), "unsupported", "1 channel of 64 bits"),
     ],
 )
 def test_what_cannot_be_read_is_told_from_what_is_broken(content: bytes, reason: str, message: str) -> None:
@@ -169,5 +169,5 @@ def test_gray_with_alpha_wherever_the_channels_lie(planes: str) -> None:
 def test_signed_values_are_not_guessed_at() -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, (GRAY.astype(np.int16) - 128) * 256, photometric="minisblack")
-    with pytest.raises(ImageError, match="1 channels of 16 signed bits, gray"):
+    with pytest.raises(ImageError, match="1 channel of 16 signed bits, gray"):
         read_photograph(file.getvalue())
