@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.table import Table
 
-from colorize_core.evaluation.screen import show_judgement
+from colorize_core.evaluation.screen import show_measurements
 from colorize_core.runtime.progress_bar import ProgressBar
 from colorize_core.training.checkpoints import History
 from colorize_core.training.pace import Moment
@@ -64,7 +64,7 @@ class EpochProgress(ProgressBar):
         """Shows what was made and how good it is."""
         self.bar.update(self._task, visible=False)
         metrics = done.bundle.metrics
-        show_judgement(self.console, metrics, f"{done.bundle.name} on {metrics['images']} test images")
+        show_measurements(self.console, metrics, f"{done.bundle.name} on {metrics['images']} test images")
         for reason in done.rejected[:_REJECTS_SHOWN]:
             self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
         if len(done.rejected) > _REJECTS_SHOWN:
@@ -149,5 +149,5 @@ class TrialProgress(ProgressBar):
             table.add_row(f"{trial.number + 1}", f"{len(trial.history)}", reached, settings)
         self.console.print(table)
         metrics = done.bundle.metrics
-        show_judgement(self.console, metrics, f"the best on {metrics['images']} test images")
+        show_measurements(self.console, metrics, f"the best on {metrics['images']} test images")
         show_bundle(self.console, done.output, done.not_converted)

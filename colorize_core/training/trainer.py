@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from colorize_core import bundle, datasets, storage
 from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_line, printable
-from colorize_core.evaluation.comparison import measure_candidates
+from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.measurements import measure_candidates
 from colorize_core.evaluation.row_sources import RayRows
-from colorize_core.evaluation.score import PICTURES, Candidate, Comparison
+from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import Survey, survey
 from colorize_core.images import contact_sheet
 from colorize_core.recipes import Recipe
