@@ -134,12 +134,12 @@ def test_onnx_as_a_file_in_a_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "file_format", "words"),
     [
-        ("taken", "onnx", "is there already"),
-        ("taken", "savedmodel", "is there already"),
-        ("taken/file.onnx", "onnx", "is there already"),
-        ("taken/other.onnx", "onnx", "is there already"),  # its JSON file is
-        ("taken/plain", "savedmodel", "is there already"),
-        ("new.onnx", "savedmodel", "names an ONNX file"),
+        ("taken", "onnx", "exists already"),
+        ("taken", "savedmodel", "exists already"),
+        ("taken/file.onnx", "onnx", "exists already"),
+        ("taken/other.onnx", "onnx", "exists already"),  # its JSON file is
+        ("taken/plain", "savedmodel", "exists already"),
+        ("new.onnx", "savedmodel", "ends in .onnx, but format savedmodel"),
         ("taken/plain/below", "savedmodel", "cannot be written"),
         ("taken/plain/below.onnx", "onnx", "cannot be written"),
     ],
