@@ -197,7 +197,7 @@ def test_a_place_that_fails_half_way_keeps_nothing(
 
     monkeypatch.setattr(storage, "write", fail_at_the_last)
     made = {"model.onnx": b"1"} if file_format == "onnx" else {"variables/data": b"1", "saved_model.pb": b"2"}
-    monkeypatch.setattr(exports, "_make", lambda *_: ({}, made))
+    monkeypatch.setattr(exports, "_convert", lambda *_: ({}, made))
     with pytest.raises((ColorizeError, KeyboardInterrupt)) as caught:
         export_bundle(load_bundle("default"), f"{root}/{output}", file_format)
     if isinstance(error, OSError):
