@@ -16,7 +16,7 @@ from tests.support.listening import beyond_loopback
 
 _INTERRUPTED_IN_RAY_DATA = """
 import ray
-from colorize_core import cluster
+from colorize_core.runtime import cluster
 
 def interrupted():
     batches = iter(ray.data.range(1000).map_batches(lambda b: b, batch_size=10).iter_batches(batch_size=10))
@@ -59,7 +59,7 @@ def test_a_path_that_ray_cannot_take_is_said_before_anything_is_written(tmp_path
 
 _WORKING = """
 import time
-from colorize_core import cluster
+from colorize_core.runtime import cluster
 
 with cluster.connected():
     import ray

@@ -150,7 +150,7 @@ def test_a_node_lost_in_the_middle_of_each_job_changes_nothing(several: str, clu
 WORKER = """
 import sys
 import ray
-from colorize_core import cluster, placement
+from colorize_core.runtime import cluster, placement
 from colorize_core.recipes import load_recipe
 from colorize_core.training import pair_splits
 

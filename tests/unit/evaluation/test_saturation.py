@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from colorize_core import color
+from colorize_core.color import colorfulness
 from colorize_core.evaluation.saturation import vivid_gain
 
 Photographs = dict[str, NDArray[np.uint8]]
@@ -26,8 +27,8 @@ def test_half_the_resolution_is_enough(photographs: Photographs) -> None:
     small = lab[:, ::2, ::2, 1:] / 2
     gain = np.float32(vivid_gain(lab[..., 0], small, lab[..., 1:]))
     full = small.repeat(2, axis=1).repeat(2, axis=2)
-    made = [color.colorfulness(color.join(each[..., 0], gain * ab)) for each, ab in zip(lab, full, strict=True)]
-    truth = [color.colorfulness(color.join(each[..., 0], each[..., 1:])) for each in lab]
+    made = [colorfulness(color.join(each[..., 0], gain * ab)) for each, ab in zip(lab, full, strict=True)]
+    truth = [colorfulness(color.join(each[..., 0], each[..., 1:])) for each in lab]
     assert np.mean(made) == pytest.approx(np.mean(truth), rel=0.05)
 
 

@@ -13,9 +13,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from colorize_core.color import Floats
 from colorize_core.images import lazy_image, resizing
-from colorize_core.inference import colorizer
 from colorize_core.inference.merging import merge
-from colorize_core.preprocessing.network_size import network_size
+from colorize_core.preprocessing.network_size import margins_of, network_size
 from colorize_core.recipes import Recipe, load_recipe
 
 LEVELS = np.arange(256, dtype=np.uint8)
@@ -65,7 +64,7 @@ def test_network_size_keeps_multiple_shape_and_area(aspect: float, side: int, mu
     recipe = _recipe(side, multiple)
     width, height = network_size(recipe, round(300 * aspect), 300)
     assert network_size(recipe, 300, round(300 * aspect)) == (height, width)
-    (above, below), (left, right) = colorizer._margins(recipe, width, height)
+    (above, below), (left, right) = margins_of(recipe, width, height)
     assert (left, right) == (0, 0)
     assert 0 <= below - above <= 1
     assert aspect > 3 or above + below == 0
@@ -82,7 +81,7 @@ def test_a_network_of_fixed_size_sees_all_shapes_in_its_square() -> None:
     recipe = _recipe(32, 8, square=True)
     for width, height in ((1, 1), (5, 1), (1, 1000)):
         assert network_size(recipe, width, height) == (32, 32)
-    assert colorizer._margins(recipe, 32, 32) == ((0, 0), (0, 0))
+    assert margins_of(recipe, 32, 32) == ((0, 0), (0, 0))
 
 
 @pytest.mark.parametrize("upright", [False, True])
@@ -98,7 +97,7 @@ def test_a_strip_has_the_colors_of_the_picture_that_it_makes_with_its_mirror_ima
     small = resizing.resize(strip, (wide, high))
     [ab] = colorizer.predict([small])
     assert ab.shape == (high, wide, 2)
-    (above, below), (left, right) = colorizer._margins(bundle.recipe, wide, high)
+    (above, below), (left, right) = margins_of(bundle.recipe, wide, high)
     picture = np.pad(small, ((above, below), (left, right)), "symmetric")
     [whole] = colorizer.predict([picture])
     scale = whole.shape[0] / picture.shape[0]

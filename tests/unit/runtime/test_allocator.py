@@ -11,7 +11,7 @@ import pytest
 FAULTS = """
 import resource, sys
 import numpy as np
-from colorize_core import allocator
+from colorize_core.runtime import allocator
 if sys.argv[1] == "keep":
     allocator.keep_free_memory()
 def allocate(times):

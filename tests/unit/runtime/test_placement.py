@@ -43,7 +43,7 @@ def test_two_kinds_of_networks_share_each_gpu() -> None:
 
 _BUSY = """
 import ray
-from colorize_core import cluster
+from colorize_core.runtime import cluster
 
 ray.init(num_cpus=1, num_gpus=3, include_dashboard=False, log_to_driver=False)
 

@@ -56,7 +56,7 @@ def test_a_column_of_pickles_is_seen_wherever_it_is(nested: str, knows_the_type:
     code = f"""
 import sys
 {"import ray.data" if knows_the_type else ""}
-from colorize_core import parquet
+from colorize_core.storage import parquet
 assert ("ray" in sys.modules) == {knows_the_type}
 try:
     parquet.open_parquet(open({str(path)!r}, "rb"), "a.parquet")
