@@ -43,17 +43,17 @@ class EvaluationProgress(ProgressBar):
             task = self.bar.tasks[0]
             self.console.print(f"{task.description}: {task.completed:.0f}/{task.total:.0f} images", soft_wrap=True)
 
-    def close(self, done: Evaluation) -> None:
+    def close(self, results: Evaluation) -> None:
         """Shows the tables, the images that were left out, and the path of the report."""
-        for split, measured in done.measurements.items():
-            title = f"{done.data}, {split}: {measured.images} images"
+        for split, measured in results.measurements.items():
+            title = f"{results.data}, {split}: {measured.images} images"
             show_measurements(self.console, measured.facts(), title)
-            left_out = done.left_out[split]
+            left_out = results.left_out[split]
             for reason in left_out[:_LEFT_OUT_SHOWN]:
                 self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
             if len(left_out) > _LEFT_OUT_SHOWN:
                 self.console.print(f"left out: {len(left_out) - _LEFT_OUT_SHOWN} more")
-        self.console.print(f"report: {done.report}", soft_wrap=True, markup=False)
+        self.console.print(f"report: {results.report}", soft_wrap=True, markup=False)
 
 
 def show_measurements(console: Console, facts: Mapping[str, Any], title: str) -> None:
