@@ -1,8 +1,8 @@
-# make demo [INPUT=dir] [OUTPUT=dir]   colorize real photographs, or your own
-# make test                            the tests: every command, Ray, a training, S3, a killed run; 10 minutes
-# make test-all                        the rest of the tests: clusters, lost machines, faults; 25 minutes
-# make check                           lint, types, and which room may import which
-# make constraints                     pin the newest versions (needs uv)
+# make demo [INPUT=dir] [OUTPUT=dir]   colorize photographs of scikit-image, or your own
+# make test                            run each command once, Ray, a training, S3 and a killed run; 10 minutes
+# make test-all                        run the other tests: clusters, lost machines, faults; 25 minutes
+# make check                           check format, lint, types, and the layers of imports
+# make constraints                     pin the newest versions of all packages (needs uv)
 
 PYTHON ?= python3
 VENV := .venv
@@ -34,7 +34,7 @@ constraints:
 		--upgrade --quiet pyproject.toml --output-file constraints.txt
 
 $(VENV)/bin/python:
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit(f"colorize needs Python 3.10 to 3.13, {sys.executable} is {v[0]}.{v[1]}: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 10) <= v <= (3, 13) or sys.exit("Python %d.%d is not supported%s. Install Python 3.10 to 3.13, then run: make PYTHON=python3.12" % (*v, " yet" if v > (3, 13) else ""))'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -1,4 +1,4 @@
-"""The arguments of a job that is to run elsewhere: looked at before anything is sent there."""
+"""Checks the arguments of a job before ``colorize submit`` sends the job to a cluster."""
 
 from __future__ import annotations
 
@@ -17,43 +17,44 @@ from colorize_core.submission.cargo import is_callers
 
 JOBS = ("archive", "evaluate", "prepare", "train", "tune")
 
-_NO_PATHS = ("none", "imagenet")  # in place of paths
-_OF_THE_CLUSTER = ("input", "source", "data", "output")
+_NO_PATHS = ("none", "imagenet")  # values that may stand in place of a path
+_PATHS_ON_CLUSTER = ("input", "source", "data", "output")
 
 
 def files_of(job: str, arguments: Sequence[str]) -> list[str]:
-    """The relative paths in a call of a job whose files it will need where it runs.
+    """Returns the relative paths in the arguments of a job. The job needs these files on the cluster.
 
     Raises:
-        click.ClickException: the job does not take these arguments.
-        UserError: a recipe cannot be used; or INPUT, SOURCE, DATA or OUTPUT is relative, and so on no other machine.
+        click.ClickException: the job does not accept these arguments.
+        UserError: a recipe cannot be used, or INPUT, SOURCE, DATA or OUTPUT is relative: the cluster does not have it.
     """
     command: click.Command = importlib.import_module(f"jobs.{job}").command
     with command.make_context(job, list(arguments)) as context:
-        given = context.params
-    for name in _OF_THE_CLUSTER:
-        if name in given:
-            _check_of_the_cluster(name, given[name])
-    paths = dict.fromkeys(_paths(given))
+        values = context.params
+    for name in _PATHS_ON_CLUSTER:
+        if name in values:
+            _check_absolute(name, values[name])
+    paths = dict.fromkeys(_paths(values))
     return [path for path in paths if is_callers(path) and path not in _NO_PATHS]
 
 
-def _paths(given: dict[str, Any]) -> Iterator[str]:
-    """What may be a path of the caller's, and names of what colorize has where it runs."""
-    bundles = [*given.get("bundle", ()), given.get("model", "none")]
-    files = [given.get("space"), given.get("fid_weights")]
-    if is_callers(name := given.get("recipe", "")):
-        model = load_recipe(name, given.get("settings")).model
+def _paths(values: dict[str, Any]) -> Iterator[str]:
+    """Yields arguments that may be paths of the caller; some are names that colorize knows."""
+    bundles = [*values.get("bundle", ()), values.get("model", "none")]
+    files = [values.get("space"), values.get("fid_weights")]
+    if is_callers(name := values.get("recipe", "")):
+        model = load_recipe(name, values.get("settings")).model
         bundles.append(model.start)
         files += [name if name.endswith((".yaml", ".yml")) else None, model.encoder_weights]
     yield from (path for path in bundles if not is_shipped(path))
     yield from (path for path in files if path)
 
 
-def _check_of_the_cluster(name: str, path: str) -> None:
+def _check_absolute(name: str, path: str) -> None:
+    """Raises InputError or OutputError if a path on the cluster is relative."""
     place = source_of(path)
     if place != official.SOURCE and is_local(place) and is_callers(place):
         raise (OutputError if name == "output" else InputError)(
-            f"{name.upper()} {printable(path)} is relative, and a path of the cluster's machines: give an absolute "
-            "one, or a URL"
+            f"{name.upper()} {printable(path)} is relative, but it must be a path on the cluster's machines: give an "
+            "absolute path or a URL"
         )

@@ -1,4 +1,4 @@
-"""``colorize``: one command per job, loaded when it is called."""
+"""The command ``colorize``: one subcommand per job. The code of a job is imported when the job is called."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def group() -> None:
 
 
 def main() -> NoReturn:
-    """Entry point of the ``colorize`` command."""
+    """Runs the command ``colorize`` and exits with its status."""
     run(group)
 
 

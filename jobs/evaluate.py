@@ -25,13 +25,19 @@ from jobs.options import ENGINE, runner_option
     multiple=True,
     default=("test",),
     show_default=True,
-    help="Part of DATA to measure on; several are measured one by one.",
+    help="Part of DATA to measure on. Give the option twice to measure two parts, each by itself.",
 )
 @click.option(
-    "--fid-weights", help="Weights of the network below, a file or imagenet: adds the Fréchet distance (FID)."
+    "--fid-weights",
+    help="Add the Fréchet distance of features (FID): a file with weights for --fid-network, or imagenet.",
 )
-@click.option("--fid-network", default=fid.NETWORK, show_default=True, help="A network of keras.applications.")
-@click.option("--fid-anyway", is_flag=True, help=f"FID of fewer than {fid.MIN_IMAGES} images too.")
+@click.option(
+    "--fid-network",
+    default=fid.NETWORK,
+    show_default=True,
+    help="The network of keras.applications whose features are compared.",
+)
+@click.option("--fid-anyway", is_flag=True, help=f"Compute FID also for fewer than {fid.MIN_IMAGES} images.")
 @runner_option(f"small DATA, up to about {256 * LOCAL_CHUNKS:,} photographs of a folder,")
 @ENGINE
 def command(
@@ -47,25 +53,26 @@ def command(
 ) -> int:
     """Measures each BUNDLE on the color photographs of DATA, beside the gray copy and the mean chroma.
 
-    BUNDLE is a shipped name (default) or a folder with a bundle; several are compared side by side. DATA is as for
-    colorize train. OUTPUT gets metrics.json, metrics.csv with a row per image, report.html and pictures.
+    BUNDLE is a shipped name (default) or a folder with a bundle; several are compared side by side. DATA is what
+    colorize train takes. The command writes metrics.json, metrics.csv with a row per image, report.html and pictures
+    to OUTPUT.
     """
-    network = fid.FeatureNetwork(fid_weights, fid_network) if fid_weights else None
-    with screen.EvaluationProgress() as board:
-        done = evaluate(
+    min_images = 2 if fid_anyway else fid.MIN_IMAGES
+    feature_network = fid.FeatureNetwork(fid_weights, fid_network, min_images) if fid_weights else None
+    with screen.EvaluationProgress() as progress:
+        results = evaluate(
             bundle,
             data,
             output,
             splits=splits,
-            network=network,
-            fid_anyway=fid_anyway,
+            feature_network=feature_network,
             engine=engine,
             runner=runner,
             say=lambda line: click.echo(line, err=True),
-            on_split=board.split,
-            on_images=board.images,
+            on_split=progress.split,
+            on_images=progress.images,
         )
-    board.close(done)
+    progress.close(results)
     return DONE
 
 

@@ -1,4 +1,4 @@
-"""From exceptions to exit status, the same for every job."""
+"""Exit statuses, and their relation to exceptions. They are the same for every job."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ DONE, FAILED, USAGE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def run(command: click.Command) -> NoReturn:
-    """Runs a command with the arguments of this process, and ends it."""
-    signal.signal(signal.SIGTERM, _interrupt)  # ray job stop, cron and systemd end a job so: keep what was done
+    """Runs a command with the arguments of this process, and ends the process with the command's status."""
+    signal.signal(signal.SIGTERM, _interrupt)  # sent by ray job stop, cron and systemd: stop as after Ctrl-C
     sys.exit(status_of(command))
 
 
 def status_of(command: click.Command, arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; gives its exit status. One line per error, no traceback for what a user can cause."""
+    """Runs a command and returns its exit status. An error that a user can cause prints one line and no traceback."""
     try:
         for argument in sys.argv[1:] if arguments is None else arguments:
-            storage.refuse_secrets(argument)  # before anything could note it, a cluster that gets a job among it
+            storage.refuse_secrets(argument)  # before a log, a ledger or a cluster could keep the secret
         status = command.main(args=arguments, standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"colorize: {error.format_message()}", err=True)

@@ -14,14 +14,19 @@ from jobs.exits import DONE, run
 @click.argument("bundle")
 @click.argument("output")
 @click.option(
-    "--format", "file_format", type=click.Choice((*EXPORT_FORMATS, "bundle")), default="onnx", show_default=True
+    "--format",
+    "file_format",
+    type=click.Choice((*EXPORT_FORMATS, "bundle")),
+    default="onnx",
+    show_default=True,
+    help="What to write: an ONNX file, a TensorFlow SavedModel, or a bundle of format 2.",
 )
 def command(bundle: str, output: str, file_format: ExportFormat | Literal["bundle"]) -> int:
     """Writes the network of BUNDLE for ONNX Runtime or TensorFlow.
 
     BUNDLE is a shipped name (default) or a folder with a bundle. OUTPUT is a new or empty folder; for onnx also a new
-    file that ends in .onnx. A JSON file beside the model says how to prepare its input and read its output. The format
-    bundle makes a bundle of format 2 of one of format 1, which has no ONNX file and starts slowly.
+    file that ends in .onnx. A JSON file beside the network says how to prepare its input and how to use its output.
+    --format bundle converts a bundle of format 1, which has no ONNX file and starts slowly, to format 2.
     """
     exported = export(bundle, output, file_format)
     facts = exported.facts

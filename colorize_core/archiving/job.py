@@ -33,6 +33,11 @@ class ArchiveJob:
 
     Raises:
         UserError: INPUT, OUTPUT or the model is wrong.
+
+    Example:
+        >>> job = ArchiveJob(ArchiveConfig("scans", "colored"))
+        >>> with job.locked(print) as lock:
+        ...     summary = run(job, job.plan(), lock)
     """
 
     def __init__(self, config: ArchiveConfig) -> None:

@@ -1,8 +1,8 @@
-"""The model bundle: a folder with everything that inference needs to repeat the preprocessing.
+"""The model bundle: a folder with a trained network and all that inference needs to repeat the preprocessing.
 
-``model.onnx``, ``model.keras``, ``bundle.json``, ``history.csv``, ``curves.png``, ``samples.png`` and
-``MODEL_CARD.md``, local or in object storage. Format 1 has no ``model.onnx``. Loading refuses files of a wrong digest
-and never runs code from a file.
+The folder is local or in object storage. It has the files ``model.onnx``, ``model.keras``, ``bundle.json``,
+``history.csv``, ``curves.png``, ``samples.png`` and ``MODEL_CARD.md``; format 1 has no ``model.onnx``. Loading refuses
+files with a wrong digest, and never runs code from a file.
 """
 
 from colorize_core.bundle.facts import CURVES, FACTS, FAITHFUL, FORMATS, VIVID, storable

@@ -1,4 +1,4 @@
-"""The model card: what a bundle was trained on and how good it is, in Markdown."""
+"""The model card in Markdown: the data that a bundle was trained on, and how good the colors are."""
 
 from __future__ import annotations
 
@@ -12,45 +12,51 @@ from colorize_core.bundle.model_bundle import Bundle
 _COLUMNS = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulness", ".1f"))
 
 
-def write_card(made: Bundle) -> str:
+def write_card(bundle: Bundle) -> str:
     """Returns the model card of a bundle with metrics."""
-    training, metrics = made.training, made.metrics
+    training, metrics = bundle.training, bundle.metrics
     card = io.StringIO()
-    card.write(f"# {made.name}\n\n")
-    what = "CIE ab from L" if made.recipe.data.color_space == "lab" else "RGB from gray"
-    card.write(f"Colorizes grayscale photographs: predicts {what}. The colors are plausible, not true.\n\n")
+    card.write(f"# {bundle.name}\n\n")
+    what = "CIE ab from L" if bundle.recipe.data.color_space == "lab" else "RGB from gray"
+    card.write(f"Colorizes grayscale photographs: the network predicts {what}. The colors are plausible, not true.\n\n")
     card.write("## Trained on\n\n")
-    card.write(f"`{training['data']}`: {training['images']['train']} images to learn from, {training['images']['val']}")
-    card.write(f" to choose the epoch, {training['rejected']} unreadable. {training['note']}\n\n")
-    card.write(f"{training['epochs']} epochs in {training['minutes']} minutes, {training['workers']} worker(s)")
-    card.write(f"{' on GPUs' if training['gpu'] else ' on CPU'}; epoch {training['best_epoch']} is kept. ")
-    card.write(f"Data fingerprint `{training['fingerprint'][:16]}`, model digest `{made.digest[:16]}`.\n\n")
+    card.write(f"`{training['data']}`: {training['images']['train']} images for training and ")
+    card.write(f"{training['images']['val']} for the choice of the epoch; {training['rejected']} were unreadable. ")
+    card.write(f"{training['note']}\n\n")
+    card.write(f"{_count(training['epochs'], 'epoch')} in {training['minutes']} minutes, with ")
+    card.write(f"{_count(training['workers'], 'worker')} on {'GPUs' if training['gpu'] else 'CPUs'}; the weights are ")
+    card.write(f"those of epoch {training['best_epoch']}. ")
+    card.write(f"Data fingerprint `{training['fingerprint'][:16]}`, model digest `{bundle.digest[:16]}`.\n\n")
     card.write(
-        f"## Measured\n\nOn {metrics['images']} test images that training never saw, at full resolution, with 95 % "
+        f"## Measured\n\nOn {metrics['images']} test images that the training never saw, at full resolution, with "
     )
-    card.write("bootstrap intervals of the mean.\n\n")
+    card.write("95 % bootstrap intervals of the mean.\n\n")
     card.write("| | PSNR (dB) | MSE, RGB in [0, 1] | SSIM | CIEDE2000 | colorfulness |\n|---|---|---|---|---|---|\n")
     for label, row in metrics["tables"]["full"].items():
-        others = " | ".join(_figure(row[name]["mean"], form) for name, form in _COLUMNS)
+        others = " | ".join(_number(row[name]["mean"], form) for name, form in _COLUMNS)
         card.write(f"| {label} | {_interval(row['psnr'])} | {others} |\n")
-    card.write(f"| truth | | | | | {_figure(metrics['truth']['colorfulness']['mean'], '.1f')} |\n\n")
+    card.write(f"| truth | | | | | {_number(metrics['truth']['colorfulness']['mean'], '.1f')} |\n\n")
     for label, names in metrics["not_beaten"]["full"].items():
         if names:
             card.write(f"**{label} does not beat the {' and the '.join(names)}.**\n\n")
-    vivid = made.saturation[VIVID]
-    card.write(f"`faithful` is what the network said, `vivid` has {vivid:g} times its chroma: so a sample of the ")
+    vivid = bundle.saturation[VIVID]
     card.write(
-        "validation images is as colorful as the truth. Colorfulness after Hasler and Süsstrunk (2003), signed. "
+        f"`faithful` is the prediction of the network. `vivid` multiplies its chroma by {vivid:g}, which makes a "
     )
-    card.write("See `samples.png` and `curves.png`.\n")
+    card.write("sample of the validation images as colorful as the originals. Colorfulness is that of Hasler and ")
+    card.write("Süsstrunk (2003), signed. `samples.png` shows colors, `curves.png` the loss of each epoch.\n")
     return card.getvalue()
 
 
-def _figure(value: float | None, form: str) -> str:
-    """Returns a figure as text; an empty text where it does not exist."""
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _number(value: float | None, form: str) -> str:
+    """Returns a number as text, or an empty text for None."""
     return "" if value is None else f"{value:{form}}"
 
 
 def _interval(bounds: Mapping[str, Any]) -> str:
-    mean, low, high = (_figure(bounds[name], ".2f") for name in ("mean", "low", "high"))
+    mean, low, high = (_number(bounds[name], ".2f") for name in ("mean", "low", "high"))
     return f"{mean} ({low} to {high})" if mean and low and high else mean

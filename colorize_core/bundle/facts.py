@@ -1,4 +1,4 @@
-"""The schema of ``bundle.json``, and its safe reading: what is no bundle.json ends as one sentence, never in use."""
+"""The schema of ``bundle.json``, and a reader that refuses any other content with one sentence."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from colorize_core.recipes.schema import LONGEST_TEXT, UNSAFE_TEXT, Recipe, Text
 
 FACTS, WEIGHTS, ONNX = "bundle.json", "model.keras", "model.onnx"  # files of a bundle
 CARD, CURVES = "MODEL_CARD.md", "curves.png"
-FAITHFUL = "faithful"  # what the network said: the mean of all plausible colors, hence dull
-VIVID = "vivid"
-FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1: without model.onnx
+FAITHFUL = "faithful"  # the gain 1: the network predicts the mean of all plausible colors, which is dull
+VIVID = "vivid"  # the gain at which validation images are as colorful as the originals
+FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1 has no model.onnx
 LARGEST_FACTS = 4 << 20  # bytes of bundle.json
 _MOST_VALUES = 100_000
-_DEEPEST = 16  # lists and objects in each other
+_DEEPEST = 16  # levels of nested lists and objects
 _LARGEST_NUMBER = 1e18
-_LONGEST_ERROR = 200
+_LONGEST_ERROR = 200  # characters
+REMEDY = "download the bundle again, or train a new one"  # ends the messages on damaged and unsafe files
 
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0)]
@@ -29,7 +30,7 @@ _Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class UnsafeError(ValueError):
-    """A file of a bundle is damaged or unsafe; the message goes on behind the file's name."""
+    """A file of a bundle is damaged or unsafe. The message continues a sentence that begins with the file's name."""
 
 
 class _Facts(BaseModel):
@@ -37,13 +38,13 @@ class _Facts(BaseModel):
 
 
 class _Open(_Facts):
-    """Facts to which a later version may add others that decide nothing."""
+    """Facts to which a later version may add others, which do not change how the bundle is used."""
 
     model_config = ConfigDict(extra="allow")
 
 
 class Saturation(_Open):
-    """Gains of ab by name."""
+    """Factors of ab by name."""
 
     __pydantic_extra__: dict[str, _Gain]
     faithful: _Gain
@@ -51,7 +52,7 @@ class Saturation(_Open):
 
 
 class Converted(_Facts):
-    """The facts of ``conversion.Compared.facts``."""
+    """The result of ``conversion.ConversionCheck.facts``."""
 
     input: Text
     output: Text
@@ -73,7 +74,7 @@ class _Tuned(_Facts):
 
 
 class Training(_Open):
-    """The facts of the data and the training that the trainer writes."""
+    """Facts of the data and the training, as the trainer writes them."""
 
     data: Text
     note: Text
@@ -89,15 +90,15 @@ class Training(_Open):
 
 
 class _Interval(_Facts):
-    """A mean with its bounds; None where a figure does not exist."""
+    """A mean with its bounds; None for a number that does not exist."""
 
     mean: float | None
     low: float | None
     high: float | None
 
 
-class _Figures(_Open):
-    """Figures of a table's row by metric: at least those of the model card."""
+class _TableRow(_Open):
+    """The intervals of a table row by metric. The metrics of the model card are required."""
 
     __pydantic_extra__: dict[str, _Interval]
     psnr: _Interval
@@ -112,8 +113,8 @@ class _Truth(_Facts):
 
 
 class _Tables(_Open):
-    __pydantic_extra__: dict[str, dict[Text, _Figures]]
-    full: dict[Text, _Figures]
+    __pydantic_extra__: dict[str, dict[Text, _TableRow]]
+    full: dict[Text, _TableRow]
 
 
 class _Lists(_Open):
@@ -122,7 +123,7 @@ class _Lists(_Open):
 
 
 class Metrics(_Open):
-    """The facts of ``Measurements.facts``."""
+    """The result of ``Measurements.facts``."""
 
     images: _Count
     truth: _Truth
@@ -159,16 +160,19 @@ class _Facts2(Facts):
 
 
 def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
-    """Reads the content of a ``bundle.json``: as JSON gives it, of which ``Facts`` is the schema, and the recipe in it.
+    """Parses the content of a ``bundle.json``.
+
+    Returns:
+        The JSON object, which fits the schema ``Facts``, and the recipe in it.
 
     Raises:
-        UnsafeError: it is none; one line that says what is wrong, with no character that a terminal obeys.
+        UnsafeError: the content does not fit the schema. The message is one line without control characters.
     """
     if len(content) > LARGEST_FACTS:
         raise UnsafeError(f"is larger than {LARGEST_FACTS >> 20} MiB")
     try:
         raw = json.loads(content, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError, JSONDecodeError too
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
         raise UnsafeError(f"is no JSON: {shown(one_line(error))}") from error
     if not isinstance(raw, dict):
         raise UnsafeError("is damaged: it is no JSON object")
@@ -190,16 +194,16 @@ def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
         place = ".".join(map(str, [section, *first["loc"]])).strip(".")
         got = "" if isinstance(first["input"], dict | list) else f" (got {first['input']!r:.50})"
         raise UnsafeError(f"is damaged: {shown(place + ': ' + first['msg'] + got)}") from error
-    except ColorizeError as error:  # a secret in a path
+    except ColorizeError as error:  # a path has a secret in it
         raise UnsafeError(f"is damaged: {shown(one_line(error))}") from error
     return raw, recipe
 
 
 def storable(value: Any) -> Any:
-    r"""Returns a text that a bundle may hold: control characters and markup are escaped, what is too long is cut.
+    r"""Returns a text that a bundle may hold: control characters and markup are escaped, a long text is cut.
 
-    A control character becomes ``\xNN`` or ``\uNNNN``, line breaks and tabs become spaces; ``<b`` becomes ``&lt;b``. Of
-    a list or mapping, all texts are treated so; other values stay as they are.
+    A control character becomes ``\xNN`` or ``\uNNNN``, a line break or tab becomes a space; ``<b`` becomes ``&lt;b``.
+    All texts in a list or mapping are converted. Other values are returned unchanged.
     """
     if isinstance(value, Mapping):
         return {storable(key): storable(inner) for key, inner in value.items()}
@@ -212,7 +216,7 @@ def storable(value: Any) -> Any:
 
 
 def shown(text: str) -> str:
-    """Returns text from a file as a message may show it: safe for a terminal, and not long."""
+    """Returns text from a file for use in a message: without control characters, at most 200 characters long."""
     safe: str = storable(" ".join(text[: 2 * _LONGEST_ERROR].split()))
     return safe if len(safe) <= _LONGEST_ERROR else safe[: _LONGEST_ERROR - 1] + "…"
 
@@ -228,18 +232,21 @@ def _refuse_constant(name: str) -> float:
 
 
 def _check_values(raw: dict[str, Any]) -> None:
-    """Raises UnsafeError for what no bundle.json has, wherever it stands; in one place, since facts may be added."""
-    waiting: list[tuple[Any, int]] = [(raw, 1)]
+    """Raises UnsafeError for a value that no bundle.json has, such as a huge number or a control character.
+
+    The schema does not repeat these checks, and facts that it does not know need them too.
+    """
+    pending: list[tuple[Any, int]] = [(raw, 1)]
     count = 0
-    while waiting:
-        value, depth = waiting.pop()
+    while pending:
+        value, depth = pending.pop()
         count += 1
         if depth > _DEEPEST or count > _MOST_VALUES:
             raise UnsafeError(f"is damaged: more than {_MOST_VALUES:,} values, or more than {_DEEPEST} in each other")
         if isinstance(value, dict):
-            waiting += [(part, depth + 1) for pair in value.items() for part in pair]
+            pending += [(part, depth + 1) for pair in value.items() for part in pair]
         elif isinstance(value, list):
-            waiting += [(part, depth + 1) for part in value]
+            pending += [(part, depth + 1) for part in value]
         elif isinstance(value, str):
             try:
                 check_text(value)

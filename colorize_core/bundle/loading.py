@@ -1,4 +1,4 @@
-"""Reads a model bundle. Digests are checked, nothing in it is run, and what would take all memory is refused."""
+"""Reads a model bundle: checks digests, runs no code from it, and refuses files that would take all memory."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from colorize_core import storage
-from colorize_core.bundle.examination import examine
-from colorize_core.bundle.facts import CURVES, FACTS, LARGEST_FACTS, ONNX, WEIGHTS, UnsafeError, parse
+from colorize_core.bundle.facts import CURVES, FACTS, LARGEST_FACTS, ONNX, REMEDY, WEIGHTS, UnsafeError, parse
 from colorize_core.bundle.model_bundle import Bundle
+from colorize_core.bundle.sandbox import check_in_sandbox
 from colorize_core.errors import BundleError, one_line
 from colorize_core.recipes.network import build_model
 
@@ -24,13 +24,23 @@ _SHIPPED = Path(__file__).parents[1] / "pretrained"
 
 
 def load_bundle(name: str) -> Bundle:
-    """Loads a shipped bundle by name, or one from a folder.
+    """Loads a model bundle.
 
-    Nothing in the files is run, no file is read that they name, and what would take all memory or time is refused. The
-    files of a shipped bundle are as trusted as this code, and open faster.
+    No code in the files is run, and no other file that they name is read. Files that would take all memory or time are
+    refused. A shipped bundle loads faster: its files are trusted as much as this code.
+
+    Args:
+        name: the name of a shipped bundle, such as ``default``, or a folder or URL with a bundle.
+
+    Returns:
+        The bundle.
 
     Raises:
-        BundleError: no such bundle, a file of it is missing, damaged or unsafe, or not the one it was saved with.
+        BundleError: there is no such bundle, or a file is missing, damaged, unsafe, or not the one that was saved.
+
+    Example:
+        >>> load_bundle("default").name
+        'unet-lite'
     """
     path = place(name)
     content = _read(path, name, FACTS, LARGEST_FACTS)
@@ -38,7 +48,7 @@ def load_bundle(name: str) -> Bundle:
         facts, recipe = parse(content)
     except UnsafeError as error:
         raise BundleError(f"{FACTS} of {name} {error}") from error
-    made = Bundle(
+    loaded = Bundle(
         recipe,
         _read(path, name, WEIGHTS, _LARGEST_MODEL),
         facts["saturation"],
@@ -48,17 +58,17 @@ def load_bundle(name: str) -> Bundle:
         _read(path, name, ONNX, _LARGEST_MODEL) if facts["format"] >= 2 else b"",
         facts.get("onnx", {}),
     )
-    if made.weights_digest != facts["weights_sha256"]:
-        raise BundleError(f"{WEIGHTS} of {name} is not the file that its {FACTS} describes: fetch it again")
-    if facts["format"] >= 2 and hashlib.sha256(made.onnx).hexdigest() != facts["onnx_sha256"]:
-        raise BundleError(f"{ONNX} of {name} is not the file that its {FACTS} describes: fetch it again")
-    if made.digest != facts["digest"]:
-        raise BundleError(f"model bundle {name} is not what its {FACTS} describes (digest): fetch it again")
-    if facts["format"] >= 2 and not made.onnx:
-        raise BundleError(f"{ONNX} of {name} is empty: fetch it again")
+    if loaded.weights_digest != facts["weights_sha256"]:
+        raise BundleError(f"{WEIGHTS} of {name} is not the file that its {FACTS} describes: {REMEDY}")
+    if facts["format"] >= 2 and hashlib.sha256(loaded.onnx).hexdigest() != facts["onnx_sha256"]:
+        raise BundleError(f"{ONNX} of {name} is not the file that its {FACTS} describes: {REMEDY}")
+    if loaded.digest != facts["digest"]:
+        raise BundleError(f"model bundle {name} is not what its {FACTS} describes (digest): {REMEDY}")
+    if facts["format"] >= 2 and not loaded.onnx:
+        raise BundleError(f"{ONNX} of {name} is empty: {REMEDY}")
     if not is_shipped(name):
-        examine(recipe, made.weights, made.onnx, name)
-    return made
+        check_in_sandbox(recipe, loaded.weights, loaded.onnx, name)
+    return loaded
 
 
 def _read(path: str, name: str, file: str, largest: int) -> bytes:
@@ -68,11 +78,9 @@ def _read(path: str, name: str, file: str, largest: int) -> bytes:
         if found is None and file == FACTS:
             raise FileNotFoundError
         if found is None:
-            raise BundleError(f"{file} of {name} is missing: fetch the model bundle again or train anew")
+            raise BundleError(f"{file} of {name} is missing: {REMEDY}")
         if found.size > largest:
-            raise BundleError(
-                f"{file} of {name} has {found.size:,} bytes, more than {largest:,}: fetch the model bundle again"
-            )
+            raise BundleError(f"{file} of {name} has {found.size:,} bytes, more than {largest:,}: {REMEDY}")
         content = storage.read(storage.join(path, file))
     except (FileNotFoundError, NotADirectoryError):
         raise BundleError(
@@ -81,12 +89,12 @@ def _read(path: str, name: str, file: str, largest: int) -> bytes:
     except OSError as error:
         raise BundleError(f"model bundle {name} cannot be read: {one_line(error)}") from error
     if len(content) > largest:
-        raise BundleError(f"{file} of {name} has more than {largest:,} bytes: fetch the model bundle again")
+        raise BundleError(f"{file} of {name} has more than {largest:,} bytes: {REMEDY}")
     return content
 
 
 def read_curves(name: str) -> bytes | None:
-    """Reads ``curves.png`` of a bundle; None where there is none, or a file that is no PNG or far too large for one."""
+    """Reads ``curves.png`` of a bundle. Returns None if it is missing, is not a PNG, or is larger than 32 MiB."""
     path = storage.join(place(name), CURVES)
     found = storage.stat(path)
     content = storage.read(path) if found and found.size <= _LARGEST_PICTURE else b""
@@ -94,13 +102,13 @@ def read_curves(name: str) -> bytes | None:
 
 
 def read_extras(name: str) -> dict[str, bytes]:
-    """Reads the further files of a bundle, as ``Bundle.save`` takes them. Raises BundleError if one is too large."""
+    """Reads the other files of a bundle, as ``save_bundle`` takes them. Raises BundleError if one is too large."""
     path = place(name)
-    own = (WEIGHTS, ONNX, FACTS)
+    main = (WEIGHTS, ONNX, FACTS)
     return {
         entry.name: _read(path, name, entry.name, _LARGEST_PICTURE)
         for entry in storage.find(path)
-        if entry.name not in own
+        if entry.name not in main
     }
 
 
@@ -109,19 +117,21 @@ def _shipped() -> list[str]:
 
 
 def is_shipped(name: str) -> bool:
-    """Whether colorize has a bundle of this name."""
+    """Returns True if a bundle of this name is shipped with colorize."""
     return name in _shipped()
 
 
 def place(name: str) -> str:
-    """The folder of a bundle, which need not be there: of a shipped one, else ``name`` made absolute."""
+    """Returns the folder of a shipped bundle, or else ``name`` as an absolute path. The folder need not exist."""
     return str(_SHIPPED / name) if is_shipped(name) else storage.absolute(name)
 
 
 def start_from(model: keras.Model, name: str) -> None:
-    """Gives a model the weights of a bundle. Raises BundleError where the bundle's model is another one."""
-    made = load_bundle(name)
-    shapes = [[tuple(weight.shape) for weight in each.weights] for each in (model, build_model(made.recipe))]
+    """Loads the weights of a bundle into a model. Raises BundleError if the bundle has a different model."""
+    start = load_bundle(name)
+    shapes = [[tuple(weight.shape) for weight in each.weights] for each in (model, build_model(start.recipe))]
     if shapes[0] != shapes[1]:
-        raise BundleError(f"model.start {name} is another model than the recipe's: give it the same model and settings")
-    made.fill(model)  # not by set_weights: layers that compute with copies of their weights would keep the old ones
+        raise BundleError(
+            f"model.start {name} has another model than the recipe: choose a bundle with the same model and settings"
+        )
+    start.fill(model)  # set_weights would leave old weights in layers that compute with copies of theirs

@@ -1,4 +1,4 @@
-"""The model bundle in memory: a trained network, and what is needed to repeat its preprocessing."""
+"""The model bundle in memory: a trained network, and all that is needed to repeat its preprocessing."""
 
 from __future__ import annotations
 
@@ -23,21 +23,29 @@ if TYPE_CHECKING:
     import keras
 
 _LARGEST_GAIN = 10.0
-_VERSIONS = ("keras", "numpy", "onnx", "onnxruntime", "ray", "tensorflow", "tf2onnx")
+_VERSIONS_OF = ("keras", "numpy", "onnx", "onnxruntime", "ray", "tensorflow", "tf2onnx")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained model and what is known about it.
+    """A trained model, its recipe, and the facts of its training. ``load_bundle`` reads one.
 
     Attributes:
+        recipe: the recipe that was trained; it says how to prepare the network's input.
         weights: content of ``model.keras``.
-        saturation: gains of ab by name: ``faithful`` is what the network said, with ``vivid`` a sample of the
-            validation images is as colorful as the truth.
+        saturation: factors of ab by name. ``faithful`` leaves the prediction unchanged. With ``vivid``, a sample of the
+            validation images was as colorful as the originals.
         training: data, fingerprint, images per split, epochs, minutes.
-        metrics: measured on the test split, with those of the gray copy and the mean chroma: ``Measurements.facts``.
+        metrics: results on the test split, as ``Measurements.facts`` returns them; they include the gray copy and the
+            mean chroma.
+        versions: versions of Python and of the libraries in training, by name.
         onnx: content of ``model.onnx``, the same network; b'' in format 1, which only Keras runs.
-        converted: how ``onnx`` compared with the Keras model: ``conversion.Compared.facts``.
+        converted: differences between ``onnx`` and the Keras model, as ``ConversionCheck.facts`` returns them.
+
+    Example:
+        >>> bundle = load_bundle("default")
+        >>> bundle.name, bundle.saturation["vivid"]
+        ('unet-lite', 1.55)
     """
 
     recipe: Recipe
@@ -59,44 +67,48 @@ class Bundle:
         onnx: bytes = b"",
         converted: Mapping[str, Any] | None = None,
     ) -> Bundle:
-        """Makes a bundle of weights that were just trained with the installed libraries.
+        """Returns a bundle of weights that were just trained with the installed libraries.
 
-        Texts in ``training`` are made ``storable``: what is said there is a user's.
+        Texts in ``training`` come from the user, so ``storable`` escapes and cuts them.
         """
-        versions = {name: importlib.metadata.version(name) for name in _VERSIONS}
+        versions = {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
         saturation = {FAITHFUL: 1.0, VIVID: min(vivid_gain, _LARGEST_GAIN)}
         versions["python"] = platform.python_version()
         return cls(recipe, weights, saturation, storable(training), {}, versions, onnx, converted or {})
 
     @property
     def name(self) -> str:
-        """The recipe's name."""
+        """The name of the recipe."""
         return self.recipe.name
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the trained weights, and of the settings that say how they are used.
+        """SHA-256 of the trained weights and of the settings that decide how they are used.
 
-        ``model.onnx`` is the same network and has a digest of its own in ``bundle.json``. Settings that have their
-        default are left out: a setting that a later version adds changes no digest.
+        ``model.onnx`` is the same network; ``bundle.json`` has another digest for it. Settings with their default value
+        are left out, so a setting that a later version adds changes no digest.
         """
         data, model, training = self.recipe.data, self.recipe.model, self.recipe.training
         settings = [
             data.model_dump(mode="json", exclude_defaults=True),
-            # Where weights came from decides nothing any more.
+            # After training it no longer matters where the first weights came from.
             model.model_dump(mode="json", exclude_defaults=True, exclude={"encoder_weights", "start"}),
         ]
         if training.loss == "ab-classification":
             settings.append(training.model_dump(mode="json", include={"loss", "ab_step", "temperature"}))
         return hashlib.sha256(json.dumps([self.weights_digest, *settings], sort_keys=True).encode()).hexdigest()
 
-    @cached_property  # it takes 8 ms for 15 MB, and is asked for often
+    @cached_property  # takes 8 ms for 15 MB, and is needed often
     def weights_digest(self) -> str:
         """SHA-256 of the trained weights."""
         return hashlib.sha256(self.weights).hexdigest()
 
     def gain(self, saturation: str | float) -> float:
-        """The gain of ab that a name in ``saturation`` stands for, or a number as it is. Raises BundleError."""
+        """Returns the factor of ab for a name in ``saturation``; a number is returned unchanged.
+
+        Raises:
+            BundleError: the bundle has no saturation of this name.
+        """
         if not isinstance(saturation, str):
             return saturation
         if saturation not in self.saturation:
@@ -104,17 +116,17 @@ class Bundle:
         return self.saturation[saturation]
 
     def with_metrics(self, metrics: Mapping[str, Any]) -> Bundle:
-        """The same bundle with measured figures."""
+        """Returns the same bundle with other metrics."""
         return dataclasses.replace(self, metrics=metrics)
 
     def model(self) -> keras.Model:
-        """The Keras model, ready for inference.
+        """Returns the Keras model, ready for inference.
 
-        Our own code builds it from the recipe, and only the numbers come from the file: nothing in it can run, and a
-        model that a newer Keras saved loads in an older one, which would not know all of its configuration.
+        Our own code builds the model from the recipe; only the numbers come from the file. So nothing in the file can
+        run, and a file of a newer Keras loads in an older one, which may not know the whole configuration in the file.
 
         Raises:
-            BundleError: the recipe makes no model, or the file does not hold the weights of this recipe's model.
+            BundleError: no model can be built from the recipe, or the weights are those of another model.
         """
         try:
             model = build_model(self.recipe)
@@ -124,12 +136,12 @@ class Bundle:
         return model
 
     def fill(self, model: keras.Model) -> None:
-        """Gives a model of this recipe the weights. Raises BundleError as ``model``."""
+        """Loads the weights into a model that was built from this recipe. Raises BundleError if they do not fit."""
         with tempfile.NamedTemporaryFile(suffix=".keras") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of each layer that is missing in the file: the error names the first
+            warnings.simplefilter("ignore")  # one per layer that is missing in the file; the error names the first
             file.write(self.weights)
             file.flush()
             try:
                 model.load_weights(file.name)
-            except Exception as error:  # keras raises whatever its parsers do
+            except Exception as error:  # keras passes on the errors of its parsers
                 raise BundleError(f"model.keras of {self.name} cannot be loaded: {one_line(error)}") from error

@@ -1,4 +1,4 @@
-"""Writes a model bundle to a folder, whole or not at all."""
+"""Writes a model bundle to a folder, complete or not at all."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from colorize_core.bundle.card import write_card
 from colorize_core.bundle.facts import CARD, FACTS, ONNX, WEIGHTS
 from colorize_core.bundle.model_bundle import Bundle
 
-_ASIDE = "_saving"  # folder in a bundle, while it is written
+_STAGING = "_saving"  # folder in a bundle while the bundle is written
 
 
 def save_bundle(bundle: Bundle, path: str, extras: Mapping[str, bytes]) -> None:
-    """Writes the bundle in place of an old one, which stays as it is where the new one cannot be written.
+    """Writes a bundle. An old bundle at the same place stays intact if the new one cannot be written.
 
     Args:
-        bundle: with metrics.
-        path: its folder.
-        extras: further files by name; a ``MODEL_CARD.md`` among them replaces the one that is written otherwise.
+        bundle: a bundle with metrics.
+        path: the folder to write to.
+        extras: more files by name; ``MODEL_CARD.md`` among them replaces the card that is made from the metrics.
 
     Raises:
         OSError: ``path`` cannot be written.
@@ -46,18 +46,18 @@ def save_bundle(bundle: Bundle, path: str, extras: Mapping[str, bytes]) -> None:
 
 
 def _replace(folder: str, files: Mapping[str, bytes]) -> None:
-    """Writes all files aside, then puts them in place in their order. Raises OSError."""
+    """Writes all files to temporary places, then moves them to their own in the given order. Raises OSError."""
     if storage.is_local(folder):
         with ExitStack() as places:
-            for name, content in reversed(list(files.items())):  # what is entered last is put in place first
+            for name, content in reversed(list(files.items())):  # the file that is entered last is moved first
                 file = places.enter_context(storage.replacing(storage.join(folder, name)))
                 file.write(content)
-                file.flush()  # a full disk shows here
+                file.flush()  # raises if the disk is full
         return
-    aside = storage.join(folder, _ASIDE)
+    staging = storage.join(folder, _STAGING)
     try:
-        for place in (aside, folder):  # stores cannot rename: what they took once they will take again
+        for place in (staging, folder):  # stores cannot rename; what they accepted once they accept again
             for name, content in files.items():
                 storage.write(storage.join(place, name), content)
     finally:
-        storage.remove_if_there(aside)
+        storage.remove_if_there(staging)

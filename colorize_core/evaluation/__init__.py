@@ -1,1 +1,1 @@
-"""How good are the colors: metrics, scores over a data set, pictures to look at."""
+"""Measures how good the colors of bundles are: metrics, tables over a data set, and a report with pictures."""

@@ -1,4 +1,4 @@
-"""Charts of an evaluation."""
+"""Charts of the metrics of one split."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import io
 
 import numpy as np
 
-from colorize_core.evaluation.comparison import Measurements
-from colorize_core.evaluation.measure import METRICS
-from colorize_core.evaluation.score import FULL, column
+from colorize_core.evaluation.comparison import FULL, column
+from colorize_core.evaluation.image_metrics import METRICS
+from colorize_core.evaluation.measurements import Measurements
 
 _BINS = 40
-_OF_ALL = [metric.name for metric in METRICS].index("colorfulness")  # the panel that has the truth too
+_FULL_LEGEND = [metric.name for metric in METRICS].index("colorfulness")  # the only panel that shows the truth too
 
 
 def histograms(measured: Measurements) -> bytes:
-    """PNG with a histogram over all images per metric, one line per row of the table at full resolution."""
+    """Returns a PNG with one histogram per metric, over all images, with a line per table row at full resolution."""
     from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
     lines = -(-(len(METRICS) + 1) // 2)
@@ -36,7 +36,7 @@ def histograms(measured: Measurements) -> bytes:
         axes.grid(alpha=0.3)
     for axes in panels[len(METRICS) :]:
         axes.axis("off")
-    panels[len(METRICS)].legend(*panels[_OF_ALL].get_legend_handles_labels(), loc="center")
+    panels[len(METRICS)].legend(*panels[_FULL_LEGEND].get_legend_handles_labels(), loc="center")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=120)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""``evaluate``: bundles and a data set to metrics.json, metrics.csv and a report."""
+"""``evaluate``: measures bundles on a data set, and writes metrics.json, metrics.csv and a report."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from colorize_core import bundle, datasets, storage
 from colorize_core.errors import OutputError, printable
-from colorize_core.evaluation import charts, fid, page, row_sources, table
-from colorize_core.evaluation.comparison import Measurements, extremes, measure_candidates
-from colorize_core.evaluation.score import PICTURES, Candidate, Comparison
+from colorize_core.evaluation import charts, fid, report_page, row_sources, table
+from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.measurements import Measurements, extremes, measure_candidates
+from colorize_core.evaluation.report_page import Example
+from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import survey
 from colorize_core.images import contact_sheet
 from colorize_core.networks import Engine, advice
@@ -27,97 +29,118 @@ METRICS_JSON = "metrics.json"
 METRICS_CSV = "metrics.csv"
 REPORT = "report.html"
 _OURS = re.compile(r"metrics\.csv|report\.html|(histograms|samples)-(train|val|test)\.png")
-_SHOWN = 4  # of the best, the median and the worst images each
+_EXAMPLES = 4  # images in each of the groups best, median and worst
+
+_Examples = dict[str, list[Example]]  # by group
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found, by split, and where the report is."""
+    """The results of ``evaluate``.
+
+    Attributes:
+        data: the data set, as it was given.
+        measurements: the results by split.
+        left_out: one line for each image that was not measured, by split.
+        report: path of the HTML page.
+    """
 
     data: str
-    judgements: dict[str, Measurements]
+    measurements: dict[str, Measurements]
     left_out: dict[str, list[str]]
     report: str
 
 
 def evaluate(
-    names: Sequence[str],
+    bundles: Sequence[str],
     data: str,
     output: str,
     *,
     splits: Sequence[str] = ("test",),
-    network: fid.FeatureNetwork | None = None,
-    fid_anyway: bool = False,
+    feature_network: fid.FeatureNetwork | None = None,
     engine: Engine = "auto",
     runner: RunnerName = "auto",
     say: Callable[[str], None] = lambda line: None,
     on_split: Callable[[str, int], None] = lambda split, images: None,
     on_images: Callable[[int], None] = lambda count: None,
 ) -> Evaluation:
-    """Measures bundles side by side on ``DATASET:SOURCE`` and leaves figures and a report in ``output``.
+    """Measures bundles side by side on color photographs, and writes the results and a report to ``output``.
+
+    Each photograph is made gray, colorized by each bundle, and compared with the original. The gray copy and the mean
+    color of the photographs are measured too: a colorizer has to beat both.
 
     Args:
-        names: shipped bundles, or folders with one.
-        data: as in ``folder:/photographs``, or a folder that ``prepare`` made.
-        output: a new or empty folder, or one with an earlier report, which is replaced.
-        splits: which parts of the data, each measured alone.
-        network: for Fréchet distances.
-        fid_anyway: of fewer than 2,048 images too.
-        engine: what runs the networks.
-        runner: what runs the job.
-        say: called with a line for the user when there is something to know.
-        on_split: called with each split and the number of its images, before it is measured.
-        on_images: called with the number of images that were measured since.
+        bundles: each the name of a shipped bundle, or a folder or URL with one.
+        data: ``DATASET:SOURCE`` as in ``folder:/photographs``, or a folder that ``prepare`` made.
+        output: a new or empty folder or URL, or one with an earlier report, which is replaced.
+        splits: the parts of the data to measure on, each by itself.
+        feature_network: adds Fréchet distances between features of this network (FID); None for no distances.
+        engine: runs the networks of the bundles: ``auto``, ``onnx`` or ``keras``.
+        runner: runs the job: ``auto``, ``ray`` or ``local``.
+        say: called with each line that the user should know.
+        on_split: called with each split and the number of its images, before the split is measured.
+        on_images: called with the number of images that were measured since the last call.
+
+    Returns:
+        The results by split, the images that were left out, and the path of the report.
 
     Raises:
-        UserError: a bundle, the data or the place is wrong; nothing was written.
+        UserError: a bundle, the data or the output cannot be used; nothing was written.
         ColorizeError: measuring failed.
+
+    Example:
+        >>> results = evaluate(["default"], "folder:photographs", "report")
+        >>> results.measurements["test"].tables["full"]["unet-lite faithful"]["psnr"].mean
+        25.83
     """
-    candidates, curves = _candidates(names)
+    candidates, curves = _load_candidates(bundles)
     cluster.check_lasting(output)
     _check_output(output, datasets.source_of(data))
     for candidate in candidates:
         if line := advice(candidate.bundle, engine):
             say(line)
-    judgements, left_out, shown = {}, {}, {}
-    with row_sources.opened(runner, data, splits) as parts:
-        if network:
-            fid.check_network(network)
-        found = {split: survey(images, split) for split, images in parts.items()}
-        for each in found.values() if network else ():
-            fid.check_images(len(each.ids), fid_anyway)
-        for split, looked in found.items():
-            on_split(split, len(looked.ids))
-            images = looked.measurable(parts[split])
-            match = Comparison(candidates, looked.mean_ab, engine=engine)
-            judgements[split] = measure_candidates(images, match, network=network, on_images=on_images)
-            shown[split] = _show(images, match, judgements[split])
-            left_out[split] = looked.left_out
-    report = _write(output, data, names, candidates, judgements, left_out, shown, curves)
-    return Evaluation(data, judgements, left_out, report)
+    measurements, left_out, examples = {}, {}, {}
+    with row_sources.opened(runner, data, splits) as sources:
+        if feature_network:
+            fid.check_network(feature_network)
+        surveys = {split: survey(images, split) for split, images in sources.items()}
+        if feature_network:
+            for found in surveys.values():
+                fid.check_images(len(found.ids), feature_network)
+        for split, found in surveys.items():
+            on_split(split, len(found.ids))
+            images = found.measurable(sources[split])
+            comparison = Comparison(candidates, found.mean_ab, engine=engine)
+            measurements[split] = measure_candidates(images, comparison, network=feature_network, on_images=on_images)
+            examples[split] = _choose_examples(images, comparison, measurements[split])
+            left_out[split] = found.left_out
+    report = _write(output, data, bundles, candidates, measurements, left_out, examples, curves)
+    return Evaluation(data, measurements, left_out, report)
 
 
-def _candidates(names: Sequence[str]) -> tuple[list[Candidate], dict[str, bytes]]:
-    """Each with a label of its own, and their curves.
+def _load_candidates(names: Sequence[str]) -> tuple[list[Candidate], dict[str, bytes]]:
+    """Returns the candidates, each with a label of its own, and their training curves as PNG by label.
 
-    Labels are the names of the recipes, of the folders where recipes are alike, numbered where folders are too.
+    A label is the name of the bundle's recipe. If two are equal, labels are the names of the folders; if two of these
+    are equal, they are numbered.
     """
-    loaded = [bundle.load_bundle(name) for name in names]
-    labels = [each.name for each in loaded]
+    bundles = [bundle.load_bundle(name) for name in names]
+    labels = [each.name for each in bundles]
     if len(set(labels)) < len(labels):
         labels = [printable(name.rstrip("/").rpartition("/")[2]) for name in names]
     if len(set(labels)) < len(labels):
         labels = [f"{number} {label}" for number, label in enumerate(labels, 1)]
-    made = [Candidate(label, each, each.saturation) for label, each in zip(labels, loaded, strict=True)]
+    candidates = [Candidate(label, each, each.saturation) for label, each in zip(labels, bundles, strict=True)]
     curves = {label: bundle.read_curves(name) for label, name in zip(labels, names, strict=True)}
-    return made, {label: picture for label, picture in curves.items() if picture}
+    return candidates, {label: picture for label, picture in curves.items() if picture}
 
 
 def _check_output(output: str, source: str) -> None:
+    """Raises OutputError if OUTPUT lies inside DATA, holds files of other programs, or cannot be written."""
     if storage.is_inside(output, source):
         raise OutputError(
-            f"OUTPUT {output} lies inside DATA {source}: its pictures would be taken for photographs; choose a place "
-            "beside it"
+            f"OUTPUT {output} lies inside DATA {source}, where its pictures would be taken for photographs: choose a "
+            "place beside DATA"
         )
     if not storage.is_empty(output) and not storage.exists(storage.join(output, METRICS_JSON)):
         raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
@@ -125,22 +148,24 @@ def _check_output(output: str, source: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Among:
+class _HasId:
+    """A filter that keeps the rows with one of these ids."""
+
     wanted: frozenset[str]
 
     def __call__(self, batch: row_sources.Batch) -> NDArray[np.bool_]:
         return np.array([identity in self.wanted for identity in batch["id"]], bool)
 
 
-def _show(images: row_sources.RowSource, match: Comparison, measured: Measurements) -> dict[str, list[page.Picture]]:
-    """Pictures of the images on which the first bundle is best, median and worst."""
-    leader = next(iter(match.candidates[0].rows))
-    groups = extremes(measured.columns, leader, _SHOWN)
+def _choose_examples(images: row_sources.RowSource, comparison: Comparison, measured: Measurements) -> _Examples:
+    """Returns pictures of the images on which the first row of the first candidate is best, median and worst."""
+    leader = next(iter(comparison.candidates[0].rows))
+    groups = extremes(measured.columns, leader, _EXAMPLES)
     wanted = [identity for group in groups.values() for identity in group]
-    few = measure_candidates(images.where(_Among(frozenset(wanted))), match, keep_pictures=wanted)
+    again = measure_candidates(images.where(_HasId(frozenset(wanted))), comparison, keep_pictures=wanted)
     psnr = dict(zip(measured.columns["id"], measured.columns[f"full/{leader}/psnr"], strict=True))
     return {
-        group: [page.Picture(identity, float(psnr[identity]), few.pictures[identity]) for identity in identities]
+        group: [Example(identity, float(psnr[identity]), again.pictures[identity]) for identity in identities]
         for group, identities in groups.items()
     }
 
@@ -150,12 +175,12 @@ def _write(
     data: str,
     names: Sequence[str],
     candidates: Sequence[Candidate],
-    judgements: dict[str, Measurements],
+    measurements: dict[str, Measurements],
     left_out: dict[str, list[str]],
-    shown: dict[str, dict[str, list[page.Picture]]],
+    examples: dict[str, _Examples],
     curves: dict[str, bytes],
 ) -> str:
-    """All files; ``metrics.json`` says ``writing`` until all are there."""
+    """Writes all files and returns the path of the report. ``metrics.json`` says ``writing`` until all are there."""
     facts: dict[str, Any] = {
         "status": "done",
         "data": printable(data),
@@ -164,20 +189,21 @@ def _write(
             {"label": each.label, "name": printable(name), "digest": each.bundle.digest, "saturation": dict(each.gains)}
             for name, each in zip(names, candidates, strict=True)
         ],
-        "splits": {split: measured.facts() | {"left_out": left_out[split]} for split, measured in judgements.items()},
+        "splits": {split: each.facts() | {"left_out": left_out[split]} for split, each in measurements.items()},
     }
-    columns = table.stack([measured.columns for measured in judgements.values()])
+    columns = table.stack([each.columns for each in measurements.values()])
     files = {METRICS_CSV: table.write_csv(columns)}
-    for split, measured in judgements.items():
-        files[f"histograms-{split}.png"] = charts.histograms(measured)
-        columns_shown = [*PICTURES, *(row for each in candidates for row in each.rows)]
-        rows = [[each.files[name] for name in columns_shown] for group in shown[split].values() for each in group]
-        files[f"samples-{split}.png"] = contact_sheet.grid(rows, columns_shown)
-    files[REPORT] = page.render(facts, judgements, shown, files, curves).encode()
+    headings = [*PICTURES, *(row for each in candidates for row in each.rows)]
+    for split, each in measurements.items():
+        files[f"histograms-{split}.png"] = charts.histograms(each)
+        shown = [example for group in examples[split].values() for example in group]
+        rows = [[example.files[name] for name in headings] for example in shown]
+        files[f"samples-{split}.png"] = contact_sheet.grid(rows, headings)
+    files[REPORT] = report_page.render(facts, measurements, examples, files, curves).encode()
     target = storage.join(output, METRICS_JSON)
     storage.write(target, _json({"status": "writing"}))
     for entry in storage.children(output):
-        if _OURS.fullmatch(entry.name):  # of an earlier report, perhaps of other splits
+        if _OURS.fullmatch(entry.name):  # an earlier report, which may have had other splits
             storage.remove(entry.path)
     for name, content in files.items():
         storage.write(storage.join(output, name), content)

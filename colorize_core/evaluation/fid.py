@@ -1,7 +1,7 @@
 """Fréchet distance between the features of two sets of images (Heusel et al. 2017, arXiv:1706.08500).
 
-With InceptionV3's last pooled features it is called FID. Figures compare only where network, weights and number of
-images are the same: those of Keras are not those of the first implementation.
+With the last pooled features of InceptionV3 the distance is called FID. Two distances compare only if network, weights
+and number of images are the same. Keras' weights are not those of the first implementation.
 """
 
 from __future__ import annotations
@@ -19,20 +19,28 @@ from colorize_core.images import resizing
 from colorize_core.runtime import local
 
 NETWORK = "InceptionV3"
-MIN_IMAGES = 2048  # features of InceptionV3: with fewer images the covariance has not full rank, and FID is biased
+MIN_IMAGES = 2048  # as many as InceptionV3 has features: fewer give a covariance without full rank, and a biased FID
 _SIDE = 299  # pixels on which InceptionV3 was trained
 
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """A network of keras.applications, and where its weights are: a file, or ``imagenet``, which Keras fetches."""
+    """The network whose features are compared.
+
+    Attributes:
+        weights: a file, or ``imagenet``, which Keras downloads.
+        name: a network of keras.applications.
+        min_images: the fewest images for which a distance is computed, at least 2. A distance over fewer than
+            ``MIN_IMAGES`` compares bundles on these images only.
+    """
 
     weights: str
     name: str = NETWORK
+    min_images: int = MIN_IMAGES
 
 
 class Moments:
-    """Mean and covariance of features that come in batches; holds d x d numbers, whatever the number of images."""
+    """Mean and covariance of features that arrive in batches. Memory is d x d numbers for any number of images."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -40,7 +48,7 @@ class Moments:
         self._scatter: NDArray[np.float64] = np.zeros((0, 0))
 
     def add(self, features: NDArray[Any]) -> None:
-        """Features [n, d] (Chan, Golub and LeVeque 1983)."""
+        """Adds features [n, d] (Chan, Golub and LeVeque 1983)."""
         batch = features.astype(np.float64)
         mean = batch.mean(axis=0)
         scatter = (batch - mean).T @ (batch - mean)
@@ -55,17 +63,17 @@ class Moments:
 
     @property
     def mean(self) -> NDArray[np.float64]:
-        """[d]"""
+        """The mean [d]."""
         return self._mean
 
     @property
     def covariance(self) -> NDArray[np.float64]:
-        """[d, d], unbiased."""
+        """The unbiased covariance [d, d]."""
         return self._scatter / (self.n - 1)
 
 
 def frechet_distance(one: Moments, other: Moments) -> float:
-    """|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)), at least 0; 0 where the moments are equal."""
+    """Returns |m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2)), at least 0; 0 if the moments are equal."""
     from scipy import linalg
 
     first, second = one.covariance, other.covariance
@@ -77,17 +85,18 @@ def frechet_distance(one: Moments, other: Moments) -> float:
     return max(0.0, float(distance))
 
 
-def check_images(images: int, force: bool) -> None:
-    """Raises UserError where so few images give no FID to rely on; of one alone there is none."""
-    if images < 2 or (images < MIN_IMAGES and not force):
+def check_images(images: int, network: FeatureNetwork) -> None:
+    """Raises UserError if there are too few images for the Fréchet distance."""
+    needed = max(2, network.min_images)
+    if images < needed:
         raise UserError(
-            f"FID of {images} images says nothing: need {MIN_IMAGES}, or force it with --fid-anyway to compare bundles "
-            "on these very images"
+            f"DATA has too few images for a Fréchet distance: {images}, and {needed} are needed. Add images, or use "
+            "--fid-anyway to compare bundles on these images only"
         )
 
 
 def check_network(network: FeatureNetwork) -> None:
-    """Builds the network once, in a child process: TensorFlow in this one would keep its memory.
+    """Builds the network once, in a child process, because TensorFlow would keep memory in this process.
 
     Raises:
         RecipeError: there is no such network, or its weights cannot be read.
@@ -104,9 +113,10 @@ def _builder(threads: int) -> Callable[[FeatureNetwork, int], None]:
 
 
 class Features:
-    """The network without its top, pooled to one vector an image.
+    """The network without its top, with global average pooling: one feature vector per image.
 
-    Raises RecipeError where there is no such network or its weights cannot be read.
+    Raises:
+        RecipeError: there is no such network, or its weights cannot be read.
     """
 
     def __init__(self, network: FeatureNetwork) -> None:
@@ -115,14 +125,14 @@ class Features:
         from colorize_core.models import encoders
 
         if not isinstance(getattr(keras.applications, network.name, None), FunctionType):
-            raise RecipeError(f"--fid-network {network.name} is not in keras.applications")
+            raise RecipeError(f"--fid-network {network.name} is not in keras.applications; the default is {NETWORK}")
         body = encoders.application_with(network.name, network.weights)
         pooled = keras.layers.GlobalAveragePooling2D()(body.output)
         self._model = keras.Model(body.input, pooled)
         self._scale, self._offset = encoders.expected_range(network.name, "rgb")
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Features [n, d] of sRGB images [H, W, 3] of any size, each squeezed to 299 x 299."""
+        """Returns features [n, d] of sRGB images [H, W, 3] of any size; each is resized to 299 x 299 first."""
         inputs = np.stack([resizing.resize(image, (_SIDE, _SIDE)) for image in images]).astype(np.float32) / 255
         features: NDArray[np.float32] = np.asarray(self._model(inputs * self._scale + self._offset, training=False))
         return features

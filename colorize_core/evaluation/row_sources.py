@@ -1,7 +1,8 @@
-"""The images that are measured, and what runs stages on them: Ray Data, or a child process of this one.
+"""Sources of the images to measure, which run stages on them with Ray Data or in a child process.
 
-A stage is a function of a batch, or ``Held``: one that is opened once where it runs, since it holds a network. A batch
-is a dict of columns of equal length: NumPy arrays, of objects where images differ in size.
+A stage is a function of a batch, or a ``StageFactory`` that constructs such a function once per process, for stages
+that hold a network. A batch is a dict of columns of equal length. Columns are NumPy arrays, of dtype object if images
+differ in size.
 """
 
 from __future__ import annotations
@@ -28,53 +29,55 @@ from colorize_core.runtime.runner import RunnerName
 if TYPE_CHECKING:
     import ray.data
 
-LOCAL_CHUNKS = 16  # of DATA at most, for ``auto`` to choose ``local``: 4,096 files of a folder
+LOCAL_CHUNKS = 16  # the most chunks of DATA for which ``auto`` chooses ``local``: 4,096 files of a folder
 Batch = dict[str, Any]
 _BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
-class Held:
-    """A stage that is constructed where it runs, and kept: ``make(*arguments, threads)``.
+class StageFactory:
+    """A stage that is constructed once in each process that runs it, by ``make(*arguments, threads)``.
 
-    ``threads`` are CPU threads for one call of a network; None stands for a GPU.
+    ``threads`` is the number of CPU threads for one call of a network, or None on a GPU.
     """
 
     make: Callable[..., Callable[[Batch], Batch]]
     arguments: tuple[Any, ...]
 
 
-Stage = Callable[[Batch], Batch] | Held
+Stage = Callable[[Batch], Batch] | StageFactory
 
 
 class RowSource(Protocol):
-    """Rows {id, split, rgb, reason, message} of one split, read anew by each run."""
+    """Rows {id, split, rgb, reason, message} of one split; each run reads them again."""
 
     def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> RowSource:
-        """Returns the rows for which a picklable function gives True."""
+        """Returns the rows for which a picklable function returns True."""
 
     def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on all rows, and yields their batches in any order; none is empty."""
+        """Runs stages on all rows and yields the resulting batches, in any order and none of them empty."""
 
 
 @dataclass(frozen=True)
 class RayRows:
-    """Rows of a Ray data set."""
+    """Rows of a Ray data set; Ray Data runs the stages."""
 
     images: ray.data.Dataset
 
     def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> RayRows:
-        """Returns the rows for which a picklable function gives True."""
-        return RayRows(self.images.map_batches(_Kept(keep), batch_size=None))
+        """Returns the rows for which a picklable function returns True."""
+        return RayRows(self.images.map_batches(_Filter(keep), batch_size=None))
 
     def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on Ray Data: rows stay in the readers' blocks, each of which is one task's work."""
-        made = self.images
-        made.context.target_max_block_size = _BLOCK_BYTES
-        placed = placement.networks(cluster.resources(), kinds=max(1, sum(isinstance(each, Held) for each in stages)))
+        """Runs stages on Ray Data. Rows stay in the blocks in which they were read; one task works on one block."""
+        dataset = self.images
+        dataset.context.target_max_block_size = _BLOCK_BYTES
+        placed = placement.networks(
+            cluster.resources(), kinds=max(1, sum(isinstance(each, StageFactory) for each in stages))
+        )
         for stage in stages:
-            if isinstance(stage, Held):
-                made = made.map_batches(
+            if isinstance(stage, StageFactory):
+                dataset = dataset.map_batches(
                     stage.make,
                     fn_constructor_args=(*stage.arguments, placed.threads),
                     batch_size=None,
@@ -82,14 +85,14 @@ class RayRows:
                     **placed.reserved,
                 )
             else:
-                made = made.map_batches(stage, batch_size=None)
-        for batch in made.iter_batches(batch_size=None, batch_format="numpy"):
+                dataset = dataset.map_batches(stage, batch_size=None)
+        for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
             if batch and len(next(iter(batch.values()))):
                 yield batch
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Filter:
     keep: Callable[[Batch], NDArray[np.bool_]]
 
     def __call__(self, batch: Batch) -> Iterator[Batch]:
@@ -100,39 +103,41 @@ class _Kept:
 
 @dataclass(frozen=True)
 class LocalRows:
-    """Rows of a data set's chunks, read and measured in a child process."""
+    """Rows of a data set's chunks; a child process reads them and runs the stages."""
 
     pool: local.Pool
     chunks: Sequence[Chunk]
-    kept: tuple[_Kept, ...] = ()
+    filters: tuple[_Filter, ...] = ()
 
     def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> LocalRows:
-        """Returns the rows for which a picklable function gives True."""
-        return replace(self, kept=(*self.kept, _Kept(keep)))
+        """Returns the rows for which a picklable function returns True."""
+        return replace(self, filters=(*self.filters, _Filter(keep)))
 
     def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on each chunk, and yields its batches when all of them are done."""
-        for batches in self.pool.run(self.chunks, partial(_measurer, self.kept, stages)):
+        """Runs stages on each chunk, and yields the batches of a chunk when all of them are done."""
+        for batches in self.pool.run(self.chunks, partial(_measurer, self.filters, stages)):
             yield from batches
 
 
-def _measurer(kept: Sequence[_Kept], stages: Sequence[Stage], threads: int) -> Callable[[Chunk, int], list[Batch]]:
-    """Opens the stages in the child process. On CPUs each call of a network has one thread."""
-    given = None if has_gpu() else 1
-    room = threading.BoundedSemaphore(2 * threads)  # for batches that are read and not yet measured, in all chunks
-    opened = [each.make(*each.arguments, given) if isinstance(each, Held) else each for each in stages]
+def _measurer(filters: Sequence[_Filter], stages: Sequence[Stage], threads: int) -> Callable[[Chunk, int], list[Batch]]:
+    """Constructs the stages in the child process. On CPUs each call of a network has one thread."""
+    threads_per_network = None if has_gpu() else 1
+    slots = threading.BoundedSemaphore(2 * threads)  # for the batches that are read but not yet measured
+    opened = [
+        each.make(*each.arguments, threads_per_network) if isinstance(each, StageFactory) else each for each in stages
+    ]
     pool = ThreadPoolExecutor(threads)
 
     def measure(batch: Batch) -> list[Batch]:
         try:
             batches = [batch]
-            for keep in kept:
+            for keep in filters:
                 batches = [part for each in batches for part in keep(each)]
             for stage in opened:
                 batches = [stage(each) for each in batches]
             return batches
         finally:
-            room.release()
+            slots.release()
 
     def work(chunk: Chunk, deaths: int) -> list[Batch]:
         cluster.check_tries("a chunk of DATA", deaths)
@@ -140,7 +145,7 @@ def _measurer(kept: Sequence[_Kept], stages: Sequence[Stage], threads: int) -> C
         with isolated_decode.after_deaths(deaths):
             for rows in chunk():
                 if len(rows):
-                    room.acquire()
+                    slots.acquire()
                     pending.append(pool.submit(measure, rows.columns()))
         return [batch for each in pending for batch in each.result()]
 
@@ -149,13 +154,13 @@ def _measurer(kept: Sequence[_Kept], stages: Sequence[Stage], threads: int) -> C
 
 @contextmanager
 def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[str, RowSource]]:
-    """Opens a runner with the rows of each split, for as long as the block runs.
+    """Opens a runner and returns the rows of each split, which can be read until the block ends.
 
-    ``auto`` is ``local`` if no cluster is named by RAY_ADDRESS, none is connected, and DATA has at most
-    ``LOCAL_CHUNKS`` chunks in these splits.
+    ``auto`` stands for ``local`` if RAY_ADDRESS names no cluster, none is connected, and DATA has at most
+    ``LOCAL_CHUNKS`` chunks in these splits; else for ``ray``.
 
     Raises:
-        InputError: the data set is unknown, or nothing usable is at its source.
+        InputError: the data set is unknown, or its source holds nothing usable.
         ColorizeError: Ray cannot be started, or a stage failed.
     """
     failed = "measuring failed"

@@ -1,9 +1,11 @@
-"""Figures per image of several bundles and of two baselines: predict -> measure, an image at a time."""
+"""Metrics of each image, for the bundles and the two baselines of a comparison.
+
+An image takes two stages, three with Fréchet distances: predict ab with every network, extract features, measure.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,123 +13,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
-from colorize_core.bundle import Bundle
 from colorize_core.color import Floats, GrayFormula
-from colorize_core.evaluation import fid, measure
-from colorize_core.evaluation.row_sources import Batch, Held, RowSource, Stage
+from colorize_core.evaluation import fid
+from colorize_core.evaluation.comparison import (
+    FULL,
+    GRAY_COPY,
+    MEAN_CHROMA,
+    TRUTH,
+    Candidate,
+    Comparison,
+    column,
+)
+from colorize_core.evaluation.image_metrics import GroundTruth
+from colorize_core.evaluation.row_sources import Batch, RowSource, Stage, StageFactory
 from colorize_core.images import png, resizing
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.merging import merge
 from colorize_core.inference.predictor import Networks, Predictor
-from colorize_core.networks import Engine
 from colorize_core.preprocessing.network_size import network_size
 from colorize_core.runtime import placement
 
-GRAY_COPY = "gray copy"
-MEAN_CHROMA = "mean chroma"
-FULL = "full"
-TRUTH = "truth"
-PICTURES = ("gray", TRUTH)
-FEATURES = "features/"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A bundle that takes part.
-
-    Attributes:
-        label: its name here, unlike all others.
-        gains: of ab, by what is appended to the label.
-    """
-
-    label: str
-    bundle: Bundle
-    gains: Mapping[str, float]
-
-    @property
-    def rows(self) -> dict[str, float]:
-        """Gain by name of the table's row."""
-        return {f"{self.label} {name}".strip(): gain for name, gain in self.gains.items()}
-
-    @property
-    def own(self) -> str:
-        """Name of the scale at which this one sees the images."""
-        return f"as {self.label} sees it"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What is compared.
-
-    Attributes:
-        mean_ab: that the mean-chroma baseline gives every pixel.
-        own_scales: whether it is measured at each bundle's own resolution too.
-        engine: what runs the networks.
-    """
-
-    candidates: Sequence[Candidate]
-    mean_ab: tuple[float, float]
-    own_scales: bool = True
-    engine: Engine = "auto"
-
-    def tables(self) -> dict[str, list[str]]:
-        """Names of the rows of each scale's table, the baselines first."""
-        formulas = dict.fromkeys(each.bundle.recipe.data.gray for each in self.candidates)
-        baselines = [self.baseline(name, formula) for formula in formulas for name in (GRAY_COPY, MEAN_CHROMA)]
-        made = {FULL: [*baselines, *(row for each in self.candidates for row in each.rows)]}
-        if self.own_scales:
-            made |= {each.own: [GRAY_COPY, MEAN_CHROMA, *each.rows] for each in self.candidates}
-        return made
-
-    def scales_of(self, candidate: Candidate) -> list[str]:
-        """At which scales a contestant is measured."""
-        return [FULL, candidate.own] if self.own_scales else [FULL]
-
-    def baselines_of(self, candidate: Candidate, scale: str) -> list[str]:
-        """Names of the rows that a contestant must beat: those of its own gray."""
-        names = (GRAY_COPY, MEAN_CHROMA)
-        formula = candidate.bundle.recipe.data.gray
-        return [self.baseline(name, formula) for name in names] if scale == FULL else list(names)
-
-    def baseline(self, name: str, formula: GrayFormula) -> str:
-        """Name of a baseline's row at full resolution; with the formula of its gray where there are several."""
-        several = len({each.bundle.recipe.data.gray for each in self.candidates}) > 1
-        return f"{name} ({formula})" if several else name
-
-
-def column(scale: str, row: str, metric: str) -> str:
-    """Name of the column of one figure."""
-    return f"{scale}/{row}/{metric}"
+PICTURES = ("gray", TRUTH)  # pictures of each image that is shown, before those of the candidates
+FEATURES = "features/"  # begins the name of a column with features for the Fréchet distance
+PICTURE = "png/"  # begins the name of a column with PNG files
 
 
 def score(
     images: RowSource,
-    match: Comparison,
+    comparison: Comparison,
     *,
     keep_pictures: Collection[str] = (),
     network: fid.FeatureNetwork | None = None,
 ) -> Iterator[Batch]:
-    """Yields batches with a row of figures per image {id, split, rgb}, all readable: ``Survey.measurable``.
+    """Yields batches with the metrics of each image, one row per image, in any order.
 
-    Columns are ``id``, ``split``, ``width``, ``height``, ``truth/colorfulness``, and one per ``column``.
+    The columns are ``id``, ``split``, ``width``, ``height``, ``truth/colorfulness``, and ``column(scale, row, metric)``
+    for every scale, row and metric.
 
     Args:
-        images: to colorize and to compare with.
-        match: who takes part.
-        keep_pictures: ids of images that have pictures too, as PNG: ``png/NAME`` for ``PICTURES`` and for each row of
-            a contestant; empty for all others.
-        network: adds ``features/NAME`` float32 [d] for ``TRUTH``, and for each row of the table at full resolution.
+        images: rows {id, split, rgb} of readable images, as ``Survey.measurable`` returns them.
+        comparison: the candidates and the baselines.
+        keep_pictures: ids of the images whose pictures are returned too, as PNG in the columns ``png/NAME`` for
+            ``PICTURES`` and for each row of a candidate. The column is empty for all other images.
+        network: adds the columns ``features/NAME``, float32 [d], for ``TRUTH`` and for each row at full resolution.
     """
-    networks = Networks([each.bundle for each in match.candidates], engine=match.engine)
-    stages: list[Stage] = [Held(Predictor, (networks, _predict))]
+    networks = Networks([each.bundle for each in comparison.candidates], engine=comparison.engine)
+    stages: list[Stage] = [StageFactory(Predictor, (networks, _predict))]
     if network:
-        stages.append(Held(_Extractor, (match, network)))
-    measured = partial(_measure_batch, match=match, keep_pictures=frozenset(keep_pictures))
+        stages.append(StageFactory(_FeatureExtractor, (comparison, network)))
+    measured = partial(_measure_batch, comparison=comparison, keep_pictures=frozenset(keep_pictures))
     return images.run(*stages, measured)
 
 
 def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
-    """What the colorizer gets [H, W]: the gray photograph that the data set has, else by the formula."""
+    """Returns a colorizer's input, uint8 [H, W]: the data set's own gray photograph, else the formula's result."""
     if "gray" in row:
         own: NDArray[np.uint8] = row["gray"]
         return own
@@ -135,88 +74,91 @@ def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
 
 
 def _predict(batch: Batch, colorizers: Sequence[Colorizer]) -> Batch:
-    """Adds the column ``ab/N`` of each network, float32 [h, w, 2]."""
-    made: Batch = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
-    rows = _rows(made)
+    """Adds the column ``ab/N``, float32 [h, w, 2], for the network at place N."""
+    predicted: Batch = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
+    rows = _rows(predicted)
     for i, colorizer in enumerate(colorizers):
         grays = [gray_of(row, colorizer.recipe.data.gray) for row in rows]
         sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
         small = [resizing.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)]
-        made[f"ab/{i}"] = _column(colorizer.predict(small))
-    return made
+        predicted[f"ab/{i}"] = _column(colorizer.predict(small))
+    return predicted
 
 
-class _Extractor:
-    """An actor: adds ``features/NAME`` of the truth and of each image that is compared with it."""
+class _FeatureExtractor:
+    """A stage that adds ``features/NAME`` for the truth and for each image that is compared with it."""
 
-    def __init__(self, match: Comparison, network: fid.FeatureNetwork, threads: int | None) -> None:
+    def __init__(self, comparison: Comparison, network: fid.FeatureNetwork, threads: int | None) -> None:
         if threads:
             placement.hide_gpus()
-        self._match = match
+        self._comparison = comparison
         self._features = fid.Features(network)
 
-    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
-        rows = _rows(batch)
-        found: dict[str, list[NDArray[np.float32]]] = {}
-        for row in rows:
-            images = {TRUTH: row["rgb"], **_full(row, self._match)}
+    def __call__(self, batch: Batch) -> Batch:
+        columns: dict[str, list[NDArray[np.float32]]] = {}
+        for row in _rows(batch):
+            images = {TRUTH: row["rgb"], **_images_at_full_scale(row, self._comparison)}
             for name, features in zip(images, self._features(list(images.values())), strict=True):
-                found.setdefault(f"{FEATURES}{name}", []).append(features)
-        return batch | {name: np.stack(features) for name, features in found.items()}
+                columns.setdefault(f"{FEATURES}{name}", []).append(features)
+        return batch | {name: np.stack(features) for name, features in columns.items()}
 
 
-def _measure_batch(batch: dict[str, Any], *, match: Comparison, keep_pictures: Collection[str]) -> dict[str, Any]:
+def _measure_batch(batch: Batch, *, comparison: Comparison, keep_pictures: Collection[str]) -> Batch:
     features = {name: values for name, values in batch.items() if name.startswith(FEATURES)}
-    measured = [_measure(row, match, keep_pictures) for row in _rows(batch)]
+    measured = [_measure(row, comparison, keep_pictures) for row in _rows(batch)]
     return {name: _column([row[name] for row in measured]) for name in measured[0]} | features
 
 
-def _measure(row: Mapping[str, Any], match: Comparison, keep_pictures: Collection[str]) -> dict[str, Any]:
-    """The figures of one image."""
-    truth = measure.Truth(row["rgb"])
+def _measure(row: Mapping[str, Any], comparison: Comparison, keep_pictures: Collection[str]) -> dict[str, Any]:
+    """Returns the row of one image: metrics, and pictures if they are wanted."""
+    truth = GroundTruth(row["rgb"])
     height, width = row["rgb"].shape[:2]
-    made: dict[str, Any] = {"id": row["id"], "split": row["split"], "width": width, "height": height}
-    made["truth/colorfulness"] = truth.colorfulness
-    images = _full(row, match)
+    result: dict[str, Any] = {"id": row["id"], "split": row["split"], "width": width, "height": height}
+    result["truth/colorfulness"] = truth.colorfulness
+    images = _images_at_full_scale(row, comparison)
     scales = {FULL: (truth, images)}
-    if match.own_scales:
-        scales |= {each.own: _own(row, i, match) for i, each in enumerate(match.candidates)}
-    for scale, (against, compared) in scales.items():
+    if comparison.own_scales:
+        scales |= {
+            candidate.own_scale: _images_at_own_scale(row, i, comparison)
+            for i, candidate in enumerate(comparison.candidates)
+        }
+    for scale, (reference, compared) in scales.items():
         for name, image in compared.items():
-            made |= {column(scale, name, metric): value for metric, value in against.compare(image).items()}
+            result |= {column(scale, name, metric): value for metric, value in reference.compare(image).items()}
     if keep_pictures:
         kept = row["id"] in keep_pictures
-        gray = gray_of(row, match.candidates[0].bundle.recipe.data.gray)
-        colorized = {name: images[name] for each in match.candidates for name in each.rows}
+        gray = gray_of(row, comparison.candidates[0].bundle.recipe.data.gray)
+        colorized = {name: images[name] for each in comparison.candidates for name in each.rows}
         shown = {**dict(zip(PICTURES, (gray, row["rgb"]), strict=True)), **colorized}
-        made |= {f"png/{name}": png.encode(image) if kept else b"" for name, image in shown.items()}
-    return made
+        result |= {f"{PICTURE}{name}": png.encode(image) if kept else b"" for name, image in shown.items()}
+    return result
 
 
-def _full(row: Mapping[str, Any], match: Comparison) -> dict[str, NDArray[np.uint8]]:
-    """What is compared at full resolution, by row of the table."""
-    made = {}
-    for i, candidate in enumerate(match.candidates):
+def _images_at_full_scale(row: Mapping[str, Any], comparison: Comparison) -> dict[str, NDArray[np.uint8]]:
+    """Returns the images that are compared with the truth at full resolution, by table row."""
+    images = {}
+    for i, candidate in enumerate(comparison.candidates):
         formula = candidate.bundle.recipe.data.gray
         gray = gray_of(row, formula)
-        if (name := match.baseline(GRAY_COPY, formula)) not in made:
-            made[name] = copy_gray(gray)
-            made[match.baseline(MEAN_CHROMA, formula)] = _tint(gray, match.mean_ab)
-        made |= _colorized(candidate, gray, row[f"ab/{i}"])
-    return made
+        if (name := comparison.baseline(GRAY_COPY, formula)) not in images:
+            images[name] = copy_gray(gray)
+            images[comparison.baseline(MEAN_CHROMA, formula)] = _tint(gray, comparison.mean_ab)
+        images |= _colorized(candidate, gray, row[f"ab/{i}"])
+    return images
 
 
-def _own(row: Mapping[str, Any], place: int, match: Comparison) -> tuple[measure.Truth, dict[str, NDArray[np.uint8]]]:
-    """The truth at a contestant's own resolution, and what is compared with it."""
-    candidate = match.candidates[place]
+def _images_at_own_scale(
+    row: Mapping[str, Any], place: int, comparison: Comparison
+) -> tuple[GroundTruth, dict[str, NDArray[np.uint8]]]:
+    """Returns the truth at the resolution of one candidate's network, and the images that are compared with it."""
+    candidate = comparison.candidates[place]
     recipe = candidate.bundle.recipe
     gray = gray_of(row, recipe.data.gray)
     size = network_size(recipe, gray.shape[1], gray.shape[0])
     small = resizing.resize(gray, size)
-    baselines = {GRAY_COPY: copy_gray(small), MEAN_CHROMA: _tint(small, match.mean_ab)}
-    return measure.Truth(resizing.resize(row["rgb"], size)), baselines | _colorized(
-        candidate, small, row[f"ab/{place}"]
-    )
+    baselines = {GRAY_COPY: copy_gray(small), MEAN_CHROMA: _tint(small, comparison.mean_ab)}
+    colorized = _colorized(candidate, small, row[f"ab/{place}"])
+    return GroundTruth(resizing.resize(row["rgb"], size)), baselines | colorized
 
 
 def _colorized(candidate: Candidate, gray: NDArray[np.uint8], ab: Floats) -> dict[str, NDArray[np.uint8]]:
@@ -224,12 +166,12 @@ def _colorized(candidate: Candidate, gray: NDArray[np.uint8], ab: Floats) -> dic
 
 
 def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The gray image [H, W] in all three channels."""
+    """Returns the gray image [H, W] in three equal channels [H, W, 3]."""
     return np.repeat(gray[..., None], 3, axis=-1)
 
 
 def _tint(gray: NDArray[np.uint8], ab: tuple[float, float]) -> NDArray[np.uint8]:
-    """One chroma for every pixel."""
+    """Returns the gray image with the same a and b in every pixel."""
     plane: Floats = np.broadcast_to(np.array(ab, np.float32), (1, 1, 2))
     return merge(gray, plane)
 

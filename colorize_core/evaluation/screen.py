@@ -1,4 +1,4 @@
-"""What a person sees of an evaluation: a bar on a terminal, plain lines elsewhere, and tables at the end."""
+"""Terminal output of an evaluation: a progress bar on a terminal, plain lines elsewhere, and tables at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from colorize_core.evaluation.score import FULL
+from colorize_core.evaluation.comparison import FULL
 from colorize_core.runtime.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LEFT_OUT_SHOWN = 5
 
 
 class EvaluationProgress(ProgressBar):
-    """Shows an evaluation while it goes on."""
+    """Shows the progress of an evaluation."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,31 +33,31 @@ class EvaluationProgress(ProgressBar):
         self._task = self.bar.add_task("", total=None)
 
     def split(self, name: str, images: int) -> None:
-        """A split of so many images begins."""
+        """Begins a split with this number of images."""
         self.bar.reset(self._task, total=images, description=name)
 
     def images(self, count: int) -> None:
-        """So many more are done."""
+        """Counts images as measured."""
         self.bar.advance(self._task, count)
         if self.is_line_due():
             task = self.bar.tasks[0]
             self.console.print(f"{task.description}: {task.completed:.0f}/{task.total:.0f} images", soft_wrap=True)
 
-    def close(self, done: Evaluation) -> None:
-        """Shows the tables, and where the rest is."""
-        for split, measured in done.judgements.items():
-            title = f"{done.data}, {split}: {measured.images} images"
-            show_judgement(self.console, measured.facts(), title)
-            left_out = done.left_out[split]
+    def close(self, results: Evaluation) -> None:
+        """Shows the tables, the images that were left out, and the path of the report."""
+        for split, measured in results.measurements.items():
+            title = f"{results.data}, {split}: {measured.images} images"
+            show_measurements(self.console, measured.facts(), title)
+            left_out = results.left_out[split]
             for reason in left_out[:_LEFT_OUT_SHOWN]:
                 self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
             if len(left_out) > _LEFT_OUT_SHOWN:
                 self.console.print(f"left out: {len(left_out) - _LEFT_OUT_SHOWN} more")
-        self.console.print(f"report: {done.report}", soft_wrap=True, markup=False)
+        self.console.print(f"report: {results.report}", soft_wrap=True, markup=False)
 
 
-def show_judgement(console: Console, facts: Mapping[str, Any], title: str) -> None:
-    """The table at full resolution of ``Measurements.facts``, and which bundle does not beat the baselines."""
+def show_measurements(console: Console, facts: Mapping[str, Any], title: str) -> None:
+    """Prints the table at full resolution of ``Measurements.facts``, and the bundles that do not beat the baselines."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     distances = facts.get("feature_distances", {})
@@ -73,12 +73,17 @@ def show_judgement(console: Console, facts: Mapping[str, Any], title: str) -> No
     nothing = [""] * len(_SHOWN)
     table.add_row("truth", *nothing, _number(facts["truth"]["colorfulness"]["mean"], 1), *([""] if distances else []))
     console.print(table)
-    for key, words in (("not_beaten", "does not beat"), ("unproven", "may beat by chance alone")):
+    sentences = (
+        ("not_beaten", "{} does not beat the {}"),
+        ("unproven", "{} beats the {} on average, but this may be chance"),
+    )
+    for key, sentence in sentences:
         for scale, rows in facts[key].items():
             where = "" if scale == FULL else f"{scale}: "
             for label, names in rows.items():
                 if names:
-                    console.print(f"{where}{label} {words} the {' and the '.join(names)}", soft_wrap=True, markup=False)
+                    line = where + sentence.format(label, " and the ".join(names))
+                    console.print(line, soft_wrap=True, markup=False)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -1,4 +1,4 @@
-"""A look at a split before it is measured: what can be read, and its mean color."""
+"""A first pass over a split, before it is measured: which images can be read and have color, and the mean color."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from colorize_core.errors import InputError
 from colorize_core.evaluation.row_sources import RowSource
 
 _SAMPLES = 8
-GRAY = "gray"  # the reason of an image without color: a gray copy of it would be perfect
-_GRAY = 1.0  # mean chroma, in units of ab, that a photograph must have
-_EVERY = 2  # row and column of an image whose chroma counts
+GRAY = "gray"  # reason code of an image without color: a gray copy of such an image would be perfect
+_MIN_CHROMA = 1.0  # units of ab; a photograph of less mean chroma counts as gray
+_STEP = 2  # every second row and column of an image is looked at
 
 
 @dataclass(frozen=True)
 class Survey:
-    """What is in a split.
+    """The images of a split.
 
     Attributes:
-        ids: of the images that can be read and have colors.
-        left_out: why the others are not measured, a line each.
-        gray: ids of those that can be read, but have no color.
-        mean_ab: of all pixels of all images; of every second one of every second row, to be exact.
+        ids: ids of the images that can be read and have color.
+        left_out: one line for each other image, with the reason why it is not measured.
+        gray: ids of the images that can be read but have no color.
+        mean_ab: mean (a, b) over every second pixel of every second row of the images in ``ids``.
     """
 
     ids: list[str]
@@ -41,7 +41,7 @@ class Survey:
         return images.where(_Measurable(frozenset(self.gray)))
 
     def samples(self) -> list[str]:
-        """Ids of a few images, always the same, of all that the split has."""
+        """Returns the ids of up to 8 images. The choice depends on the ids alone, so it is the same in each run."""
         return sorted(self.ids, key=place_of)[:_SAMPLES]
 
 
@@ -55,23 +55,27 @@ class _Measurable:
 
 
 def survey(images: RowSource, split: str) -> Survey:
-    """Reads all images {id, rgb, reason, message} once. Raises InputError if none can be read."""
-    looked = [row for batch in images.run(_survey_batch) for row in _rows(batch)]
-    for row in looked:
-        if not row["reason"] and row["chroma"] < _GRAY:
+    """Reads all images {id, rgb, reason, message} once.
+
+    Raises:
+        InputError: no image can be read and has color.
+    """
+    rows = [row for batch in images.run(_survey_batch) for row in _rows(batch)]
+    for row in rows:
+        if not row["reason"] and row["chroma"] < _MIN_CHROMA:
             row |= {"reason": GRAY, "message": "has no color to compare with"}
-    looked.sort(key=lambda row: str(row["id"]))
-    good = [row for row in looked if not row["reason"]]
-    if not good:
+    rows.sort(key=lambda row: str(row["id"]))
+    measurable = [row for row in rows if not row["reason"]]
+    if not measurable:
         raise InputError(
-            f"split {split} of DATA has no color image that can be read, of {len(looked)}: nothing to measure on"
+            f"split {split} of DATA has no color image that can be read, of {len(rows)}: nothing to measure on"
         )
-    pixels = sum(int(row["pixels"]) for row in good)
-    a, b = (float(sum(row[name] for row in good) / pixels) for name in ("a", "b"))
+    pixels = sum(int(row["pixels"]) for row in measurable)
+    a, b = (float(sum(row[name] for row in measurable) / pixels) for name in ("a", "b"))
     return Survey(
-        [str(row["id"]) for row in good],
-        [f"{row['id']}: {row['reason']}: {row['message']}" for row in looked if row["reason"]],
-        [str(row["id"]) for row in looked if row["reason"] == GRAY],
+        [str(row["id"]) for row in measurable],
+        [f"{row['id']}: {row['reason']}: {row['message']}" for row in rows if row["reason"]],
+        [str(row["id"]) for row in rows if row["reason"] == GRAY],
         (a, b),
     )
 
@@ -86,7 +90,7 @@ def _survey_batch(batch: dict[str, Any]) -> dict[str, Any]:
     sums, chroma, pixels = np.zeros((n, 2)), np.zeros(n), np.zeros(n, np.int64)
     for i, rgb in enumerate(batch["rgb"]):
         if rgb.size:
-            ab = color.rgb_to_lab(rgb[::_EVERY, ::_EVERY])[..., 1:]
+            ab = color.rgb_to_lab(rgb[::_STEP, ::_STEP])[..., 1:]
             sums[i], pixels[i] = ab.sum(axis=(0, 1), dtype=np.float64), ab.shape[0] * ab.shape[1]
             chroma[i] = np.hypot(ab[..., 0], ab[..., 1]).mean()
     return {name: batch[name] for name in ("id", "reason", "message")} | {

@@ -1,24 +1,24 @@
-"""The network behind one interface: gray or L [n, h, w, 1] goes in, its prediction [n, h', w', channels] comes out.
+"""The engines that run a network, behind one interface.
 
-An engine runs the network. A new engine is one file with a class and one line in ``ENGINES``; an engine's library is
-imported when its first network is opened.
+A network maps gray or L [n, h, w, 1] to its prediction [n, h', w', channels]. A new engine is one file with a class and
+one line in ``ENGINES``; the library of an engine is imported when its first network is opened.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import Literal, get_args
 
+from colorize_core.errors import InputError
 from colorize_core.networks.interface import Network, Trained
 
 _DEVICE = "/dev/nvidia0"
-Engine = Literal["auto", "onnx", "keras"]
-ENGINE_CHOICES: tuple[Engine, ...] = get_args(Engine)
 ENGINES = {
     "onnx": "colorize_core.networks.onnx:OnnxNetwork",
     "keras": "colorize_core.networks.keras:KerasNetwork",
 }
+ENGINE_CHOICES = ("auto", *ENGINES)
+Engine = str  # one of ENGINE_CHOICES
 
 
 def open_network(
@@ -28,24 +28,32 @@ def open_network(
 
     Args:
         trained: the bundle.
-        engine: ``auto`` takes ``engine_for``.
+        engine: one of ``ENGINE_CHOICES``; ``auto`` stands for the result of ``engine_for``.
         threads: CPU threads for one call; None for one per CPU.
-        gpu: this process was granted a GPU.
+        gpu: True if this process was granted a GPU.
 
     Raises:
+        InputError: there is no such engine.
         BundleError: the bundle has no network that this engine can run, or it is damaged.
     """
+    check_engine(engine)
     chosen = engine_for(trained, gpu=gpu) if engine == "auto" else engine
     module, name = ENGINES[chosen].split(":")
     opened: Network = getattr(importlib.import_module(module), name)(trained, threads)
     return opened
 
 
-def engine_for(trained: Trained, *, gpu: bool) -> str:
+def check_engine(engine: Engine) -> None:
+    """Raises InputError if there is no such engine."""
+    if engine not in ENGINE_CHOICES:
+        raise InputError(f"engine is {engine!r}; choose from {', '.join(ENGINE_CHOICES)}")
+
+
+def engine_for(trained: Trained, *, gpu: bool) -> Engine:
     """Returns the engine that ``auto`` stands for.
 
-    ONNX Runtime, which starts in half a second; Keras for a bundle without an ONNX file, and on a GPU that the
-    installed ONNX Runtime cannot use.
+    That is ONNX Runtime, which starts in half a second. It is Keras for a bundle without an ONNX file, and on a GPU
+    that the installed ONNX Runtime cannot use.
     """
     if not trained.onnx:
         return "keras"
@@ -54,8 +62,11 @@ def engine_for(trained: Trained, *, gpu: bool) -> str:
     return "keras" if gpu and not has_cuda() else "onnx"
 
 
-def has_gpu(engine: str = "onnx") -> bool:
-    """Returns True if this process may see an NVIDIA GPU that an engine can use: TensorFlow finds out by itself."""
+def has_gpu(engine: Engine = "onnx") -> bool:
+    """Returns True if this process may see an NVIDIA GPU that the engine can use.
+
+    Keras counts as able to use any GPU: TensorFlow finds out by itself.
+    """
     if not os.path.exists(_DEVICE) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     from colorize_core.networks.onnx import has_cuda
@@ -64,10 +75,15 @@ def has_gpu(engine: str = "onnx") -> bool:
 
 
 def advice(trained: Trained, engine: Engine) -> str:
-    """Returns a line for the user of a bundle that only Keras runs, unless that is what was asked for; else ''."""
+    """Returns a line for the user if the bundle runs only through Keras and Keras was not asked for; else ''.
+
+    Raises:
+        InputError: there is no such engine.
+    """
+    check_engine(engine)
     if trained.onnx or engine == "keras":
         return ""
     return (
         f"model bundle {trained.name} has format 1, without model.onnx: it runs through TensorFlow, which takes longer "
-        "to start; colorize export --format bundle makes one of format 2"
+        "to start. Make a bundle of format 2 with: colorize export --format bundle BUNDLE OUTPUT"
     )

@@ -1,7 +1,7 @@
-"""A Keras model as an ONNX file or a TensorFlow SavedModel, proven to predict what the Keras model predicts.
+"""Conversion of a Keras model to an ONNX file or a TensorFlow SavedModel, with a check of the result.
 
-Keras' own ``Model.export`` writes both; ONNX through tf2onnx. What was written is loaded again by the library that
-runs it later, and compared with the Keras model on several sizes.
+``Model.export`` of Keras writes both; it uses tf2onnx for ONNX. The library that will run the result loads it again,
+and its predictions are compared with those of the Keras model for several input sizes.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from colorize_core.runtime.silence import tensorflow_silenced
 if TYPE_CHECKING:
     import keras
 
-TOLERANCE = 1e-4  # greatest absolute difference, in units of the network's output, which is about [-1, 1] or [0, 1]
+TOLERANCE = 1e-4  # largest absolute difference; outputs of a network lie in about [-1, 1] or [0, 1]
 INPUT_RANGE: dict[ColorSpace, tuple[float, float]] = {"lab": (-1.0, 1.0), "rgb": (0.0, 1.0)}
-_COMPARED = ((1, 1, 1), (3, 3, 1), (2, 1, 3))  # images, and width : height of the photograph they stand for
+_CHECKED_INPUTS = ((1, 1, 1), (3, 3, 1), (2, 1, 3))  # number of images, and the width : height of a photograph
 
 
 @dataclass(frozen=True)
-class Compared:
-    """What a comparison with the Keras model found.
+class ConversionCheck:
+    """The result of comparing a converted model with the Keras model.
 
     Attributes:
-        shapes: of the inputs.
-        difference: the greatest absolute difference of the outputs.
-        side_ratio: sides of the output over those of the input.
+        shapes: shapes of the inputs.
+        difference: the largest absolute difference of the outputs.
+        side_ratio: a side of the output divided by that of the input.
         input: name of the converted model's input.
-        output: name of its output.
+        output: name of the converted model's output.
     """
 
     shapes: list[tuple[int, ...]]
@@ -49,7 +49,7 @@ class Compared:
     output: str
 
     def facts(self) -> dict[str, Any]:
-        """Returns all of it and the tolerance, as JSON takes them."""
+        """Returns the attributes and the tolerance, ready for JSON."""
         return {
             "input": self.input,
             "output": self.output,
@@ -62,64 +62,71 @@ class Compared:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A converted model, loaded: inputs float32 [n, h, w, 1] to outputs, and what it calls the two."""
+    """A converted model after loading: the names of its input and output, and a function that predicts."""
 
     input: str
     output: str
     run: Callable[[Floats], Floats]
 
 
-def to_onnx(model: keras.Model, recipe: Recipe) -> tuple[bytes, Compared]:
-    """Converts a model to an ONNX file. Its number of images is free; height and width too, unless it takes squares.
+def to_onnx(model: keras.Model, recipe: Recipe) -> tuple[bytes, ConversionCheck]:
+    """Converts a model to an ONNX file.
+
+    The number of images is free. Height and width are free too, unless the recipe has ``model.square``.
+
+    Returns:
+        The content of the file, and the comparison with the Keras model.
 
     Raises:
         ColorizeError: the conversion failed, or its result differs from the model by more than ``TOLERANCE``.
     """
-    with tempfile.TemporaryDirectory() as scratch, tensorflow_silenced():
-        path = os.path.join(scratch, "model.onnx")
+    with tempfile.TemporaryDirectory() as folder, tensorflow_silenced():
+        path = os.path.join(folder, "model.onnx")
         with _explained(recipe, "ONNX"):
             model.export(path, format="onnx", verbose=False, input_signature=_signature(model, recipe))
             content = Path(path).read_bytes()
-            compared = _compare(model, _load_onnx(content), recipe)
-        _check(compared, recipe, "ONNX")
-        return content, compared
+            check = _compare(model, _load_onnx(content), recipe)
+        _refuse_difference(check, recipe, "ONNX")
+        return content, check
 
 
-def to_saved_model(model: keras.Model, recipe: Recipe) -> tuple[dict[str, bytes], Compared]:
-    """Converts a model to a TensorFlow SavedModel: the content of each file by its name.
+def to_saved_model(model: keras.Model, recipe: Recipe) -> tuple[dict[str, bytes], ConversionCheck]:
+    """Converts a model to a TensorFlow SavedModel.
 
-    ``saved_model.pb`` comes last: a copy of the files that was interrupted does not load.
+    Returns:
+        The content of each file by name, and the comparison with the Keras model. ``saved_model.pb`` comes last, so an
+        incomplete copy of the files does not load.
 
     Raises:
-        ColorizeError: as ``to_onnx``.
+        ColorizeError: the conversion failed, or its result differs from the model by more than ``TOLERANCE``.
     """
-    with tempfile.TemporaryDirectory() as scratch, tensorflow_silenced():
+    with tempfile.TemporaryDirectory() as folder, tensorflow_silenced():
         with _explained(recipe, "SavedModel"):
-            model.export(scratch, format="tf_saved_model", verbose=False, input_signature=_signature(model, recipe))
-            compared = _compare(model, _load_saved_model(scratch), recipe)
-        _check(compared, recipe, "SavedModel")
-        made = sorted((path for path in Path(scratch).rglob("*") if path.is_file()), reverse=True)
-        return {path.relative_to(scratch).as_posix(): path.read_bytes() for path in made}, compared
+            model.export(folder, format="tf_saved_model", verbose=False, input_signature=_signature(model, recipe))
+            check = _compare(model, _load_saved_model(folder), recipe)
+        _refuse_difference(check, recipe, "SavedModel")
+        paths = sorted((path for path in Path(folder).rglob("*") if path.is_file()), reverse=True)
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}, check
 
 
 @contextmanager
 def _explained(recipe: Recipe, what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # the converters raise whatever they do
+    except Exception as error:  # the converters have no common base class of errors
         raise ColorizeError(f"{recipe.name} cannot be converted to {what}: {one_line(error)}") from error
 
 
-def _check(compared: Compared, recipe: Recipe, what: str) -> None:
-    if not compared.difference <= TOLERANCE:  # nan is no success either
+def _refuse_difference(check: ConversionCheck, recipe: Recipe, what: str) -> None:
+    if not check.difference <= TOLERANCE:  # so nan is refused too
         raise ColorizeError(
-            f"{recipe.name} as {what} differs from the Keras model by {compared.difference:.2g}, more than "
+            f"{recipe.name} as {what} differs from the Keras model by {check.difference:.2g}, more than "
             f"{TOLERANCE:g}: nothing was written"
         )
 
 
 def _signature(model: keras.Model, recipe: Recipe) -> list[keras.InputSpec]:
-    """The input; without it Keras asks for a model that was called, and a network for squares may take any size."""
+    """Returns the input's shape. Without it, Keras needs a model that was called, and squares could have any size."""
     import keras
 
     side = recipe.data.inference_side if recipe.model.square else None
@@ -147,20 +154,20 @@ def _load_saved_model(path: str) -> _Loaded:
     [source], [result] = serve.structured_input_signature[1], serve.structured_outputs
 
     def run(inputs: Floats) -> Floats:
-        # A signature does not keep the variables that it uses alive; what was loaded does.
+        # The signature alone does not keep its variables alive; ``restored`` does.
         return np.asarray(restored.signatures["serving_default"](**{source: tf.constant(inputs)})[result], np.float32)
 
     return _Loaded(source, result, run)
 
 
-def _compare(model: keras.Model, loaded: _Loaded, recipe: Recipe) -> Compared:
-    """Runs both on the same seeded noise; on the CPU, since a GPU multiplies float32 with fewer bits."""
+def _compare(model: keras.Model, loaded: _Loaded, recipe: Recipe) -> ConversionCheck:
+    """Compares both on seeded noise. They run on the CPU, because a GPU may multiply float32 with fewer bits."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
     shapes, differences, ratio = [], [], 1.0
     low, high = INPUT_RANGE[recipe.data.color_space]
-    for images, width, height in _COMPARED:
+    for images, width, height in _CHECKED_INPUTS:
         w, h = network_size(recipe, width, height)
         inputs = rng.uniform(low, high, (images, h, w, 1)).astype(np.float32)
         with tf.device("CPU:0"):
@@ -170,4 +177,4 @@ def _compare(model: keras.Model, loaded: _Loaded, recipe: Recipe) -> Compared:
         shapes.append(inputs.shape)
         differences.append(np.abs(outputs - expected).max())
         ratio = outputs.shape[1] / inputs.shape[1]
-    return Compared(shapes, float(np.max(differences)), ratio, loaded.input, loaded.output)
+    return ConversionCheck(shapes, float(np.max(differences)), ratio, loaded.input, loaded.output)

@@ -1,8 +1,8 @@
-"""A bundle's network as an ONNX file or a TensorFlow SavedModel, for programs that have no Keras.
+"""Export of a bundle's network as an ONNX file or a TensorFlow SavedModel, for programs that have no Keras.
 
-What is written predicts what the Keras model predicts: a SavedModel is compared when it is made (``conversion``), the
-ONNX file of a bundle was when its training ended. Beside it goes a JSON file with what a user needs
-to repeat the preprocessing.
+The exported network predicts what the Keras model predicts: a SavedModel is compared when it is exported (see
+``conversion``), the ONNX file of a bundle was compared when its training ended. A JSON file beside the network says
+how to prepare the input and how to use the output.
 """
 
 from __future__ import annotations
@@ -29,11 +29,7 @@ ExportFormat = Literal["onnx", "savedmodel"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
 FORMAT = 1  # of the JSON file; raised when an older reader would misread it
 _SUFFIX = ".onnx"
-_MAIN = {
-    "onnx": "model.onnx",
-    "savedmodel": "saved_model.pb",
-    "bundle": bundles.FACTS,
-}  # the JSON file is named after it
+_MAIN_FILES = {"onnx": "model.onnx", "savedmodel": "saved_model.pb"}  # the JSON file adds .json to this name
 _INPUTS: dict[ColorSpace, dict[str, Any]] = {
     "lab": {
         "range": list(INPUT_RANGE["lab"]),
@@ -50,7 +46,7 @@ _OUTPUTS: dict[ColorSpace, dict[str, Any]] = {
     "rgb": {
         "channels": ["red", "green", "blue"],
         "scale": 255.0,
-        "meaning": "times scale: sRGB in [0, 255]; of its CIE Lab (D65, 2 degree observer) a*, b* are used",
+        "meaning": "times scale: sRGB in [0, 255]; convert it to CIE Lab (D65, 2 degree observer) and use a*, b*",
     },
 }
 _GRAYS = {
@@ -62,7 +58,14 @@ _GRAYS = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What ``export_bundle`` wrote: the ONNX file or SavedModel folder, the JSON file, its content, bytes of all."""
+    """The result of ``export``.
+
+    Attributes:
+        path: the ONNX file, or the folder of the SavedModel or bundle.
+        facts_path: the JSON file that describes it.
+        facts: the content of the JSON file.
+        size: bytes of all files together.
+    """
 
     path: str
     facts_path: str
@@ -71,19 +74,20 @@ class Exported:
 
 
 def export(name: str, output: str, file_format: ExportFormat | Literal["bundle"] = "onnx") -> Exported:
-    """Writes a bundle's network for ONNX Runtime or TensorFlow, or makes a bundle of format 2 of one of format 1.
+    """Writes the network of a bundle for ONNX Runtime or TensorFlow, or converts a bundle of format 1 to format 2.
 
     Args:
-        name: a shipped bundle by name, or a folder or URL with a bundle.
-        output: a new or empty folder, local or any URL; for ONNX also a new file that ends in ``.onnx``.
+        name: the name of a shipped bundle, or a folder or URL with a bundle.
+        output: a new or empty folder or URL. For ONNX also a new file whose name ends in ``.onnx``.
         file_format: ``onnx``, ``savedmodel`` or ``bundle``.
 
     Returns:
-        Where the network is, and the facts that its JSON file has.
+        The places of the network and of the JSON file that describes it, and the content of the JSON file.
 
     Raises:
-        UserError: ``output`` is taken or cannot be written, or the bundle is damaged.
-        ColorizeError: the export failed, or differs from the Keras model by more than ``TOLERANCE``.
+        UserError: the bundle is unknown or damaged, or ``output`` holds files or cannot be written.
+        ColorizeError: the export failed, or the result differs from the Keras model by more than 1e-4. Nothing was
+            written.
 
     Example:
         >>> export("default", "colorizer.onnx").path
@@ -95,24 +99,24 @@ def export(name: str, output: str, file_format: ExportFormat | Literal["bundle"]
 
 
 def export_bundle(bundle: Bundle, output: str, file_format: ExportFormat) -> Exported:
-    """Writes a bundle's model for ONNX Runtime or TensorFlow, proven equal to the Keras model.
+    """Writes a bundle's network for ONNX Runtime or TensorFlow, and checks that it is equal to the Keras model.
 
-    Input is float32 [n, h, w, 1]. n is free, h and w are too (in multiples of ``model.multiple``), but for a model that
-    takes squares alone.
+    The network's input is float32 [n, h, w, 1]. n is free. h and w are free multiples of ``model.multiple``, unless the
+    recipe has ``model.square``.
 
     Args:
-        bundle: from ``load_bundle``.
-        output: local or any URL. A new or empty folder; for ONNX also a new file that ends in ``.onnx``.
-        file_format: of the model.
+        bundle: a bundle from ``load_bundle``.
+        output: a new or empty folder or URL. For ONNX also a new file whose name ends in ``.onnx``.
+        file_format: ``onnx`` or ``savedmodel``.
 
     Raises:
-        UserError: ``output`` is taken or cannot be written, or the bundle is damaged.
-        ColorizeError: the export failed, or differs from the Keras model by more than ``TOLERANCE``. In either case
-            nothing of it is left.
+        UserError: ``output`` holds files or cannot be written, or the bundle is damaged.
+        ColorizeError: the export failed, or the result differs from the Keras model by more than ``TOLERANCE``. No
+            file is left behind.
     """
     target = _check_output(output, file_format)
-    facts, contents = _make(bundle, file_format)
-    main = _MAIN[file_format]
+    facts, contents = _convert(bundle, file_format)
+    main = _MAIN_FILES[file_format]
     contents[f"{main}.json"] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
     if target.endswith(_SUFFIX):
         folder, path = "", target
@@ -126,7 +130,7 @@ def export_bundle(bundle: Bundle, output: str, file_format: ExportFormat) -> Exp
 
 
 def _check_output(output: str, file_format: str) -> str:
-    """The place to write to, spelled in full. Raises OutputError where it is taken or cannot be written."""
+    """Returns the absolute path to write to. Raises OutputError if it holds files or cannot be written."""
     cluster.check_lasting(output)
     target = storage.absolute(output)
     if not target.endswith(_SUFFIX):
@@ -134,50 +138,52 @@ def _check_output(output: str, file_format: str) -> str:
     elif file_format == "onnx":
         free = not any(storage.exists(path) for path in (target, f"{target}.json"))
     else:
-        raise OutputError(f"OUTPUT {output} names an ONNX file: format {file_format} needs a folder")
+        raise OutputError(
+            f"OUTPUT {output} ends in .onnx, but format {file_format} writes a folder: give the name of a folder"
+        )
     if not free:
         raise OutputError(
-            f"OUTPUT {output} (or the .json beside it) is there already: choose a new place, or an empty folder"
+            f"OUTPUT {output} (or the .json file beside it) exists already: choose a new place or an empty folder"
         )
     storage.check_writable(target)
     return target
 
 
-def _make(bundle: Bundle, file_format: ExportFormat) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Returns the content of the JSON file, and of each file of the model by its name below the folder."""
+def _convert(bundle: Bundle, file_format: ExportFormat) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Returns the content of the JSON file, and the content of each file of the model by its name in the folder."""
     if file_format == "savedmodel":
         with tensorflow_silenced():
             model = bundle.model()
-        contents, compared = to_saved_model(model, bundle.recipe)
-        return _facts(bundle, compared.facts(), file_format), contents
+        contents, check = to_saved_model(model, bundle.recipe)
+        return _facts(bundle, check.facts(), file_format), contents
     content, converted = bundle.onnx, dict(bundle.converted)
     if not content:  # a bundle of format 1
         with tensorflow_silenced():
             model = bundle.model()
-        content, found = to_onnx(model, bundle.recipe)
-        converted = found.facts()
-    return _facts(bundle, converted, file_format), {_MAIN["onnx"]: content}
+        content, check = to_onnx(model, bundle.recipe)
+        converted = check.facts()
+    return _facts(bundle, converted, file_format), {_MAIN_FILES["onnx"]: content}
 
 
 def renew_bundle(name: str, output: str) -> Exported:
-    """Writes a bundle of any format as one of format 2, with the curves, samples and card that it has.
+    """Writes a bundle of any format as a bundle of format 2, with its curves, samples and card.
 
     Args:
-        name: a shipped bundle, or a folder with one.
-        output: a new or empty folder, local or any URL.
+        name: the name of a shipped bundle, or a folder or URL with a bundle.
+        output: a new or empty folder or URL.
 
     Raises:
-        UserError: there is no such bundle, it is damaged, or ``output`` is taken or cannot be written.
+        UserError: the bundle is unknown or damaged, or ``output`` holds files or cannot be written.
         ColorizeError: the conversion to ONNX failed.
     """
     bundle = bundles.load_bundle(name)
     target = _check_output(output, "bundle")
-    facts, contents = _make(bundle, "onnx")
+    facts, contents = _convert(bundle, "onnx")
     if not bundle.onnx:
         converted = {key: facts["compared"][key] for key in facts["compared"]}
         converted |= {"input": facts["input"]["name"], "output": facts["output"]["name"]}
         converted["side_ratio"] = facts["output"]["side_ratio"]
-        bundle = dataclasses.replace(bundle, onnx=contents[_MAIN["onnx"]], converted=converted)
+        bundle = dataclasses.replace(bundle, onnx=contents[_MAIN_FILES["onnx"]], converted=converted)
     try:
         bundles.save_bundle(bundle, target, bundles.read_extras(name))
         size = sum(entry.size for entry in storage.find(target))
@@ -187,7 +193,7 @@ def renew_bundle(name: str, output: str) -> Exported:
 
 
 def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportFormat) -> dict[str, Any]:
-    """Content of the JSON file."""
+    """Returns the content of the JSON file."""
     data, model = bundle.recipe.data, bundle.recipe.model
     sides = [data.inference_side] * 2 if model.square else ["height", "width"]
     return {
@@ -204,11 +210,9 @@ def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportForm
             **_INPUTS[data.color_space],
             "sides_multiple": model.multiple,
             "pixels": f"about {data.inference_side} x {data.inference_side}, in the photograph's shape",
-            "strips": "beyond 3:1, the picture of 3:1 that the photograph makes with its mirror image beside it",
-            "mirrored": "the colors are the mean of what it says of the photograph and of its mirror image"
-            if data.mirrored
-            else "",
-            "resize": "mean of the covered area where it shrinks the photograph, else bicubic",
+            "strips": "a photograph of more than 3:1 is extended to 3:1 by its mirror image",
+            "mirrored": "average with the prediction for the mirrored image" if data.mirrored else "",
+            "resize": "area average to shrink the photograph, bicubic to enlarge it",
         },
         "output": {
             "name": converted["output"],
@@ -223,12 +227,12 @@ def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportForm
 
 
 def _publish(files: Mapping[str, bytes], folder: str, output: str) -> None:
-    """Writes all of the files, or leaves none. ``folder`` is one that held nothing, or empty where files have none."""
+    """Writes all files, or removes those that were written and raises. ``folder`` is new or was empty; '' for none."""
     try:
         for path, content in files.items():
             storage.write(path, content)
     except BaseException as error:
-        own_folder = folder and storage.is_local(folder)  # in a store it might be a whole bucket
+        own_folder = folder and storage.is_local(folder)  # in a store the folder might be a whole bucket
         for path in [folder] if own_folder else files:
             with suppress(OSError):
                 storage.remove(path)

@@ -1,4 +1,4 @@
-"""What an engine gives, and what it needs of a bundle."""
+"""The interface between engines and the rest: what an engine returns, and what it needs from a bundle."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Network(Protocol):
-    """A network that is ready to predict. It may be called by several threads at once.
+    """A network that is ready to predict. Several threads may call it at once.
 
     Attributes:
-        batch: the number of images in one call at which it is fastest.
+        batch: the number of images per call at which the network is fastest.
     """
 
     batch: int
@@ -24,11 +24,11 @@ class Network(Protocol):
 
 
 class Trained(Protocol):
-    """What an engine opens: a bundle, of which each engine takes its own part."""
+    """A bundle as engines see it; each engine takes the part that it can run."""
 
     @property
     def name(self) -> str:
-        """The name for messages."""
+        """The bundle's name, for messages."""
 
     @property
     def onnx(self) -> bytes:

@@ -1,4 +1,4 @@
-"""Keras on TensorFlow: what trains, what runs bundles without an ONNX file, and GPUs that ONNX Runtime cannot use."""
+"""The engine Keras on TensorFlow: for bundles without an ONNX file, and for GPUs that ONNX Runtime cannot use."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class KerasNetwork:
             import tensorflow as tf
 
             if threads:
-                with suppress(RuntimeError):  # TensorFlow has computed in this process before, and keeps its threads
+                with suppress(RuntimeError):  # TensorFlow has already computed in this process and keeps its threads
                     tf.config.threading.set_intra_op_parallelism_threads(threads)
             model = trained.model()
-        # Twice as fast as Model.predict at such batches, which copies and calls back around each.
+        # Twice as fast as Model.predict, which copies each of these small batches and calls callbacks.
         self._network = tf.function(
             lambda x: model(x, training=False),
             input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)],
-            autograph=False,  # there is no Python control flow to convert, and it warns about lambdas
+            autograph=False,  # there is no Python control flow to convert, and AutoGraph warns about lambdas
         )
 
     def __call__(self, inputs: Floats) -> Floats:

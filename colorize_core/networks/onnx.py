@@ -1,4 +1,4 @@
-"""ONNX Runtime: what runs a network on CPUs, and on CUDA where its GPU build is installed."""
+"""The engine ONNX Runtime: for CPUs, and for CUDA if the GPU build of ONNX Runtime is installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from colorize_core.errors import BundleError, one_line
 from colorize_core.networks.interface import Trained
 from colorize_core.runtime.local.processors import cpus
 
-_BATCH, _BATCH_ON_GPU = 4, 32  # on CPUs the maps of 4 images stay in the cache: a seventh faster than 32
+_BATCH, _BATCH_ON_GPU = 4, 32  # on CPUs the feature maps of 4 images stay in the cache: a seventh faster than 32
 _CUDA, _CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-_ERRORS_ONLY = 4  # ONNX Runtime's log level "fatal": what it says otherwise reaches the caller as an exception
+_FATAL_ONLY = 4  # log level; callers get errors as exceptions
 
 
 class OnnxNetwork:
@@ -43,7 +43,7 @@ class OnnxNetwork:
         """Predicts float32 [n, h', w', 2 or 3] from float32 [n, h, w, 1]. Raises BundleError."""
         try:
             [outputs] = self._session.run([self._output], {self._input: np.ascontiguousarray(inputs, np.float32)})
-        except Exception as error:  # as above: of a network that takes other sizes than its bundle says, or all memory
+        except Exception as error:  # also if the network takes other sizes than its bundle says, or all memory
             raise BundleError(
                 f"model.onnx of {self._name} cannot predict inputs {inputs.shape}: {one_line(error)}"
             ) from error
@@ -51,13 +51,13 @@ class OnnxNetwork:
 
 
 def session(content: bytes, threads: int | None = None) -> onnxruntime.InferenceSession:
-    """Returns an ONNX Runtime session of a file's content, on CUDA if this installation has it."""
+    """Returns an ONNX Runtime session for the content of an ONNX file, on CUDA if this installation supports it."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or cpus()
     options.inter_op_num_threads = 1
-    # Waiting threads would otherwise turn in a loop, on CPUs that decoders need.
+    # Otherwise waiting threads spin on CPUs that decoders need.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     return onnxruntime.InferenceSession(content, options, providers=[*([_CUDA] if has_cuda() else []), _CPU])
 
 

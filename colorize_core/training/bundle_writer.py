@@ -8,9 +8,10 @@ from typing import Any
 
 from colorize_core import bundle, storage
 from colorize_core.errors import OutputError
-from colorize_core.evaluation.comparison import measure_candidates
+from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.measurements import measure_candidates
 from colorize_core.evaluation.row_sources import RayRows
-from colorize_core.evaluation.score import PICTURES, Candidate, Comparison
+from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import Survey
 from colorize_core.images import contact_sheet
 from colorize_core.recipes import Recipe

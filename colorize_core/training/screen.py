@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, TaskID, TextColumn
 from rich.table import Table
 
-from colorize_core.evaluation.screen import show_judgement
+from colorize_core.evaluation.screen import show_measurements
 from colorize_core.runtime.progress_bar import ProgressBar
 from colorize_core.training.history import History, HistoryRow
 from colorize_core.training.throughput import StepProgress
@@ -69,7 +69,7 @@ class EpochProgress(ProgressBar):
         """Prints the metrics of the bundle, the images that were left out, and where the bundle is."""
         self.bar.update(self._task, visible=False)
         metrics = run.bundle.metrics
-        show_judgement(self.console, metrics, f"{run.bundle.name} on {metrics['images']} test images")
+        show_measurements(self.console, metrics, f"{run.bundle.name} on {metrics['images']} test images")
         for reason in run.rejected[:_MAX_REJECTED_SHOWN]:
             self.console.print(f"left out: {reason}", soft_wrap=True, markup=False)
         if len(run.rejected) > _MAX_REJECTED_SHOWN:
@@ -159,5 +159,5 @@ class TrialProgress(ProgressBar):
             table.add_row(f"{trial.number + 1}", f"{len(trial.history)}", error, settings)
         self.console.print(table)
         metrics = run.bundle.metrics
-        show_judgement(self.console, metrics, f"the best on {metrics['images']} test images")
+        show_measurements(self.console, metrics, f"the best on {metrics['images']} test images")
         show_bundle(self.console, run.output, run.not_converted)

@@ -208,7 +208,7 @@ def test_frechet_distances(color_dir: Path, tmp_path: Path, capsys: pytest.Captu
     keras.applications.MobileNetV2(weights=None, include_top=False).save_weights(weights)
     options = ["--fid-network=MobileNetV2", f"--fid-weights={weights}"]
     assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == USAGE
-    assert "images says nothing: need 2048, or force it with --fid-anyway" in capsys.readouterr().err
+    assert "and 2048 are needed. Add images, or use --fid-anyway" in capsys.readouterr().err
     options.append("--fid-anyway")
     assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == DONE
     distances = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]["feature_distances"]

@@ -89,8 +89,8 @@ def one_line_of(capsys: pytest.CaptureFixture[str]) -> str:
     ("arguments", "words"),
     [
         (["no-such-bundle", "out"], "no model bundle 'no-such-bundle': choose from default"),
-        (["default", "taken"], "OUTPUT taken (or the .json beside it) is there already"),
-        (["default", "out.onnx", "--format", "savedmodel"], "OUTPUT out.onnx names an ONNX file"),
+        (["default", "taken"], "OUTPUT taken (or the .json file beside it) exists already"),
+        (["default", "out.onnx", "--format", "savedmodel"], "OUTPUT out.onnx ends in .onnx, but format savedmodel"),
         (["default", "out", "--format", "tflite"], "'tflite' is not one of 'onnx', 'savedmodel'"),
         (["default", "s3://key:secret@bucket/out"], "holds a key, password or signature"),
         (["damaged", "out"], "model.keras of damaged is not the file that its bundle.json describes"),

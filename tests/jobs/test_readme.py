@@ -68,13 +68,16 @@ def test_colorize(
     assert list((tmp_path / "boxed").glob("*.tar"))
 
 
-def test_python(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("archive_dir")
+def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     from skimage import data
 
+    monkeypatch.chdir(tmp_path)
     names = {"pixels": data.camera()}
     exec(code, names)  # noqa: S102 - it is README's own
     assert names["image"].size == (512, 512)
+    assert (names["summary"].ok, names["summary"].failed) == (3, 0)
 
 
 def test_make_and_ray() -> None:

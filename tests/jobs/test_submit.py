@@ -36,7 +36,7 @@ IN_OUT = ("/data/scans", "/data/out")
         (["archive", *IN_OUT, "--limits", "3"], "No such option '--limits'"),
         (["archive", "--", *IN_OUT, "--limit", "none"], "Invalid value for '--limit'"),
         (["archive", "/data/scans"], "Missing argument 'OUTPUT'"),
-        (["archive", "scans", "/data/out"], "INPUT scans is relative, and a path of the cluster's machines"),
+        (["archive", "scans", "/data/out"], "INPUT scans is relative, but it must be a path on the cluster's machines"),
         (["archive", "/data/scans", "out"], "OUTPUT out is relative"),
         (["train", "unet-lab", "folder:photographs", "/data/out"], "DATA folder:photographs is relative"),
         (["prepare", "folder", "photographs", "/data/out"], "SOURCE photographs is relative"),

@@ -1,7 +1,8 @@
-"""What users import, and what importing it must not cost."""
+"""The public names of the library, their docstrings, and what importing them loads."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -69,6 +70,19 @@ def test_public_names_are_pinned() -> None:
 @pytest.mark.parametrize("name", sorted(name for name in colorize_core.__all__ if name.endswith("Error")))
 def test_errors_are_those_of_the_tree(name: str) -> None:
     assert getattr(colorize_core, name) is getattr(errors, name)
+    assert inspect.getdoc(getattr(errors, name))
+
+
+@pytest.mark.parametrize("name", sorted(name for name in colorize_core.__all__ if not name.endswith("Error")))
+def test_every_public_name_has_a_docstring_with_an_example(name: str) -> None:
+    assert "\nExample:\n    >>> " in (inspect.getdoc(getattr(colorize_core, name)) or "")
+
+
+@pytest.mark.parametrize("name", ["archive", "evaluate", "export", "load_bundle", "prepare", "train", "tune"])
+def test_public_functions_name_arguments_result_and_errors(name: str) -> None:
+    docstring = inspect.getdoc(getattr(colorize_core, name)) or ""
+    for section in ("Args:", "Returns:", "Raises:"):
+        assert f"\n{section}\n" in docstring, section
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -77,7 +91,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
 
 
 def _imported(statement: str) -> list[str]:
-    """Names of HEAVY that a fresh interpreter has loaded after the statement."""
+    """Returns the names of HEAVY that a fresh interpreter has loaded after the statement."""
     code = f"{statement}\nimport json, sys\nprint(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded: list[str] = json.loads(done.stdout)
@@ -90,6 +104,6 @@ def test_import_is_light(module: str) -> None:
 
 
 def test_every_public_name_resolves_without_tensorflow_or_ray() -> None:
-    """Each lazy name is found where ``_LAZY`` says, and none of them drags the heavy libraries in."""
+    """Each name is in the module that ``_LAZY`` gives for it, and none of them imports a heavy library."""
     names = "".join(f"\nassert callable(colorize_core.{name})" for name in colorize_core.__all__)
     assert _imported(f"import colorize_core{names}") == []

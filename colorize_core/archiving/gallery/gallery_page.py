@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,6 +19,7 @@ from colorize_core import storage
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.summary import RunSummary
 from colorize_core.images.thumbnails import Thumbnails
+from colorize_core.runtime import html_template
 
 FOLDER = "_report"
 PAGE = f"{FOLDER}/index.html"
@@ -115,18 +115,14 @@ def _latest_rows(tables: Iterator[pa.Table]) -> pa.Table:
 
 
 def _page(run: RunSummary, last: datetime) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("colorize_core.archiving.gallery", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    return html_template.render(
+        "colorize_core.archiving.gallery",
+        "gallery.html",
+        run=asdict(run),
+        root=storage.absolute(run.input),
+        most=MAX_PHOTOGRAPHS,
+        stamp=_stamp(last),
     )
-    facts: dict[str, Any] = asdict(run)
-    page = environment.get_template("gallery.html")
-    return page.render(run=facts, root=storage.absolute(run.input), most=MAX_PHOTOGRAPHS, stamp=_stamp(last))
 
 
 def _stamp(last: datetime) -> str:

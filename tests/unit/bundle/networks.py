@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 
 from tests.unit.bundle.forgery import good_onnx
 
-MEMORY = r"needs more than 10\d\d MiB of memory: fetch it again or train anew"
+MEMORY = r"needs more than 10\d\d MiB of memory: download the bundle again, or train a new one"
 Change = Callable[[onnx.ModelProto], Any]
 
 

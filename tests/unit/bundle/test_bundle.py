@@ -107,7 +107,7 @@ def test_a_model_starts_with_the_weights_of_a_bundle_of_its_kind() -> None:
     for got, expected in zip(model.get_weights(), made.model().get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
     other = build_model(changed(made, model__settings={"widths": [8, 8], "convolutions": [1, 1]}).recipe)
-    with pytest.raises(BundleError, match=r"model\.start default is another model than the recipe's"):
+    with pytest.raises(BundleError, match=r"model\.start default has another model than the recipe"):
         bundle.start_from(other, "default")
 
 

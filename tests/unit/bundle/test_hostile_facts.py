@@ -79,7 +79,7 @@ def test_any_value_may_become_another_one(
     new: Any, forge: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each ends as one line, or as a bundle that works; what its files are stays as it was."""
-    monkeypatch.setattr(loading, "examine", lambda *_: None)
+    monkeypatch.setattr(loading, "check_in_sandbox", lambda *_: None)
     folder = forge()
     facts = json.loads((folder / "bundle.json").read_text())
     loaded = 0
@@ -253,7 +253,7 @@ def test_any_text_becomes_one_that_a_bundle_may_hold(
 ) -> None:
     assert storable(text) == expected
     assert storable(expected) == expected
-    monkeypatch.setattr(loading, "examine", lambda *_: None)
+    monkeypatch.setattr(loading, "check_in_sandbox", lambda *_: None)
     folder = forge()
     rewrite(folder, lambda facts: facts["training"].update(extra=expected))
     assert load_bundle(str(folder)).training["extra"] == expected

@@ -162,8 +162,8 @@ CASES: dict[str, tuple[Change, str]] = {
     "huge images": (declared("input", ["n", 1 << 40, "w", 1]), "a side that is not from 1 to 4096"),
     "no images": (declared("input", [0, "h", "w", 1]), "a side that is not from 1 to 4096"),
     "four channels": (with_kernel(4, ["n", "h", "w", 4]), "an output of .* x 4, not of n x h x w x 2 or 3"),
-    "four channels unsaid": (with_kernel(4, ["n", "h", "w", "c"]), r"makes 1 x 128 x 128 x 4 .*, not 2 channels"),
-    "a channel too many": (with_kernel(3, ["n", "h", "w", 3]), r"makes 1 x 128 x 128 x 3 .*, not 2 channels"),
+    "four channels unsaid": (with_kernel(4, ["n", "h", "w", "c"]), r"predicts 1 x 128 x 128 x 4 .*, not 2 channels"),
+    "a channel too many": (with_kernel(3, ["n", "h", "w", 3]), r"predicts 1 x 128 x 128 x 3 .*, not 2 channels"),
     "a huge output": (declared("output", ["n", "h", 1 << 40, 2]), "a side that is not from 1 to 4096"),
     "integers out": (declared("output", ["n", "h", "w", 2], TensorProto.INT64), "an output that is not float32"),
     "an image for two": (
@@ -171,7 +171,7 @@ CASES: dict[str, tuple[Change, str]] = {
             model.graph.node.insert(0, node("Concat", ["lightness"] * 2, ["twice"], axis=0))
             or model.graph.node[1].input.__setitem__(0, "twice")
         ),
-        "makes 2 x 128 x 128 x 2",
+        "predicts 2 x 128 x 128 x 2",
     ),
     "a size of pixels": (
         mixed_in(
@@ -183,7 +183,7 @@ CASES: dict[str, tuple[Change, str]] = {
         ),
         r"size depends on the pixels \(Expand\)",
     ),
-    "an input from nowhere": (mixed_in(node("Abs", ["nowhere"], ["more"])), r"reads what is not there \(nowhere\)"),
+    "an input from nowhere": (mixed_in(node("Abs", ["nowhere"], ["more"])), r"input does not exist \(nowhere\)"),
     "ConstantOfShape": (mixed_in(node("ConstantOfShape", ["sides"], ["more"]), initializers=[HUGE]), MEMORY),
     "ConstantOfShape, less": (mixed_in(node("ConstantOfShape", ["sides"], ["more"]), initializers=[LARGE]), MEMORY),
     "Expand": (mixed_in(node("Expand", ["unit", "sides"], ["more"]), initializers=[LARGE, ONE]), MEMORY),
@@ -215,7 +215,7 @@ CASES: dict[str, tuple[Change, str]] = {
         MEMORY,
     ),
     "outer products": (outer_products, MEMORY),
-    "work": (work, "takes more than 3 seconds of a CPU"),
+    "work": (work, "takes more than 3 seconds of CPU time"),
     "no numbers": (
         mixed_in(node("Sub", ["kernel", "kernel"], ["zero"]), node("Div", ["zero", "zero"], ["more"])),
         "numbers that are not finite",

@@ -150,7 +150,7 @@ OF_SHAPE: dict[str, tuple[list[onnx.NodeProto], str]] = {
 def test_a_network_that_grows_at_some_shapes_is_refused(case: str, forge: Callable[..., Path]) -> None:
     """Nothing at a square and at two images; all memory at 3:1, or at four."""
     nodes, operator = OF_SHAPE[case]
-    words = rf"size depends on the picture's as in no network here \({operator}\)"
+    words = rf"size depends on the image size in an unknown way \({operator}\)"
     assert re.search(words, refusal(forge(network=made(of_shape(*nodes)))))
 
 

@@ -113,12 +113,12 @@ CASES: dict[str, tuple[Change, str]] = {
     "bytes without meaning": (lambda file: file.__setitem__("x", np.zeros(2, "V9")), "no numbers"),
     "a type of its own": (
         lambda file: file.__setitem__("x", np.dtype(np.float32)),
-        r"something else than weights in it \(x\)",
+        r"an object in it that is no weight \(x\)",
     ),
     "too many": (many, "more than 50,000 weights"),
     "too many remarks": (
         lambda file: [file[f"{PLACE}/0"].attrs.__setitem__(f"remark{i}", 1) for i in range(100)],
-        "100 remarks on a weight",
+        "100 attributes on a weight",
     ),
     "a remark of records": (remark(np.zeros(2, [("a", "f4")])), "neither text nor a number"),
     "a remark of a reference": (

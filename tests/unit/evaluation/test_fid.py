@@ -5,7 +5,7 @@ import pytest
 from scipy import linalg
 
 from colorize_core.errors import UserError
-from colorize_core.evaluation.fid import Moments, check_images, frechet_distance
+from colorize_core.evaluation.fid import FeatureNetwork, Moments, check_images, frechet_distance
 
 
 def _moments(features: np.ndarray, batch: int = 7) -> Moments:
@@ -44,7 +44,9 @@ def test_distance_of_equal_moments_is_zero_even_of_few_images() -> None:
 
 
 def test_few_images_are_refused_unless_forced() -> None:
-    check_images(2048, force=False)
-    check_images(12, force=True)
-    with pytest.raises(UserError, match=r"FID of 2047 images .* 2048, or force it with --fid-anyway"):
-        check_images(2047, force=False)
+    check_images(2048, FeatureNetwork("imagenet"))
+    check_images(12, FeatureNetwork("imagenet", min_images=2))
+    with pytest.raises(UserError, match=r"too few images .*: 2047, and 2048 are needed\. .* --fid-anyway"):
+        check_images(2047, FeatureNetwork("imagenet"))
+    with pytest.raises(UserError, match=r"too few images .*: 1, and 2 are needed"):
+        check_images(1, FeatureNetwork("imagenet", min_images=1))

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from colorize_core.evaluation import table
-from colorize_core.evaluation.table import Figures, Interval, bootstrap
+from colorize_core.evaluation.table import Interval, MetricColumns, bootstrap
 
 
 def test_intervals_are_those_of_scipy() -> None:
@@ -48,12 +48,14 @@ def test_one_image_has_an_interval_of_no_width() -> None:
     assert bootstrap(np.array([[7.0]])) == [Interval(7, 7, 7)]
 
 
-def test_figures_come_in_the_order_of_ids_without_pictures() -> None:
-    figures = Figures()
+def test_metrics_come_in_the_order_of_ids_without_pictures() -> None:
+    collected = MetricColumns()
     ids = [np.array(["c", "a"], object), np.array(["b"], object)]
-    figures.add({"id": ids[0], "full/gray copy/psnr": np.array([3.0, 1.0]), "png/gray": np.array([b"x", b""], object)})
-    figures.add({"id": ids[1], "full/gray copy/psnr": np.array([2.0]), "png/gray": np.array([b""], object)})
-    columns = figures.columns()
+    collected.add(
+        {"id": ids[0], "full/gray copy/psnr": np.array([3.0, 1.0]), "png/gray": np.array([b"x", b""], object)}
+    )
+    collected.add({"id": ids[1], "full/gray copy/psnr": np.array([2.0]), "png/gray": np.array([b""], object)})
+    columns = collected.sorted_by_id()
     assert {name: values.tolist() for name, values in columns.items()} == {
         "id": ["a", "b", "c"],
         "full/gray copy/psnr": [1, 2, 3],

@@ -134,12 +134,12 @@ def test_onnx_as_a_file_in_a_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("output", "file_format", "words"),
     [
-        ("taken", "onnx", "is there already"),
-        ("taken", "savedmodel", "is there already"),
-        ("taken/file.onnx", "onnx", "is there already"),
-        ("taken/other.onnx", "onnx", "is there already"),  # its JSON file is
-        ("taken/plain", "savedmodel", "is there already"),
-        ("new.onnx", "savedmodel", "names an ONNX file"),
+        ("taken", "onnx", "exists already"),
+        ("taken", "savedmodel", "exists already"),
+        ("taken/file.onnx", "onnx", "exists already"),
+        ("taken/other.onnx", "onnx", "exists already"),  # its JSON file is
+        ("taken/plain", "savedmodel", "exists already"),
+        ("new.onnx", "savedmodel", "ends in .onnx, but format savedmodel"),
         ("taken/plain/below", "savedmodel", "cannot be written"),
         ("taken/plain/below.onnx", "onnx", "cannot be written"),
     ],
@@ -197,7 +197,7 @@ def test_a_place_that_fails_half_way_keeps_nothing(
 
     monkeypatch.setattr(storage, "write", fail_at_the_last)
     made = {"model.onnx": b"1"} if file_format == "onnx" else {"variables/data": b"1", "saved_model.pb": b"2"}
-    monkeypatch.setattr(exports, "_make", lambda *_: ({}, made))
+    monkeypatch.setattr(exports, "_convert", lambda *_: ({}, made))
     with pytest.raises((ColorizeError, KeyboardInterrupt)) as caught:
         export_bundle(load_bundle("default"), f"{root}/{output}", file_format)
     if isinstance(error, OSError):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from colorize_core import load_bundle
-from colorize_core.errors import BundleError
+from colorize_core.errors import BundleError, InputError
 from colorize_core.networks import ENGINES, advice, engine_for, onnx, open_network
 
 
@@ -16,7 +16,7 @@ from colorize_core.networks import ENGINES, advice, engine_for, onnx, open_netwo
 def test_engines_predict_the_same(shape: tuple[int, ...]) -> None:
     bundle = load_bundle("default")
     inputs = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-    outputs = {engine: open_network(bundle, engine, threads=2)(inputs) for engine in ENGINES}  # type: ignore[arg-type]
+    outputs = {engine: open_network(bundle, engine, threads=2)(inputs) for engine in ENGINES}
     for output in outputs.values():
         assert (output.dtype, output.shape) == (np.float32, (shape[0], shape[1] // 2, shape[2] // 2, 2))
         assert output.std() > 0.01
@@ -31,6 +31,12 @@ def test_an_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -
     assert [engine_for(old, gpu=gpu) for gpu in (False, True)] == ["keras", "keras"]
     monkeypatch.setattr(onnx, "has_cuda", lambda: True)
     assert [engine_for(bundle, gpu=gpu) for gpu in (False, True)] == ["onnx", "onnx"]
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    for use in (open_network, advice):
+        with pytest.raises(InputError, match=r"engine is 'torch'; choose from auto, onnx, keras"):
+            use(load_bundle("default"), "torch")
 
 
 def test_format_1_is_told_unless_keras_was_asked_for() -> None:

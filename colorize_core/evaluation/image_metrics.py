@@ -1,4 +1,4 @@
-"""All metrics of one colorized image, and what each is called."""
+"""The metrics of one colorized image against the true one, and their titles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from colorize_core import color
 from colorize_core.evaluation import metrics
 
-_PSNR_OF_EQUAL = 100.0  # dB that an exact match counts as in a mean: infinity would hide the rest
+_PSNR_OF_EQUAL = 100.0  # dB for equal images: one infinite value would hide all others in a mean
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Metric:
     """How a metric is shown.
 
     Attributes:
-        name: of its column.
-        title: for a person, with the unit.
-        digits: behind the point.
-        better: 1 where more is better, -1 where less is, 0 where neither is.
+        name: last part of the name of the metric's column.
+        title: heading in tables and charts, with the unit.
+        digits: decimal places.
+        better: 1 if a larger value is better, -1 if a smaller one is, 0 if neither is.
     """
 
     name: str
@@ -45,8 +45,8 @@ METRICS = (
 )
 
 
-class Truth:
-    """A color photograph, with what its comparisons share.
+class GroundTruth:
+    """A true color photograph; what all comparisons with it share is computed once.
 
     Args:
         rgb: sRGB uint8 [H, W, 3].
@@ -58,7 +58,7 @@ class Truth:
         self.colorfulness = color.colorfulness(rgb)
 
     def compare(self, image: NDArray[np.uint8]) -> dict[str, float]:
-        """Value by name of ``METRICS`` of an image of the same size; the PSNR of an equal one is 100."""
+        """Returns the value of each of ``METRICS`` by name, for an image of the same size. Equal images have 100 dB."""
         lab = color.rgb_to_lab(image)
         return {
             "psnr": min(metrics.psnr(self.rgb, image), _PSNR_OF_EQUAL),

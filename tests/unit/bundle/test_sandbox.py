@@ -1,4 +1,4 @@
-"""What becomes of the process that opens a bundle's files, and of pictures in it."""
+"""How the process that opens a bundle's files may end, and how pictures in a bundle are read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from colorize_core import bundle, load_bundle
-from colorize_core.bundle import examination
+from colorize_core.bundle import sandbox
 from tests.unit.bundle.forgery import good_weights, refusal, zipped
 
 READ = "import sys; sys.stdin.buffer.read(); "
@@ -27,17 +27,20 @@ SAY = 'print(\'{"file": "model.onnx"}\', flush=True); '
             r"model.onnx of .* ends the process that opens it \(status -11\)",
         ),
         (READ + SAY + "import os; os.kill(os.getpid(), 9)", r"model.onnx of .* ends the process .*status -9"),
-        (READ + SAY + "import time; time.sleep(99)", "model.onnx of .* takes more than 3 seconds of a CPU"),
-        (SAY + "import time; time.sleep(99)", "model.onnx of .* takes more than 3 seconds of a CPU"),
-        (READ + SAY + "import signal, os; os.kill(os.getpid(), signal.SIGXCPU)", "takes more than 3 seconds of a CPU"),
+        (READ + SAY + "import time; time.sleep(99)", "model.onnx of .* takes more than 3 seconds of CPU time"),
+        (SAY + "import time; time.sleep(99)", "model.onnx of .* takes more than 3 seconds of CPU time"),
+        (
+            READ + SAY + "import signal, os; os.kill(os.getpid(), signal.SIGXCPU)",
+            "takes more than 3 seconds of CPU time",
+        ),
         (READ + "print('{', flush=True); raise SystemExit(3)", r"model.keras of .* ends the process .*status 3"),
     ],
 )
 def test_a_process_that_does_not_answer(
     code: str, words: str, forge: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examination, "_START", code)
-    monkeypatch.setattr(examination, "_PATIENCE", 0.3)
+    monkeypatch.setattr(sandbox, "_START", code)
+    monkeypatch.setattr(sandbox, "_WALL_CLOCK_FACTOR", 0.3)
     # More than a pipe holds, for those who do not read it.
     folder = forge(weights=zipped({"model.weights.h5": bytes(1 << 20)}))
     message = refusal(folder)
@@ -46,7 +49,7 @@ def test_a_process_that_does_not_answer(
 
 def test_a_process_that_cannot_start(forge: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    assert "cannot be examined, no process starts: [Errno 2]" in refusal(forge())
+    assert "cannot be examined, because no process can be started: [Errno 2]" in refusal(forge())
 
 
 def test_files_of_shipped_bundles_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:

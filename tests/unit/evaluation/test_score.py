@@ -1,4 +1,4 @@
-"""Who is shown and what is compared; the figures themselves are tested in tests/jobs/test_evaluate.py."""
+"""What is compared and which images are shown. tests/jobs/test_evaluate.py tests the numbers themselves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from colorize_core import load_bundle
 from colorize_core.evaluation import score
-from colorize_core.evaluation.comparison import extremes
-from colorize_core.evaluation.score import Candidate, Comparison
+from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.measurements import extremes
 
 
 @pytest.mark.parametrize(
