@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from functools import cache
 from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
@@ -17,14 +16,16 @@ Int32 = Annotated[int, pa.int32()]
 Float32 = Annotated[float, pa.float32()]
 Milliseconds = Annotated[datetime, pa.timestamp("ms", "UTC")]
 _TYPES: dict[object, pa.DataType] = {str: pa.string(), bytes: pa.binary(), int: pa.int64()}
+_schemas: dict[type, pa.Schema] = {}
 _Row = TypeVar("_Row")
 
 
-@cache  # annotations take 0.1 ms to evaluate, and a table is converted for each photograph
 def schema_of(row_type: type) -> pa.Schema:
     """Returns the Arrow schema of a dataclass. Raises KeyError if a field has a type without an Arrow counterpart."""
-    hints = get_type_hints(row_type, include_extras=True)
-    return pa.schema([(name, _arrow_type(hint)) for name, hint in hints.items()])
+    if row_type not in _schemas:  # annotations take 0.1 ms to evaluate, and a table is converted for each photograph
+        hints = get_type_hints(row_type, include_extras=True)
+        _schemas[row_type] = pa.schema([(name, _arrow_type(hint)) for name, hint in hints.items()])
+    return _schemas[row_type]
 
 
 def to_table(rows: Iterable[_Row], row_type: type[_Row]) -> pa.Table:
