@@ -32,7 +32,7 @@ class ModelRecord:
         builder: "module:function"; the function takes ``head``, ``encoder`` and the model's settings.
         needs_square: True if the model takes squares of one size only.
         multiple: returns the number of pixels of which the input's sides must be multiples, from the model's settings.
-            Raises KeyError, TypeError or ValueError if the settings do not tell.
+            Raises ArithmeticError, LookupError, TypeError or ValueError if the settings are incomplete or wrong.
         has_linear_colors: True if the layer ``colors`` is linear in ab, so that a gain can be put into its weights.
     """
 

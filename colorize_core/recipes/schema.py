@@ -98,8 +98,9 @@ class ModelSettings(_Settings):
         if record is None:
             return raw
         needed: dict[str, Any] = {"square": record.needs_square}
-        with suppress(KeyError, TypeError, ValueError):  # wrong settings are refused later, with better messages
-            needed["multiple"] = record.multiple(raw.get("settings", {}))
+        if isinstance(settings := raw.get("settings"), Mapping):
+            with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # wrong settings are refused later
+                needed["multiple"] = record.multiple(settings)
         return needed | dict(raw)
 
     @model_validator(mode="after")

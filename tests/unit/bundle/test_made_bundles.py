@@ -82,7 +82,7 @@ def test_an_absurd_network_is_not_built(
 def test_shipped_networks_are_far_from_the_limit(recipe: str) -> None:
     made: Recipe = load_recipe(recipe)
     count = build_model(made).count_params()
-    estimate = models._weights(made.model.settings, has_encoder=made.model.encoder is not None)
-    assert max(estimate, count) < models._MOST_WEIGHTS / 20
+    estimate = models._estimate_weights(made.model.settings, has_encoder=made.model.encoder is not None)
+    assert max(estimate, count) < models._MAX_WEIGHTS / 20
     if made.model.encoder is None:
         assert 0.3 < estimate / count < 3

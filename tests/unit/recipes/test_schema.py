@@ -43,6 +43,7 @@ def test_shipped_recipes_are_valid_and_named_like_their_file(name: str) -> None:
     assert load_recipe(name).name == name
 
 
+STRIDES = [{"widths": [8, 8], "first_stride": stride} for stride in (float("inf"), float("nan"), "x", None)]
 NEEDS = {
     "celeba-conv": (16, False),
     "cifar10-conv": (4, False),
@@ -68,10 +69,13 @@ def test_multiple_and_square_follow_from_the_model_unless_they_are_given(name: s
     assert (given.model.multiple, given.model.square) == (2, False)
 
 
-@pytest.mark.parametrize("widths", [None, 8, {}, [8] * 33])
-def test_settings_that_do_not_tell_the_multiple_leave_it_missing(tmp_path: Path, widths: Any) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [None, "x", [8], {}, *({"widths": widths} for widths in (None, 8, {}, [8] * 33)), *STRIDES],
+)
+def test_settings_that_do_not_tell_the_multiple_leave_it_missing(tmp_path: Path, settings: Any) -> None:
     raw = copy.deepcopy(MINIMAL)
-    raw["model"] = {"name": "unet", "settings": {"widths": widths}}
+    raw["model"] = {"name": "unet", "settings": settings}
     with pytest.raises(RecipeError, match="model"):
         load_recipe(_written(tmp_path, raw))
 
