@@ -153,9 +153,11 @@ def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
                 rest, _ = other.communicate(timeout=900)
             assert other.returncode == INTERRUPTED
             assert re.search(
-                r"^colorize-long-\d{8}T000000Z goes on; its log: ray job logs --address ", rest, re.MULTILINE
+                r"^colorize-long-\d{8}T000000Z goes on; to see its log, run: ray job logs --address ",
+                rest,
+                re.MULTILINE,
             )
-            assert re.search(r"^it is stopped by: ray job stop --address http\S+ colorize-long-", rest, re.MULTILINE)
+            assert re.search(r"^to stop it, run: ray job stop --address http\S+ colorize-long-", rest, re.MULTILINE)
         terminal.press(CTRL_C)
         terminal.wait_for("leave it running, or watch it again? [s/l/w] ")
         terminal.press("what\n")
@@ -167,7 +169,7 @@ def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
         terminal.press("stop\n")
         terminal.wait_for("is being stopped")
         assert terminal.end() == INTERRUPTED
-    assert "goes on; its log" not in terminal.text
+    assert "goes on; to see its log" not in terminal.text
     again = subprocess.run(call, env=in_cluster.environment, capture_output=True, text=True, timeout=900, check=False)
     assert again.returncode == INTERRUPTED  # the job's own end: it was stopped
     assert "was submitted before" in again.stderr
