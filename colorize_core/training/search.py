@@ -109,7 +109,7 @@ def run_trials(
     from ray import tune as ray_tune
     from ray.tune.schedulers import ASHAScheduler
 
-    from colorize_core.training.ray_train_internals import silent_reporter
+    from colorize_core.runtime.ray_internals.train import silent_reporter
 
     epochs = plan.recipe.training.epochs
     with (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ray
 
-from colorize_core.training.ray_train_internals import BackgroundTrainer
+from colorize_core.runtime.ray_internals.train import BackgroundTrainer
 
 _ABORT_SECONDS = 10.0  # time for the workers to end by themselves
 

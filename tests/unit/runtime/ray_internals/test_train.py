@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 import ray
 
-from colorize_core import training
+from colorize_core.runtime.ray_internals import train
 
-FOLDER = Path(training.__file__).parent
-MODULE = FOLDER / "ray_train_internals.py"
+MODULE = Path(train.__file__)
 # Private parts, by the module of Ray that has them.
 USED = {
     "ray._raylet": ["RAY_NODE_ID_KEY"],
@@ -62,7 +61,7 @@ def find(module: str, name: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError):
         pytest.fail(
-            f"Ray {ray.__version__} has no {module}.{name}, which colorize_core/training/{MODULE.name} uses: adapt "
+            f"Ray {ray.__version__} has no {module}.{name}, which colorize_core/runtime/ray_internals/{MODULE.name} uses: adapt "
             "that module, or bound Ray in pyproject.toml",
             pytrace=False,
         )
@@ -105,9 +104,3 @@ def test_each_private_name_is_checked() -> None:
     known = [f"{module}.{name}" for module, names in USED.items() for name in names]
     for name in private_names(MODULE):
         assert any(each.startswith(name) or name.startswith(each) for each in known), name
-
-
-def test_no_other_module_of_training_uses_private_parts_of_ray() -> None:
-    assert {path.name: sorted(private_names(path)) for path in FOLDER.glob("*.py") if path != MODULE} == {
-        path.name: [] for path in FOLDER.glob("*.py") if path != MODULE
-    }

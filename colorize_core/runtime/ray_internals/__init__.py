@@ -1,6 +1,6 @@
-"""Wraps the private names of Ray that colorize uses; no other module of the library uses one, except ``training``.
+"""Wraps the private names of Ray that colorize uses; no other room uses one. ``train`` has those of training.
 
-A new version of Ray may drop a private name. ``tests/unit/runtime/test_ray_internals.py`` then says which function here
+A new version of Ray may drop a private name. ``tests/unit/runtime/ray_internals`` then says which function here
 needs a replacement.
 """
 

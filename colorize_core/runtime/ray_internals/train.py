@@ -1,4 +1,4 @@
-"""The one module of training that uses private parts of Ray; tested for Ray 2.60.
+"""Private parts of Ray Train and Ray Tune that training uses; tested for Ray 2.60.
 
 ``BackgroundTrainer`` starts the workers of Ray Train without waiting for their end, which Ray Train's public ``fit``
 cannot do. ``silent_reporter`` keeps Ray Tune from printing. The test of this module names what a new version of Ray
