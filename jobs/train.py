@@ -5,25 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import click
-import yaml
 
-from colorize_core.errors import one_line
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
 from colorize_core.training.trainer import train
 from colorize_core.training.workers import Workers
 from jobs.exits import DONE, run
-
-
-def _parse_settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    pairs = [value.partition("=") for value in values]
-    for name, equals, _ in pairs:
-        if not name or not equals:
-            raise click.BadParameter("write it as section.key=value, such as training.loss=huber")
-    try:
-        return {name: yaml.safe_load(value) for name, _, value in pairs}
-    except yaml.YAMLError as error:
-        raise click.BadParameter(f"not a YAML value: {one_line(error)}") from error
+from jobs.values import recipe_settings
 
 
 @click.command("train")
@@ -45,7 +33,7 @@ def _parse_settings(ctx: click.Context, option: click.Parameter, values: tuple[s
     "--set",
     "settings",
     multiple=True,
-    callback=_parse_settings,
+    callback=recipe_settings,
     help="Change any setting of the recipe: --set training.loss=huber",
 )
 @click.option("--note", default="", help="A sentence on the data for the model card, such as origin and licence.")

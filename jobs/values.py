@@ -1,4 +1,4 @@
-"""Parsers for command-line values: numbers, periods and saturation."""
+"""Parsers for command-line values: numbers, periods, saturation and settings of a recipe."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import click
+import yaml
 
 from colorize_core.bundle import FAITHFUL, VIVID
+from colorize_core.errors import one_line
 
 _MAX_SATURATION = 10
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -55,3 +57,15 @@ def saturation(ctx: click.Context, option: click.Parameter, value: str) -> str |
         return Number(_MAX_SATURATION).convert(value, option, ctx)
     except click.BadParameter as error:
         raise click.BadParameter(f"{error.message} Or write {FAITHFUL} or {VIVID}.", ctx, option) from error
+
+
+def recipe_settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """Returns settings of a recipe by name from ``section.key=value``. For click, as a callback."""
+    pairs = [value.partition("=") for value in values]
+    for name, equals, _ in pairs:
+        if not name or not equals:
+            raise click.BadParameter("write it as section.key=value, such as training.loss=huber")
+    try:
+        return {name: yaml.safe_load(value) for name, _, value in pairs}
+    except yaml.YAMLError as error:
+        raise click.BadParameter(f"not a YAML value: {one_line(error)}") from error

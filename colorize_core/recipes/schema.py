@@ -175,7 +175,12 @@ class TrainingSettings(_Settings):
 
 
 class Recipe(_Settings):
-    """Everything that a training needs except the data set and the output folder."""
+    """Everything that a training needs except the data set and the output folder.
+
+    Example:
+        >>> load_recipe("unet-lab", {"training.epochs": 5}).training.epochs
+        5
+    """
 
     name: Text
     data: DataSettings

@@ -62,7 +62,12 @@ class Values(RootModel[list[Any]]):
 
 
 class SearchSpace(RootModel[dict[str, Range | Values]]):
-    """The search space: a range or a list of values for each setting, by its dotted name."""
+    """The search space: a range or a list of values for each setting, by its dotted name.
+
+    Example:
+        >>> SearchSpace({"training.loss": ["mse", "l1"]}).draw(2, seed=0)
+        [{'training.loss': 'l1'}, {'training.loss': 'l1'}]
+    """
 
     root: dict[str, Range | Values] = Field(min_length=1)
 

@@ -35,6 +35,10 @@ class Workers:
     Attributes:
         number: how many.
         use_gpu: whether each has a GPU; None to use GPUs if the cluster has any.
+
+    Example:
+        >>> Workers(number=2, use_gpu=True)
+        Workers(number=2, use_gpu=True)
     """
 
     number: int = 1

@@ -61,8 +61,8 @@ def find(module: str, name: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError):
         pytest.fail(
-            f"Ray {ray.__version__} has no {module}.{name}, which colorize_core/runtime/ray_internals/{MODULE.name} uses: adapt "
-            "that module, or bound Ray in pyproject.toml",
+            f"Ray {ray.__version__} has no {module}.{name}, which ray_internals/{MODULE.name} uses: adapt that module, "
+            "or bound Ray in pyproject.toml",
             pytrace=False,
         )
     return found
