@@ -18,7 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parents[2]
 CODE = """
-import sys, tempfile, time
+import inspect, sys, tempfile, time
 begun = time.monotonic()
 from colorize_core.recipes import load_recipe
 from colorize_core.training.trainer import train
@@ -28,9 +28,12 @@ reports = []
 def report(moment):
     if not reports:
         reports.append((time.monotonic() - begun, moment))
-train(recipe, "folder:" + sys.argv[2], tempfile.mkdtemp() + "/bundle", on_moment=report)
+names = inspect.signature(train).parameters
+callback = {"on_progress" if "on_progress" in names else "on_moment": report}  # as another tree may call it
+train(recipe, "folder:" + sys.argv[2], tempfile.mkdtemp() + "/bundle", **callback)
 [(seconds, moment)] = reports
-steps = round(moment.part * moment.seconds * moment.images_per_second / recipe.training.batch_size)
+part = moment.fraction if hasattr(moment, "fraction") else moment.part
+steps = round(part * moment.seconds * moment.images_per_second / recipe.training.batch_size)
 print(seconds - (steps - 1) * recipe.training.batch_size / moment.images_per_second)
 """
 
