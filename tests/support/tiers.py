@@ -39,7 +39,6 @@ FIRST = (
     "tests/unit/models/test_models.py::test_overfits_eight_photographs_with_a_gradient_to_every_weight[unet, plain]",
     "tests/unit/networks/test_export.py::test_every_kind_of_model[dense-onnx]",
     "tests/unit/networks/test_export.py::test_a_wrong_output_is_refused",
-    "tests/unit/training/test_learner.py::test_when_a_training_is_over",
 )
 
 

@@ -12,6 +12,9 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
+from colorize_core.archiving.stages.sinks.files import FileSink
+from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
+from colorize_core.archiving.stages.sinks.sink import OutputFormat
 from colorize_core.errors import UserError
 from colorize_core.images import formats
 from colorize_core.images.encode import Encoding, encode
@@ -73,6 +76,7 @@ def test_a_format_that_is_added_is_written_and_has_its_option(monkeypatch: pytes
     order = Option("raw_order", "C", ("C", "F"), "Order of raw pixels.")
     monkeypatch.setitem(FORMATS, "raw", ImageFormat("raw", (".raw",), _write_raw, (order,)))
     monkeypatch.setitem(formats.OPTIONS, "raw_order", order)
+    monkeypatch.setitem(OUTPUT_FORMATS, "raw", OutputFormat("raw", FileSink, "raw"))
     chosen: list[Encoding] = []
 
     @click.command()

@@ -102,7 +102,7 @@ def _private_names(source: str) -> set[str]:
             dotted |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Attribute):
             dotted.add(ast.unparse(node))
-    return {name for name in dotted if re.match(r"ray\..*?\b_(?!_)", name)}
+    return {name for name in dotted if re.fullmatch(r"ray\.[\w.]*?\b_(?!_)[\w.]*", name)}
 
 
 def test_no_other_module_touches_private_parts() -> None:
