@@ -154,7 +154,7 @@ def test_equal_files_are_colorized_once(archive_dir: Path, tmp_path: Path, capsy
     assert made["astronaut again.png"] == made["zz-copy.png"]
     capsys.readouterr()
     assert archive(archive_dir, tmp_path / "shards", "--dedupe", "--format", "parquet") == USAGE
-    assert "--dedupe makes copies of files" in capsys.readouterr().err
+    assert "--dedupe needs a format with one file per photograph" in capsys.readouterr().err
 
 
 def test_programs_read_a_json_object_per_line(
