@@ -26,7 +26,7 @@ from jobs.values import FRACTION
 @MODEL
 @click.option("--format", "file_format", type=click.Choice(list(OUTPUT_FORMATS)), default="png", show_default=True)
 @SATURATION
-@format_options()
+@format_options
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try photographs again that failed in an earlier run.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N photographs.")

@@ -24,7 +24,7 @@ from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options
     type=click.Choice(list(FORMATS)),
     help="Format of the result.  [default: that of the name of RESULT, else png]",
 )
-@format_options("quality")
+@format_options
 @click.option("--recolor", is_flag=True, help="Give new colors to photographs that are in color already.")
 @click.option("--force", is_flag=True, help="Overwrite RESULT, unless it is a photograph that colorize did not make.")
 @ENGINE
@@ -33,10 +33,10 @@ def command(
     model: str,
     saturation: str | float,
     file_format: str | None,
-    quality: int | None,
     recolor: bool,
     force: bool,
     engine: Engine,
+    **options: int | str | None,
 ) -> int:
     """Colorizes one photograph, or a few: colorize image PHOTO [RESULT]
 
@@ -46,7 +46,7 @@ def command(
     """
     pairs = paths_of_results(photo, file_format)
     chosen = file_format or file_format_of(pairs[0][1])
-    encoding = encoding_of(chosen, {"quality": quality})
+    encoding = encoding_of(chosen, options)
     bundle = load_bundle(model)
     if line := advice(bundle, engine):
         click.echo(line, err=True)

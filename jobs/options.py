@@ -29,8 +29,8 @@ ENGINE = click.option(
     type=click.Choice(ENGINE_CHOICES),
     default="auto",
     show_default=True,
-    help="What runs the network: ONNX Runtime or Keras (TensorFlow). auto: ONNX Runtime when the bundle has an ONNX "
-    "file; on a GPU of a Ray cluster that ONNX Runtime cannot use, Keras.",
+    help="What runs the network. auto: ONNX Runtime when the bundle has an ONNX file, else Keras (TensorFlow); Keras "
+    "on a GPU of a Ray cluster that ONNX Runtime cannot use.",
 )
 
 
@@ -45,17 +45,13 @@ def runner_option(small: str) -> Callable[[FC], FC]:
     )
 
 
-def format_options(*names: str) -> Callable[[FC], FC]:
-    """Returns a decorator that adds the options of image formats to a command: those of these names, else all."""
-
-    def add(command: FC) -> FC:
-        for name in reversed(names or tuple(OPTIONS)):  # the decorator that is applied last is shown first
-            option, allowed = OPTIONS[name], OPTIONS[name].allowed
-            kind = click.IntRange(allowed[0], allowed[-1]) if isinstance(allowed, range) else click.Choice(allowed)
-            command = click.option(_flag(name), type=kind, help=f"{option.help}  [default: {option.default}]")(command)
-        return command
-
-    return add
+def format_options(command: FC) -> FC:
+    """Adds the options of the image formats to a command."""
+    for name in reversed(OPTIONS):  # the decorator that is applied last is shown first
+        option, allowed = OPTIONS[name], OPTIONS[name].allowed
+        kind = click.IntRange(allowed[0], allowed[-1]) if isinstance(allowed, range) else click.Choice(allowed)
+        command = click.option(_flag(name), type=kind, help=f"{option.help}  [default: {option.default}]")(command)
+    return command
 
 
 def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Encoding:

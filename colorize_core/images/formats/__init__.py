@@ -25,7 +25,7 @@ def names_with(option: str) -> tuple[str, ...]:
     """Returns the names of the formats that have an option.
 
     Example:
-        >>> names_with("quality")
-        ('jpeg', 'webp')
+        >>> names_with("png_level")
+        ('png',)
     """
     return tuple(each.name for each in FORMATS.values() if OPTIONS[option] in each.options)

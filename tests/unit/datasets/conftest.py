@@ -76,6 +76,24 @@ def make(shots: list[Shot]) -> Callable[[str, Path], Made]:
     return lambda form, where: MAKERS[form](shots, where)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Gives every form of every data set to the tests that take ``made``."""
+    if "made" in metafunc.fixturenames:
+        metafunc.parametrize("made", MAKERS, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def made(request: pytest.FixtureRequest, make: Callable[[str, Path], Made], tmp_path_factory: Any) -> Made:
+    """A form of a data set, made once per module."""
+    return make(request.param, tmp_path_factory.mktemp("set") / "source")
+
+
+@pytest.fixture(scope="session")
+def forms() -> list[str]:
+    """The names of all forms: DATASET-FORM, and one of what ``prepare`` makes."""
+    return list(MAKERS)
+
+
 @pytest.fixture(scope="session")
 def read_all() -> Callable[[ReadPlan], dict[str, dict[str, Any]]]:
     """Reads all chunks; gives each row by its id."""

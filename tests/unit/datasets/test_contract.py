@@ -18,28 +18,6 @@ from colorize_core.datasets.rows import NO_LABEL, ReadPlan, RowBatch
 from colorize_core.datasets.splits import SPLITS
 
 ReadAll = Callable[[ReadPlan], dict[str, dict[str, Any]]]
-CIFAR = [f"-{form}{suffix}" for form in ("python", "binary") for suffix in ("", ".tar", ".tar.gz")]
-FORMS = [
-    *(f"cifar10{form}" for form in CIFAR),
-    *(f"cifar100{form}" for form in CIFAR),
-    "celeba-folder",
-    "celeba-zip",
-    "folder-tree",
-    "folder-x.tar",
-    "folder-x.zip",
-    "folder-containers",
-    "paired-trees",
-    "paired-arrays",
-    "parquet-bytes",
-    "parquet-struct",
-    "parquet-names",
-    "prepared",
-]
-
-
-@pytest.fixture(scope="module", params=FORMS)
-def made(request: pytest.FixtureRequest, make: Callable[[str, Path], Any], tmp_path_factory: Any) -> Any:
-    return make(request.param, tmp_path_factory.mktemp("set") / "source")
 
 
 @pytest.fixture
@@ -57,8 +35,8 @@ def _same(one: dict[str, Any], other: dict[str, Any]) -> None:
         np.testing.assert_array_equal(one[name], other[name])
 
 
-def test_every_reader_is_under_contract() -> None:
-    assert {form.partition("-")[0] for form in FORMS} == {*datasets.DATASETS, "prepared"}
+def test_every_reader_is_under_contract(forms: list[str]) -> None:
+    assert {form.partition("-")[0] for form in forms} == {*datasets.DATASETS, "prepared"}
 
 
 def test_pixels_are_those_of_the_source(made: Any, plan: ReadPlan, read_all: ReadAll) -> None:

@@ -19,27 +19,20 @@ CONV: dict[str, Any] = {"widths": [12, 16]}
 CONV_DENSE: dict[str, Any] = {"side": 32, "widths": [12, 16], "code": 24}
 DENSE: dict[str, Any] = {"side": 32, "bottleneck": 32, "widths": [64]}
 UNET: dict[str, Any] = {"widths": [8, 12, 16], "convolutions": [1, 1, 2]}
+PLAIN = {"conv": CONV, "conv_dense": CONV_DENSE, "dense": DENSE, "unet": UNET}
 CLASSES = {"ab_step": 20.0}
 ENCODER = {"encoder": "MobileNet"}
 SMALL: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "conv": ("conv", CONV, {}),
+    **{name: (name, settings, {}) for name, settings in PLAIN.items()},
+    **{f"{name}, classes": (name, settings, CLASSES) for name, settings in PLAIN.items()},
+    **{f"{name}, encoder": (name, settings, ENCODER) for name, settings in PLAIN.items()},
     "conv, strides": ("conv", CONV | {"down": "stride", "up": "transpose-stride"}, {}),
     "conv, transposed": ("conv", CONV | {"up": "transpose-upsample", "batch_norm": False}, {}),
-    "conv, classes": ("conv", CONV, CLASSES),
-    "conv, encoder": ("conv", CONV, ENCODER),
-    "conv_dense": ("conv_dense", CONV_DENSE, {}),
     "conv_dense, plain": ("conv_dense", CONV_DENSE | {"batch_norm": False}, {}),
-    "conv_dense, classes": ("conv_dense", CONV_DENSE, CLASSES),
-    "conv_dense, encoder": ("conv_dense", CONV_DENSE, ENCODER),
-    "dense": ("dense", DENSE, {}),
     "dense, batch norm": ("dense", DENSE | {"batch_norm": True, "activation": "silu"}, {}),
     "dense, gelu": ("dense", DENSE | {"activation": "gelu"}, {}),
-    "dense, classes": ("dense", DENSE, CLASSES),
     "dense, encoder": ("dense", DENSE | {"side": 24}, ENCODER),  # down to 3x3
-    "unet": ("unet", UNET, {}),
     "unet, plain": ("unet", UNET | {"batch_norm": False}, {}),
-    "unet, classes": ("unet", UNET, CLASSES),
-    "unet, encoder": ("unet", UNET, ENCODER),
 }
 CHANNELS = {"lab": 2, "rgb": 3}
 MULTIPLE = 8
@@ -70,8 +63,7 @@ def lightness_for(name: str, count: int) -> np.ndarray:
 
 
 def test_every_model_is_here() -> None:
-    for options in ({}, CLASSES, ENCODER):
-        assert {model for model, _, has in SMALL.values() if has == options} == set(models.MODELS)
+    assert PLAIN.keys() == models.MODELS.keys()
 
 
 @pytest.mark.parametrize("color_space", sorted(CHANNELS))
@@ -89,6 +81,13 @@ def test_shapes(name: str, color_space: str) -> None:
         assert output.dtype == np.float32
         low, high = {"lab": (-1, 1), "rgb": (0, 1)}[color_space]
         assert low <= output.min() <= output.max() <= high
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
+def test_an_encoder_is_a_layer_that_can_be_frozen(name: str) -> None:
+    model = build(f"{name}, encoder")
+    assert models.encoder_variables(model, frozen=False)
+    assert models.encoder_variables(model, frozen=True) == []
 
 
 def test_unet_starts_at_the_gray_copy() -> None:
@@ -182,8 +181,8 @@ def test_overfits_eight_photographs_with_a_gradient_to_every_weight(name: str, e
 
 
 def test_unknown_names_and_settings_are_named() -> None:
-    with pytest.raises(RecipeError, match="choose from conv, conv_dense, dense, unet"):
-        models.build("resnet", {}, "lab")
+    with pytest.raises(RecipeError, match=f"choose from {', '.join(sorted(models.MODELS))}"):
+        models.build("nothing", {}, "lab")
     with pytest.raises(RecipeError, match="depth"):
         models.build("unet", {"depth": 3}, "lab")
     with pytest.raises(RecipeError, match="unet"):

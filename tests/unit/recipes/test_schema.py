@@ -57,7 +57,7 @@ NEEDS = {
 }
 
 
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", NEEDS)
 def test_multiple_and_square_follow_from_the_model_unless_they_are_given(name: str, tmp_path: Path) -> None:
     recipe = load_recipe(name)
     assert (recipe.model.multiple, recipe.model.square) == NEEDS[name]
