@@ -41,7 +41,7 @@ def paths_of_results(arguments: Sequence[str], file_format: str | None) -> list[
 
     Args:
         arguments: a photograph and its result, which may be a folder; or one photograph, or three or more.
-        file_format: of the results; None for that of the result's name, else PNG.
+        file_format: format of the results; None for that of the result's name, else PNG.
 
     Raises:
         OutputError: the result's name asks for another format.
@@ -68,7 +68,7 @@ class SingleColorizer:
     Attributes:
         bundle: the model.
         colorizer: the model's opened network.
-        encoding: of the results.
+        encoding: encoding of the results.
         recolor: give new colors to photographs that are in color already.
         force: overwrite earlier results.
     """

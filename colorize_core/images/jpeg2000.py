@@ -30,7 +30,7 @@ class Codestream:
 
     Attributes:
         size: (width, height)
-        bits: of each channel; 0 for a channel that is signed or has fewer pixels than the image.
+        bits: bits of each channel; 0 for a channel that is signed or has fewer pixels than the image.
     """
 
     size: tuple[int, int]

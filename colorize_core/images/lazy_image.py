@@ -17,7 +17,7 @@ class LazyImage:
 
     Args:
         shape: (H, W, channels).
-        dtype: of the pixels.
+        dtype: NumPy dtype of the pixels.
         compute: called with ``top`` and ``bottom``; returns pixels [bottom - top, W, channels].
 
     Example:

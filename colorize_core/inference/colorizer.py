@@ -23,7 +23,7 @@ class Colorizer:
     """An opened network that predicts colors. To open one takes half a second, ten with TensorFlow, so reuse it.
 
     Args:
-        bundle: from ``load_bundle``.
+        bundle: a bundle from ``load_bundle``.
         threads: CPU threads for the network; None is one per CPU.
         saturation: factor for ab, as from ``bundle.gain``; 1 is the prediction of the network.
         engine: runs the network; ``auto`` chooses with ``networks.engine_for``.

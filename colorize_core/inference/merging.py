@@ -31,7 +31,7 @@ def merge_lazily(pixels: NDArray[Any], ab: Floats, dtype: type[np.uint8 | np.uin
     Args:
         pixels: uint8 or uint16, [H, W] or [H, W, 3], of which only the lightness is used.
         ab: float32 [h, w, 2] of any resolution, resized bicubically.
-        dtype: of the result.
+        dtype: NumPy dtype of the result.
     """
     height, width = pixels.shape[:2]
     planes = [Image.fromarray(np.ascontiguousarray(ab[..., i])) for i in (0, 1)]

@@ -20,7 +20,7 @@ class Networks:
     """The networks that a job needs, not opened yet, so that they can be sent to another process.
 
     Attributes:
-        bundles: with one network each.
+        bundles: the bundles, with one network each.
         saturation: factor for ab, as ``Colorizer`` takes it.
         engine: runs the networks.
     """
@@ -42,7 +42,7 @@ class Predictor(Generic[Batch]):
     """A callable that opens networks once and applies them to each batch.
 
     Args:
-        networks: to open.
+        networks: the networks to open.
         work: called with a batch and the opened networks; its result is returned.
         threads: CPU threads for one call of a network; None if this process has a GPU.
     """

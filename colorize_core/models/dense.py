@@ -36,7 +36,7 @@ def build(
         side: side of the images in pixels.
         bottleneck: length of the code.
         widths: widths of the hidden layers before the code; the layers after it mirror them.
-        activation: of the hidden layers.
+        activation: activation function of the hidden layers.
         batch_norm: apply batch norm after each hidden layer.
         dropout: fraction of the code dropped in training.
     """

@@ -85,7 +85,7 @@ def frame(
         inputs: [n, h, w, 1]; targets: [n, h, w, 2 or 3].
         rng: chooses the images and their frames.
         fraction: share of the images that get a frame, in [0, 1].
-        color_space: of the inputs and targets.
+        color_space: color space of the inputs and targets.
     """
     inputs, targets = inputs.copy(), targets.copy()
     low, span = _range(color_space)

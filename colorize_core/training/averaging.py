@@ -25,7 +25,7 @@ class WeightAverage:
 
     Args:
         variables: the variables of the model that is trained.
-        momentum: per step, in [0, 1): 0.999 averages about the last 1,000 steps. It is lower in the first steps.
+        momentum: momentum per step, in [0, 1): 0.999 averages about the last 1,000 steps. The first steps use less.
 
     Attributes:
         mean: average value of each variable, in the order of ``variables``.

@@ -18,7 +18,7 @@ from colorize_core.recipes import TrainingSettings
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
-_AB_SCALE = 128.0  # as in pairs.normalize_ab
+_AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 _NEIGHBORS = 5  # bins among which the target of a pixel is shared
 _HUBER_DELTA = 0.05  # in units of ab / 128: 6 units of ab, about the smallest clearly visible difference
 _INVISIBLE_MSE = (5 / _AB_SCALE) ** 2  # an image with a smaller error gains little from improving further

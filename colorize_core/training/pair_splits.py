@@ -88,7 +88,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
     """Converts rows {id, rgb, reason, message} to pairs.
 
     Args:
-        rows: from ``read_splits``.
+        rows: the rows of one split, from ``read_splits``.
         recipe: gives size, gray formula and color space.
         reserved: arguments of ``map_batches``, as for ``read_splits``.
 

@@ -23,7 +23,7 @@ class TrainingProgress:
     runs.
 
     Args:
-        folder: for the files.
+        folder: folder for the files.
         on_epoch: called with each new history row.
         on_progress: called with each report from within an epoch.
 

@@ -16,7 +16,7 @@ class Trial:
     """One set of settings, and the epochs that were trained with it.
 
     Attributes:
-        number: from 0 on.
+        number: number of the trial, from 0 on.
         settings: values by dotted name.
         history: one row per epoch.
         failure: why the trial could not be trained; '' if it could.

@@ -21,7 +21,7 @@ def write_side_by_side(sources: SpilledTable, output: str, truths: Mapping[str, 
 
     Args:
         sources: rows of ``photographs.SCHEMA``.
-        output: of the run, with one file per photograph.
+        output: OUTPUT of the run, with one file per photograph.
         truths: image files with the true colors, by name; shown if there are any.
         shown: largest number of photographs: the first by name. Those that failed are left out.
     """

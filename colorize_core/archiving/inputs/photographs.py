@@ -35,7 +35,7 @@ class ListedPhotograph:
     """A photograph of INPUT. The fields are the columns of ``SCHEMA``.
 
     Attributes:
-        path: of the file, in the file system's own bytes: a name need not be UTF-8.
+        path: path of the file, in the file system's own bytes: a name need not be UTF-8.
         member: name of the member in a tar or zip file, or of the image column in a Parquet file; b'' for a file that
             is the photograph itself.
         place: of a member as in ``containers.Member``; of a Parquet file the row.
@@ -61,7 +61,7 @@ def of_files(entries: Iterable[Entry]) -> Iterator[pa.Table]:
     """Lists files that are photographs themselves. Yields tables of ``SCHEMA``."""
     entries = iter(entries)
     while part := list(islice(entries, _ROWS_AT_ONCE)):
-        columns = {  # by column, since an archive may have 10^8 files
+        columns = {  # column by column, since an archive may have 10^8 files
             "path": [os.fsencode(entry.path) for entry in part],
             "member": [b""] * len(part),
             "place": [0] * len(part),

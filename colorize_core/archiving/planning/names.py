@@ -28,7 +28,7 @@ class OutputNames:
     collide, the first source in alphabetical order gets the plain name; others keep their suffix (``a.tif.png``).
 
     Attributes:
-        suffix: of outputs, as '.png'.
+        suffix: suffix of outputs, such as '.png'.
         in_shards: outputs lie in shards, where every name keeps the suffix of its source: the ledger records only the
             shard, and so could not say which of two sources had the plain name.
         results: names of earlier results, ``casefolded``, that are also names of source folders now.

@@ -22,11 +22,11 @@ from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.archiving.planning import names
 from colorize_core.archiving.spilled_table import SpilledTable, hash_partition, partition_numbers
 
-_MIN_FILES, _MAX_FILES = 32, 256  # of a task
-_TASKS = 2048  # of a run, about: each takes 40 ms of the driver, whatever its size
-_BYTES_PER_TASK = 32 << 20  # of source files: a task holds few large scans
+_MIN_FILES, _MAX_FILES = 32, 256  # bounds of the number of files in a task
+_TASKS = 2048  # approximate number of tasks in a run: each takes 40 ms of the driver, whatever its size
+_BYTES_PER_TASK = 32 << 20  # bytes of source files in a task: a task holds few large scans
 _UNKNOWN_SIZE = 1 << 20  # bytes that a file counts for if its store does not report a size
-_ROWS_PER_PARTITION = 200_000  # of the listing or the ledger, about: one partition is in memory at a time
+_ROWS_PER_PARTITION = 200_000  # about this many rows of listing or ledger: one partition is in memory at a time
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 LEDGER_COLUMNS = ("source", "fingerprint", "status", "reason", "output", "bundle", "settings", "finished_at")
 _DONE = pa.schema(
@@ -34,8 +34,8 @@ _DONE = pa.schema(
         ("source", pa.string()),
         ("fingerprint", pa.string()),
         ("failed", pa.bool_()),
-        ("kept", pa.bool_()),  # it kept its own colors, or some of its pages did
-        ("for_storage", pa.bool_()),  # it failed because of the store, not because of the photograph
+        ("kept", pa.bool_()),  # the photograph kept its own colors, or some of its pages did
+        ("for_storage", pa.bool_()),  # the cause of the failure is the store, not the photograph
         ("current", pa.bool_()),  # done by this model with these settings
         ("output", pa.string()),
         ("finished_at", pa.timestamp("ms", "UTC")),
@@ -67,7 +67,7 @@ class Request:
     Attributes:
         bundle: digest of the model.
         settings: all that decides how a result looks, beside the model.
-        suffix: of outputs, as '.png'.
+        suffix: suffix of outputs, such as '.png'.
         in_shards: outputs are not files of their own.
         retry_failed: plan photographs that failed before.
         recolor: plan photographs that kept their own colors before, in whole or on some pages.
@@ -90,7 +90,7 @@ class Plan:
     Attributes:
         todo: the photographs to colorize, rows of ``SCHEMA``.
         photographs: number of photographs in INPUT; one that INPUT names twice counts once.
-        size: of the files to colorize together, in bytes.
+        size: total size of the files to colorize, in bytes.
         finished: number of photographs that the ledger has as ok or skipped, with this model and these settings.
         failed_before: number of photographs that failed in an earlier run and are not tried again.
         outdated: number of photographs in ``todo`` that were done with another model or settings, or have changed.

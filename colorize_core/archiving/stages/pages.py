@@ -24,7 +24,7 @@ class PageInput:
     """The network's input for one page.
 
     Attributes:
-        number: of the page, from 1 on.
+        number: number of the page, from 1 on.
         frame: where the page is in its file, as ``OpenedPhotograph.frames`` has it.
         gray: uint8 [h, w], of a size that the network takes; None if the page keeps its own colors.
     """
@@ -38,8 +38,8 @@ class PageInput:
 class PageRow:
     """One page between two stages. The fields are columns of ``SCHEMA``, which also has the column ``file``.
 
-    ``file`` is the photograph's whole file, in the row of its first page alone. It is no field, so that a stage that
-    does not need the files does not copy them out of Arrow's memory.
+    ``file`` is the photograph's whole file; only the row of the first page has it. The class has no field for the
+    column, so that a stage that does not need the files does not copy them out of Arrow's memory.
 
     Attributes:
         source: identifies the photograph in the ledger.
@@ -51,12 +51,12 @@ class PageRow:
         frame: where the page is in the file, as ``OpenedPhotograph.frames`` has it.
         gray: what the network is to see, uint8 [gray_height, gray_width]; b'' after ``predict``, and for a page that
             keeps its own colors.
-        gray_width: of ``gray``, in pixels.
-        gray_height: of ``gray``, in pixels.
+        gray_width: width of ``gray``, in pixels.
+        gray_height: height of ``gray``, in pixels.
         ab: what the network predicted, float16 [ab_height, ab_width, 2]; b'' before ``predict``, and for a page that
             keeps its own colors.
-        ab_width: of ``ab``, in pixels.
-        ab_height: of ``ab``, in pixels.
+        ab_width: width of ``ab``, in pixels.
+        ab_height: height of ``ab``, in pixels.
         reason: code of the reason why the photograph is not colorized; '' if it is.
         message: the reason in words.
         read: seconds in the stage ``read``, of the whole photograph, in the row of its first page.

@@ -82,8 +82,8 @@ def page_inputs(file: bytes, recipe: Recipe, recolor: bool) -> list[PageInput]:
 
     Args:
         file: an image file.
-        recipe: of the network.
-        recolor: also of pages that are in color already.
+        recipe: recipe of the network.
+        recolor: accept pages that are in color already.
 
     Raises:
         ImageError: the file or one of its pages cannot be decoded, or all of them are in color already.

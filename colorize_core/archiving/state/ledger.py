@@ -45,10 +45,10 @@ class LedgerRow:
         reason: code of the reason, if the photograph or some of its pages were not colorized.
         message: the reason in words.
         output: path of the result, or of the shard that holds it, relative to OUTPUT; '' if there is none.
-        width: of the first page of the result, in pixels.
-        height: of the first page of the result, in pixels.
+        width: width of the result's first page, in pixels.
+        height: height of the result's first page, in pixels.
         pages: number of pages of the result.
-        colorfulness: of the first page of the result, as Hasler and Süsstrunk define it.
+        colorfulness: colorfulness of the result's first page, as Hasler and Süsstrunk define it.
         bytes: size of the result, all pages together.
         bundle: digest of the model.
         settings: all that decides how a result looks, beside the model.
@@ -103,7 +103,7 @@ def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
     Args:
         output: folder or URL that holds the ledger.
         name: of the file, without suffix. A task that is run again passes the same name, which replaces its rows.
-        rows: to add.
+        rows: the rows to add.
 
     Raises:
         OSError: the file cannot be written.

@@ -36,8 +36,8 @@ class Holder:
 
     Attributes:
         run_id: identifies the run.
-        host: its machine, as ``_host`` describes it.
-        process: its process, as ``_process`` describes it.
+        host: the run's machine, as ``_host`` describes it.
+        process: the run's process, as ``_process`` describes it.
         since: when it took the lock, UTC.
         token: random, to tell two holders apart.
     """

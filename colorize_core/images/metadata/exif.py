@@ -50,8 +50,8 @@ class Exif:
         """Adds the tags to the directory of a TIFF file, and returns the bytes of the parts, to which it points.
 
         Args:
-            directory: of the file.
-            offset: in the file at which the returned bytes are to be written.
+            directory: the TIFF directory of the file.
+            offset: offset in the file at which the returned bytes are to be written.
         """
         _fill(directory, self.main)
         parts = b""

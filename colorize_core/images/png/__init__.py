@@ -24,7 +24,7 @@ def encode(pixels: LazyImage | NDArray[Any], level: int = 1) -> bytes:
     """Returns a PNG file of uint8 or uint16, [H, W] or [H, W, 3 or 4], with all pixels in memory.
 
     Args:
-        pixels: to encode.
+        pixels: the pixels to encode.
         level: of deflate, 0 (fast) to 9 (small).
     """
     return bytes(imagecodecs.png_encode(to_array(pixels), level=level))

@@ -39,9 +39,9 @@ class Directory:
 
     Attributes:
         content: the file.
-        offset: of the directory in the file.
+        offset: offset of the directory in the file.
         next: offset of the next directory; 0 after the last.
-        entries: by tag: type, number of values, and offset of the values in the file.
+        entries: type, number of values, and offset of the values in the file, by tag.
     """
 
     content: bytes = field(repr=False)

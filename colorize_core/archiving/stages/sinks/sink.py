@@ -64,7 +64,7 @@ class OutputFormat:
         name: the value of ``--format``.
         sink: opens the sink of a task.
         image_format: format of the images, a key of ``images.formats.FORMATS``.
-        shard_suffix: of the shards, as '.tar'; '' where each page is a file of its own.
+        shard_suffix: suffix of the shards, such as '.tar'; '' if each page is a file of its own.
     """
 
     name: str
