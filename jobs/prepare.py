@@ -1,4 +1,4 @@
-"""``colorize prepare DATASET SOURCE OUTPUT``"""
+"""The command ``colorize prepare DATASET SOURCE OUTPUT``: writes a data set as shards for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``colorize submit JOB ARGUMENTS``"""
+"""The command ``colorize submit JOB ARGUMENTS``: runs a job on a Ray cluster."""
 
 from __future__ import annotations
 

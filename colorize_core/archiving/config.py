@@ -14,7 +14,7 @@ from colorize_core.runtime.runner import RunnerName
 
 @dataclass(frozen=True)
 class ArchiveConfig:
-    """The settings of one archive job: what to colorize, where to, and how.
+    """The settings of one archive job: what to colorize, where to write the results, and how.
 
     Attributes:
         input: a folder, a glob, an image, a container or a list of paths.
@@ -28,8 +28,8 @@ class ArchiveConfig:
         dedupe: colorize equal files once, and copy the result.
         recolor: give new colors to photographs that are in color already.
         report: write a page that shows the results.
-        engine: runs the network.
-        runner: runs the job.
+        engine: name of the engine that runs the network, one of ``ENGINE_CHOICES``.
+        runner: name of the runner of the job, one of ``RUNNERS``.
 
     Raises:
         UserError: ``file_format`` is unknown, or ``encoding`` is for another format.

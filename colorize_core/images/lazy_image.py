@@ -53,7 +53,7 @@ def is_large(image: LazyImage | NDArray[Any]) -> bool:
 
 
 def to_array(image: LazyImage | NDArray[Any]) -> NDArray[Any]:
-    """Returns all pixels of an image; an array is returned as it is."""
+    """Returns all pixels of an image; an array is returned unchanged."""
     if not isinstance(image, LazyImage):
         return image
     pixels = np.empty(image.shape, image.dtype)

@@ -26,7 +26,7 @@ TEMPERATURE = 0.38  # temperature of the annealed mean (Zhang et al. 2016, arXiv
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the registry knows of a model without importing Keras.
+    """The facts about a model that the registry knows without importing Keras.
 
     Attributes:
         builder: "module:function"; the function takes ``head``, ``encoder`` and the model's settings.

@@ -18,7 +18,7 @@ _AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 
 
 def normalize(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Applies batch norm."""
+    """Applies batch norm to a tensor."""
     return layers.BatchNormalization(momentum=MOMENTUM, synchronized=SYNCHRONIZED)(x)
 
 
@@ -42,7 +42,7 @@ def annealed_mean(logits: keras.KerasTensor, bins: Floats, temperature: float) -
 
 @dataclass(frozen=True)
 class Head:
-    """The last layers of every model, in float32. They return RGB in [0, 1], or ab / 128 in [-1, 1].
+    """The last layers of every model, in float32. Their output is RGB in [0, 1], or ab / 128 in [-1, 1].
 
     Attributes:
         color_space: ``rgb`` or ``lab``.

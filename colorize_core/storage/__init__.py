@@ -161,7 +161,7 @@ def write(path: str, content: bytes | memoryview | SpilledFile, temp_dir: str = 
 
 
 def create(path: str, content: bytes) -> bool:
-    """Creates a small file unless it exists, and returns True if it did. Of several processes at once, one succeeds.
+    """Creates a small file. Returns False if the file exists already. Of several processes at once, one succeeds.
 
     Some stores cannot refuse to overwrite a file: there, every process succeeds. Raises OSError.
     """
@@ -201,7 +201,7 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a folder with all its content. Raises OSError, also if nothing is there."""
+    """Removes a file, or a folder with all its content. Raises OSError, also if the path does not exist."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         filesystem.rm(inner, recursive=True)

@@ -1,7 +1,7 @@
 """Data augmentation: random crops, mirroring, aging and frames, as pure functions of a random generator.
 
-Archives hold faded and harsh prints, and scans with the mount around them. A network that never saw any gives them
-color casts. So some of the inputs are aged and framed; the target colors of the photograph stay.
+Archives hold faded and harsh prints, and scans with the mount around the print. A network that never saw such inputs
+gives them color casts. Therefore some inputs are aged and framed; the target colors of the photograph stay.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def crop_and_flip(
 
 
 def age(inputs: Floats, rng: np.random.Generator, fraction: float, color_space: ColorSpace) -> Floats:
-    """Changes gamma and contrast of some images, which then look faded, pale, dark or harsh.
+    """Changes gamma and contrast of some images, so that they look faded, pale, dark or harsh.
 
     Args:
         inputs: [n, h, w, 1], as the network sees them.

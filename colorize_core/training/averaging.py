@@ -20,7 +20,7 @@ _EVERY = 16  # steps between two updates: weights hardly differ in between, and 
 class WeightAverage:
     """Exponential moving average of weights (Polyak and Juditsky 1992; momentum as in tf.train).
 
-    Late steps of a training move around a minimum, and the mean of their weights lies nearer to it. With a small
+    Late steps of a training move around a minimum; the mean of their weights is nearer to the minimum. With a small
     training set, the mean also does better on new images.
 
     Args:

@@ -78,7 +78,7 @@ def decibels(errors: keras.KerasTensor) -> keras.KerasTensor:
     """Returns 10 log10(1 + e / e0) of the mean squared error e of each image; e0 is the error of 5 units of ab.
 
     Its mean over images rises as their mean PSNR falls. Halving the error counts alike in a gray photograph and in a
-    colorful one. Of two possible colorings it prefers either, where the mean squared error prefers a mixture of both.
+    colorful one. If two colorings are possible, this loss prefers either to a mixture; the mean squared error does not.
     After the PSNR loss of Chen et al. 2021 (HINet, arXiv:2105.06086), which has no e0.
     """
     return ops.log1p(errors / _INVISIBLE_MSE) * (10 / math.log(10))

@@ -17,7 +17,7 @@ OnEpoch = Callable[[HistoryRow], None]
 
 
 class TrainingProgress:
-    """State of a training as its workers report it.
+    """The state of a training, as the workers report it to the driver.
 
     Writes ``history.csv``, ``curves.png``, ``samples.png`` and TensorBoard's log into ``folder`` while the training
     runs.

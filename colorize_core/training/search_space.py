@@ -28,7 +28,7 @@ DEFAULT: dict[str, Any] = {
 class Range(BaseModel):
     """Numbers between two bounds, uniform or, with ``log``, uniform in their logarithm.
 
-    They are integers if both bounds are.
+    The numbers are integers if both bounds are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -28,7 +28,7 @@ _RESUME_HINT = "make it writable or free space, then continue with --resume"
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """The arguments of ``train_worker``; sent to each worker process.
+    """The arguments of ``train_worker``, which are sent to each worker process.
 
     Attributes:
         recipe: what to train.

@@ -35,7 +35,7 @@ _DONE = pa.schema(
         ("fingerprint", pa.string()),
         ("failed", pa.bool_()),
         ("kept", pa.bool_()),  # the photograph kept its own colors, or some of its pages did
-        ("for_storage", pa.bool_()),  # the cause of the failure is the store, not the photograph
+        ("for_storage", pa.bool_()),  # failed for a reason outside the photograph: tried again
         ("current", pa.bool_()),  # done by this model with these settings
         ("output", pa.string()),
         ("finished_at", pa.timestamp("ms", "UTC")),
@@ -66,9 +66,9 @@ class Request:
 
     Attributes:
         bundle: digest of the model.
-        settings: all that decides how a result looks, beside the model.
+        settings: everything that decides how a result looks, except the model.
         suffix: suffix of outputs, such as '.png'.
-        in_shards: outputs are not files of their own.
+        in_shards: results are in shards, and not in files of their own.
         retry_failed: plan photographs that failed before.
         recolor: plan photographs that kept their own colors before, in whole or on some pages.
         limit: largest number of photographs to plan; None for all.
@@ -95,7 +95,7 @@ class Plan:
         failed_before: number of photographs that failed in an earlier run and are not tried again.
         outdated: number of photographs in ``todo`` that were done with another model or settings, or have changed.
         newest: the newest time in the ledger.
-        min_files_per_task: least number of files in a task, as far as there are any.
+        min_files_per_task: lower bound of ``files_per_task``; the runner sets it.
     """
 
     todo: SpilledTable
@@ -113,7 +113,7 @@ class Plan:
         return min(max(self.min_files_per_task, math.ceil(self.todo.num_rows / _TASKS)), _MAX_FILES)
 
     def tasks_of(self, photographs: int) -> int:
-        """Returns the number of tasks, from the first on, that have at most this number of photographs together."""
+        """Returns how many tasks, counted from the first, have at most this number of photographs together."""
         together = accumulate(rows.num_rows for rows in self._parts())
         return sum(1 for _ in takewhile(lambda rows: rows <= photographs, together))
 
@@ -135,13 +135,12 @@ class Plan:
 
 
 def _ends(sizes: Sequence[int], most: int) -> list[int]:
-    """Returns the ends of all tasks but the last, which may go on in the next table."""
+    """Returns the end of each task in a table of files. Omits the last task, which may continue in the next table."""
     ends, files, total = [], 0, 0
     for place, size in enumerate(sizes):
         size = size or _UNKNOWN_SIZE
-        size = (
-            _BYTES_PER_TASK + 1 if size > scheduling.LARGE else size
-        )  # a large scan is alone in its task, so that no other waits for it
+        # A large scan is alone in its task, so that no other photograph waits for it.
+        size = _BYTES_PER_TASK + 1 if size > scheduling.LARGE else size
         if files and (files == most or total + size > _BYTES_PER_TASK):
             ends.append(place)
             files = total = 0
@@ -190,7 +189,7 @@ def _reduced(table: pa.Table, request: Request) -> pa.Table:
 
 
 def _once(rows: pa.Table) -> pa.Table:
-    """Returns the first row of each source, since a list may name one twice."""
+    """Returns the first row of each source: a list of paths may name a photograph twice."""
     firsts = pc.index_in(rows["source"], value_set=rows["source"])
     return rows.filter(pc.equal(firsts, pa.array(np.arange(rows.num_rows, dtype=np.int32))))
 
@@ -206,14 +205,12 @@ def _compare(
         folders: names that results must not have, ``casefolded``.
         output_names: assigns the names of results.
         request: what the run asks for.
-        plan: to add to.
+        plan: the plan to add to.
     """
-    done = done.sort_by(
-        [("finished_at", "descending")]
-    )  # the newest row first: ``index_in`` finds the first of equal values
-    last = done.take(
-        pc.index_in(rows["source"], value_set=done["source"])
-    )  # nulls for photographs that the ledger does not have
+    # The newest row comes first, because ``index_in`` finds the first of equal values. Photographs that the ledger does
+    # not have get nulls.
+    done = done.sort_by([("finished_at", "descending")])
+    last = done.take(pc.index_in(rows["source"], value_set=done["source"]))
     known = _mask(pc.is_valid(last["source"]))
     same = _mask(last["current"]) & _mask(pc.equal(last["fingerprint"], rows["fingerprint"]))
     failed = same & _mask(last["failed"])

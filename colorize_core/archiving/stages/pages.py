@@ -36,7 +36,7 @@ class PageInput:
 
 @dataclass(frozen=True, kw_only=True)
 class PageRow:
-    """One page between two stages. The fields are columns of ``SCHEMA``, which also has the column ``file``.
+    """A page between two stages. The fields are columns of ``SCHEMA``, which also has the column ``file``.
 
     ``file`` is the photograph's whole file; only the row of the first page has it. The class has no field for the
     column, so that a stage that does not need the files does not copy them out of Arrow's memory.
@@ -83,7 +83,7 @@ class PageRow:
 
     @classmethod
     def of(cls, photograph: PlannedPhotograph, content: str = "") -> PageRow:
-        """Returns the row of a photograph's first page, of which nothing is known yet but its file's SHA-256."""
+        """Returns the row of a photograph's first page before it is decoded, with the SHA-256 of its file."""
         return cls(
             source=photograph.source,
             fingerprint=photograph.fingerprint,
@@ -121,7 +121,7 @@ SCHEMA = typed_rows.schema_of(PageRow).append(pa.field("file", pa.large_binary()
 
 
 def to_table(rows: Sequence[PageRow], files: Sequence[bytes] | pa.ChunkedArray) -> pa.Table:
-    """Returns a table of ``SCHEMA``. A column of files of another table is taken over without a copy."""
+    """Returns a table of ``SCHEMA``. The column of files of another table is taken over without a copy."""
     if not isinstance(files, pa.ChunkedArray):
         files = pa.array(files, pa.large_binary())
     return typed_rows.to_table(rows, PageRow).append_column(SCHEMA.field("file"), files)
@@ -145,12 +145,12 @@ class PagedPhotograph:
         return len(self.stored_file.as_buffer())
 
     def copy_file(self) -> bytes:
-        """Returns a copy of the file; whoever asks for it decides how long it stays in memory."""
+        """Returns a copy of the file, which the caller can free before the table."""
         return bytes(self.stored_file.as_py())
 
 
 def photographs_of(table: pa.Table) -> Iterator[PagedPhotograph]:
-    """Yields the photographs of a table of ``SCHEMA``, whose rows are converted when it is their turn."""
+    """Yields the photographs of a table of ``SCHEMA``; converts the rows of each only when it is asked for."""
     first = 0
     for _, group in groupby(table["source"].to_pylist()):
         count = len(list(group))

@@ -26,7 +26,7 @@ class RunSettings:
         encoding: encoding of the images in OUTPUT.
         model: name of the bundle.
         digest: digest of the bundle.
-        settings: all that decides how a result looks, beside the model, as the ledger has it.
+        settings: everything that decides how a result looks, except the model, as text for the ledger.
         fence: checked before anything is recorded in the ledger.
         not_before: later than every time in the ledger, so that the newest row is the last even after a clock was set
             back.
@@ -47,7 +47,7 @@ class RunSettings:
         return f"{self.run_id}-{task['task'][0].as_py():08d}"
 
     def destination(self, task: pa.Table) -> Destination:
-        """Returns where the results of a task go."""
+        """Returns the place for the results of a task."""
         return Destination(self.output, self.task_name(task), self.model, self.fence.check)
 
     def now(self) -> datetime:

@@ -35,7 +35,7 @@ _MERGED = 256 << 20  # bytes in memory of one merged file: about 500,000 rows
 class LedgerRow:
     """The result of work on one photograph. The fields are the columns of the ledger, in their order.
 
-    The defaults describe a photograph of which nothing was written.
+    The defaults describe a photograph without a result.
 
     Attributes:
         source: the photograph's path or URL.
@@ -78,7 +78,7 @@ class LedgerRow:
     finished_at: Milliseconds
 
     def failed(self, reason: str, message: str) -> LedgerRow:
-        """Returns the row of the same photograph after a failure, with nothing written."""
+        """Returns the row of the same photograph after a failure, without a result."""
         return LedgerRow(
             source=self.source,
             fingerprint=self.fingerprint,
@@ -102,7 +102,7 @@ def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
 
     Args:
         output: folder or URL that holds the ledger.
-        name: of the file, without suffix. A task that is run again passes the same name, which replaces its rows.
+        name: name of the file, without suffix. A task that runs again passes the same name and replaces its rows.
         rows: the rows to add.
 
     Raises:

@@ -187,7 +187,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class Fence:
-    """A check that a run still holds its lock, sent along with its tasks."""
+    """A check that a run still holds its lock. It can be sent to other processes with the tasks of the run."""
 
     folder: str
     holder: Holder

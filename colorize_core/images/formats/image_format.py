@@ -15,7 +15,7 @@ class Option:
 
     Attributes:
         name: Python identifier, the keyword argument of ``ImageFormat.write``.
-        default: the value unless one is given.
+        default: the value if none is given.
         allowed: a range of whole numbers, or all values.
         help: what the option does, for the help page of a command.
     """
@@ -47,7 +47,7 @@ class ImageFormat:
         holds_16_bits: channels can have 16 bits; else they have 8.
         writes_in_bands: ``write`` asks for a few rows at a time, so that a large image is never in memory as a whole.
         longest_side: limit of the format in pixels; None if no image of this library reaches it.
-        largest_xmp: bytes of an XMP packet; None if there is no limit that matters.
+        largest_xmp: most bytes of an XMP packet; None if there is no limit that matters.
     """
 
     name: str

@@ -36,7 +36,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Exif:
-    """EXIF tags.
+    """The EXIF tags of a file.
 
     Attributes:
         main: tags of the main directory, by number.
@@ -86,7 +86,7 @@ def read(raw: bytes, size: tuple[int, int], page: int = 0) -> Exif | None:
 
 
 def with_resolution(exif: Exif | None, dpi: tuple[float, float]) -> Exif:
-    """Returns the EXIF with dots per inch added if it has none. WebP has no other field for them."""
+    """Returns the EXIF with dots per inch added if it has none. WebP has no other field for the resolution."""
     if exif and RESOLUTION[0] in exif.main:
         return Exif({RESOLUTION[2]: Tag(3, 2), **exif.main}, exif.parts)  # without a unit the resolution is per inch
     across, down, unit = RESOLUTION

@@ -20,7 +20,7 @@ _SHARD_BYTES = 256 << 20  # bytes of images; a shard is closed before it holds m
 
 @dataclass(frozen=True)
 class ShardPage:
-    """One page in a shard.
+    """A page in a shard.
 
     Attributes:
         number: number of the page, from 1 on.
@@ -42,7 +42,7 @@ class ShardPage:
 
 @dataclass(frozen=True)
 class ShardPhotograph:
-    """A photograph in a shard; without pages if it failed or was skipped."""
+    """A photograph in a shard. It has no pages if it failed or was skipped."""
 
     row: LedgerRow
     pages: Sequence[ShardPage]

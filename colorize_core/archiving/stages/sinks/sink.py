@@ -53,12 +53,12 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Writes what is still held. Raises OSError."""
+        """Writes all rows and images that the sink still holds. Raises OSError."""
 
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """One format that OUTPUT can have. A new one is a module with a sink, and one entry in ``formats.OUTPUT_FORMATS``.
+    """A format that OUTPUT can have. A new format is a module with a sink, and an entry in ``formats.OUTPUT_FORMATS``.
 
     Attributes:
         name: the value of ``--format``.
