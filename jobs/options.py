@@ -22,7 +22,7 @@ SATURATION = click.option(
     metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
     default=FAITHFUL,
     show_default=True,
-    help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
+    help="Strength of the colors: as the network predicts, as vivid as real photographs on average, or a factor.",
 )
 ENGINE = click.option(
     "--engine",

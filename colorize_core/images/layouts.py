@@ -158,7 +158,7 @@ def _to_srgb(image: Image.Image, profile: Any) -> Image.Image:
     """Converts an image from a profile of LittleCMS to sRGB."""
     converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
     if converted is None:  # its documentation says: only if it converted in place
-        raise ImageError("unsupported", f"pixels of Pillow mode {image.mode}")
+        raise ImageError("unsupported", f"pixels of Pillow mode {image.mode} cannot be converted to sRGB")
     return converted
 
 

@@ -16,7 +16,7 @@ from colorize_core.images.lazy_image import LazyImage, to_array
 
 
 def merge(pixels: NDArray[Any], ab: Floats, dtype: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
-    """Returns all pixels of ``merge_lazily``.
+    """Joins lightness and ab as ``merge_lazily`` does, and returns all pixels as an array.
 
     Example:
         >>> merge(np.full((40, 60), 128, np.uint8), np.zeros((4, 6, 2), np.float32))[0, 0].tolist()

@@ -45,7 +45,7 @@ class ModelRecord:
 def _halvings(count: int) -> int:
     """Returns the multiple for ``count`` halvings of the resolution. Raises ValueError if there are too many."""
     if not 0 <= count <= _MAX_LENGTH:
-        raise ValueError(f"{count} halvings are too many")
+        raise ValueError(f"the model cannot halve the resolution {count} times: the most are {_MAX_LENGTH}")
     return 1 << count
 
 

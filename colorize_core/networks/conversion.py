@@ -173,7 +173,7 @@ def _compare(model: keras.Model, loaded: _Loaded, recipe: Recipe) -> ConversionC
         with tf.device("CPU:0"):
             expected, outputs = np.asarray(model(inputs, training=False)), loaded.run(inputs)
         if outputs.shape != expected.shape:
-            raise ColorizeError(f"its output is {outputs.shape}, not {expected.shape}")
+            raise ColorizeError(f"the output of the converted network is {outputs.shape}, not {expected.shape}")
         shapes.append(inputs.shape)
         differences.append(np.abs(outputs - expected).max())
         ratio = outputs.shape[1] / inputs.shape[1]

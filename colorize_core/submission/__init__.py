@@ -82,7 +82,7 @@ def _hand_over(server: JobServer, job: Submission, members: Mapping[str, Path], 
         try:
             mine = server.submit(job.command, job.identity, package)
         except KeyboardInterrupt:
-            screen.say(f"{job.identity} may have been submitted, and then goes on")
+            screen.say(f"{job.identity} may have been submitted; if so, it keeps running")
             screen.say(f"to stop it, run: {server.stop_command(job.identity)}")
             raise
     screen.say(f"{job.identity} is submitted" if mine else f"another process has just submitted {job.identity}")

@@ -91,7 +91,7 @@ class SearchPlan:
         path = self.failure_path(number)
         failure = lost or (storage.read(path).decode() if storage.exists(path) else "")
         history = state.history if state else []
-        return Trial(number, self.drawn[number], history, failure or ("" if history else "it ended without an epoch"))
+        return Trial(number, self.drawn[number], history, failure or ("" if history else "no epoch was finished"))
 
 
 def run_trials(

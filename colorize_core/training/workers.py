@@ -70,7 +70,10 @@ class WorkerResources:
         kind, key = ("GPUs", "GPU") if use_gpu else ("CPUs", "CPU")
         available = resources.gpus if use_gpu else resources.cpus
         if workers.number > available:
-            raise RecipeError(f"--num-workers {workers.number} need as many {kind}, the cluster has {available:.0f}")
+            raise RecipeError(
+                f"the cluster has too few {kind} for --num-workers {workers.number}: each worker needs one, and there are "
+                f"{available:.0f}"
+            )
         nodes = [(int(node.get("CPU", 0)), int(node.get(key, 0))) for node in cluster.nodes()]
 
         def places(cpus: int) -> int:

@@ -166,7 +166,7 @@ class Lock:
             with suppress(OSError):
                 holder = _newest(self._folder)
                 if holder != self._holder:
-                    self._lost = f"OUTPUT was taken over by {holder or 'another run'}, as this one gave no heartbeat"
+                    self._lost = f"OUTPUT was taken over by {holder or 'another run'}: this run gave no heartbeat"
                     return
 
     def _release(self) -> None:

@@ -175,7 +175,7 @@ def _decoded(page: Any, directory: Directory) -> Iterator[tuple[int, int, int, N
                 raise ImageError("damaged", f"a piece of {{}}x{{}} in place of {width}x{height}".format(*header.size))
         block, (channel, _, top, left, _), _ = page.decode(data, index)
         if block.dtype != page.dtype:
-            raise ImageError("damaged", f"pixels of {page.dtype} come out as {block.dtype}")
+            raise ImageError("damaged", f"the decoder returns {block.dtype} pixels, but the page has {page.dtype}")
         yield top, left, channel, block[0]
 
 

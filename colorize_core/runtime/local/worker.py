@@ -48,7 +48,7 @@ def main() -> None:
                 raise broken
             result = work(task, deaths)
         except BaseException as error:  # the parent waits for an answer in any case
-            answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task ended: {error!r}"))
+            answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task failed: {error!r}"))
         else:
             answer(number, result, None)
 
