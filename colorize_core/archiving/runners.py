@@ -74,7 +74,8 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
     Args:
         locally: run without Ray.
         file_format: format of OUTPUT.
-        engines: that run the networks. TensorFlow, and networks on a GPU, are large and share one process.
+        engines: names of the engines that run the networks. TensorFlow, and networks on a GPU, are large and share one
+            process.
         say: called with each message for the user.
 
     Raises:

@@ -88,8 +88,8 @@ def casefolded(name: str) -> str:
 def partition_numbers(paths: pa.ChunkedArray, count: int) -> NDArray[np.int64]:
     """Returns the partition of each path, from 0 to ``count`` - 1: a hash of the ``casefolded`` file stem.
 
-    The stem ends at the first dot. So a source, its rows in the ledger, and every name that its output may have or
-    collide with are in the same partition.
+    The stem ends at the first dot. Therefore a source, its rows in the ledger, and every name that its output may have
+    or collide with are in the same partition.
     """
     if count == 1:
         return np.zeros(len(paths), np.int64)

@@ -30,7 +30,7 @@ _Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class UnsafeError(ValueError):
-    """A file of a bundle is damaged or unsafe. The message continues a sentence that begins with the file's name."""
+    """Raised if a file of a bundle is damaged or unsafe. The message continues a sentence that starts with its name."""
 
 
 class _Facts(BaseModel):

@@ -78,7 +78,7 @@ def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
             raise InputError(f"{entry.path} is damaged ({first} rows, but its header says {rows}): fetch it again")
     if not groups:
         raise InputError(f"no row in the .parquet files at {source}: check the path")
-    if own_val:  # then no training rows are held back
+    if own_val:  # the data set has validation rows, so no training rows are held back
         rule = replace(rule, val=0.0)
     return ReadPlan([partial(read, rule=rule) for read in groups])
 

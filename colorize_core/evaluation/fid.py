@@ -19,7 +19,7 @@ from colorize_core.images import resizing
 from colorize_core.runtime import local
 
 NETWORK = "InceptionV3"
-MIN_IMAGES = 2048  # as many as InceptionV3 has features: fewer give a covariance without full rank, and a biased FID
+MIN_IMAGES = 2048  # the number of InceptionV3's features: with fewer images, the covariance lacks rank, FID is biased
 _SIDE = 299  # pixels on which InceptionV3 was trained
 
 

@@ -26,7 +26,7 @@ class Encoding:
 
     Args:
         file_format: a key of ``FORMATS``: png, jpeg, webp or tiff.
-        options: by name: ``quality`` of JPEG and WebP, 1 to 100; ``png_level`` of deflate, 0 to 9;
+        options: options by name: ``quality`` of JPEG and WebP, 1 to 100; ``png_level`` of deflate, 0 to 9;
             ``tiff_compression``, lzw, deflate or none. Options of other formats are checked and ignored.
 
     Raises:

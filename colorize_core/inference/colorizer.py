@@ -93,7 +93,7 @@ class Colorizer:
         """Returns one photograph in color at full resolution.
 
         Args:
-            pixels: uint8 or uint16 [H, W], or uint8 [H, W, 3], of which the color is ignored.
+            pixels: uint8 or uint16 [H, W], or uint8 [H, W, 3]. The colors are ignored.
         """
         gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self.recipe.data.gray)).astype(np.uint8)
         if gray.dtype == np.uint16:

@@ -29,7 +29,7 @@ def merge_lazily(pixels: NDArray[Any], ab: Floats, dtype: type[np.uint8 | np.uin
     """Returns sRGB [H, W, 3] with the lightness of a photograph and predicted ab, computed in bands on access.
 
     Args:
-        pixels: uint8 or uint16, [H, W] or [H, W, 3], of which only the lightness is used.
+        pixels: uint8 or uint16, [H, W] or [H, W, 3]. Only the lightness is used.
         ab: float32 [h, w, 2] of any resolution, resized bicubically.
         dtype: NumPy dtype of the result.
     """

@@ -17,7 +17,7 @@ from colorize_core.color import Floats
 
 STEP = 10.0  # units of ab between two bins, as in the paper
 _CHUNK = 1 << 13  # pixels that are compared with all bins at a time: 10 MB with 313 bins
-_MAX_AB = 128  # no color of sRGB has a larger |a| or |b|
+_MAX_AB = 128  # bound of |a| and |b| of all colors of sRGB
 
 
 @lru_cache(maxsize=8)

@@ -72,7 +72,7 @@ def to_lightness(inputs: Floats, color_space: ColorSpace) -> Floats:
 
 
 def to_ab(output: Floats, color_space: ColorSpace) -> Floats:
-    """Returns ab [..., 2] for network output: ab [..., 2], or RGB [..., 3], of which the lightness is ignored."""
+    """Returns ab [..., 2] for network output: ab [..., 2], or RGB [..., 3]. The lightness of RGB is ignored."""
     if color_space == "lab":
         return denormalize_ab(output)
     return color.rgb_to_lab(np.clip(output, 0, 1))[..., 1:]

@@ -278,7 +278,7 @@ def match(pattern: str, on_error: Callable[[OSError], None] = _stop) -> Iterator
 
     Args:
         pattern: a path with ``*``, ``?``, ``[`` or ``**``.
-        on_error: as for ``walk``.
+        on_error: called with errors, as for ``walk``.
     """
     filesystem, inner = stores.locate(pattern)
     inner = os.path.abspath(inner) if isinstance(filesystem, LocalFileSystem) else inner

@@ -23,7 +23,7 @@ _LOCAL = LocalFileSystem()
 
 
 class SecretError(InputError):
-    """A URL holds a secret. URLs end up in logs and ledgers, so such a URL is refused."""
+    """Raised for a URL that holds a secret. URLs end up in logs and ledgers, so such a URL is refused."""
 
 
 def locate(path: str) -> tuple[Any, str]:

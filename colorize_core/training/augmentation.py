@@ -14,7 +14,7 @@ from colorize_core.recipes import DataSettings
 
 _LOG_GAMMA = 0.7  # largest |ln(gamma)|: gamma is between 1/2 and 2
 _CONTRAST = (0.35, 1.6)  # factor of the photograph's contrast; above 1 the darkest and lightest tones are clipped
-_WIDEST_FRAME = 0.25  # as a fraction of the image's side
+_WIDEST_FRAME = 0.25  # fraction of the image's side
 
 
 def augment(inputs: Floats, targets: Floats, rng: np.random.Generator, data: DataSettings) -> tuple[Floats, Floats]:

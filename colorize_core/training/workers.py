@@ -71,8 +71,8 @@ class WorkerResources:
         available = resources.gpus if use_gpu else resources.cpus
         if workers.number > available:
             raise RecipeError(
-                f"the cluster has too few {kind} for --num-workers {workers.number}: each worker needs one, and there are "
-                f"{available:.0f}"
+                f"the cluster has too few {kind} for --num-workers {workers.number}: it has {available:.0f}, and each "
+                "worker needs one"
             )
         nodes = [(int(node.get("CPU", 0)), int(node.get(key, 0))) for node in cluster.nodes()]
 

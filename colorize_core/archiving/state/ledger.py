@@ -139,8 +139,8 @@ def latest(output: str, sources: Collection[str] | None = None) -> dict[str, Led
 def compact(output: str) -> int:
     """Merges small files. Returns the number of files that were merged.
 
-    A file is removed after its rows are in another. If the run is killed in between, rows are there twice, which
-    changes nothing.
+    A file is removed after its rows are in another. If the run is killed in between, the ledger has these rows twice,
+    which changes nothing.
 
     Raises:
         OutputError: a file of the ledger is damaged.

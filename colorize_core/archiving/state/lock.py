@@ -2,7 +2,7 @@
 
 ``OUTPUT/_lock/`` has a file ``<number>.json``, which the holder created exclusively, and a file ``<token>.beat``, the
 holder's heartbeat, which it rewrites every few seconds. No clocks are compared: a run that wants the lock watches the
-heartbeat, and creates the next number if it stands still for a minute of the watching run's own time. A holder that
+heartbeat, and creates the next number if no heartbeat comes for a minute of the watching run's own time. A holder that
 wakes from a long sleep finds the next number and stops; its tasks check the lock before they record anything.
 """
 

@@ -25,7 +25,7 @@ def encode(pixels: LazyImage | NDArray[Any], level: int = 1) -> bytes:
 
     Args:
         pixels: the pixels to encode.
-        level: of deflate, 0 (fast) to 9 (small).
+        level: level of deflate, 0 (fast) to 9 (small).
     """
     return bytes(imagecodecs.png_encode(to_array(pixels), level=level))
 
@@ -36,7 +36,7 @@ def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], level: int, metadat
     Args:
         file: an empty binary file.
         pixels: uint8 or uint16, [H, W] or [H, W, 3 or 4].
-        level: of deflate, 0 (fast) to 9 (small).
+        level: level of deflate, 0 (fast) to 9 (small).
         metadata: another PNG file, whose chunks are copied except for head, pixels and end.
     """
     copied = [chunk for kind, chunk in _chunks(metadata) if kind not in (_PIXELS, _END)]

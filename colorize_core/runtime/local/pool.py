@@ -67,7 +67,7 @@ class Pool:
             self._children.pop().end()
 
     def run(self, tasks: Iterable[Task], make: Callable[[int], Work[Task, Result]]) -> Generator[Result, None, None]:
-        """Runs tasks in the children and yields each result as soon as it is there, in any order.
+        """Runs tasks in the children, and yields each result as soon as the task is done, in any order.
 
         When a child dies, its tasks run again, each alone in a child, so that a further death is due to that task.
 

@@ -20,8 +20,8 @@ class ShardRow:
     """A row of a shard: one page, or a photograph that failed or was skipped. The fields are the columns.
 
     Attributes:
-        source: identifies the photograph, as in the ledger; of several rows with one source and page the one that was
-            finished last counts.
+        source: identifies the photograph, as in the ledger. If several rows have the same source and page, the one that
+            was finished last counts.
         page: number of the page, from 1 on; null, as all columns below, if the photograph failed or was skipped.
         image: an image file; null without one.
         width: width of the image, in pixels.
