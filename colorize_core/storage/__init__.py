@@ -163,7 +163,8 @@ def write(path: str, content: bytes | memoryview | SpilledFile, temp_dir: str = 
 def create(path: str, content: bytes) -> bool:
     """Creates a small file. Returns False if the file exists already. Of several processes at once, one succeeds.
 
-    Some stores cannot refuse to overwrite a file: there, every process succeeds. Raises OSError.
+    Some stores cannot refuse to overwrite a file: there, every process succeeds. A file in a store that has the same
+    content already counts as created by this call. Raises OSError.
     """
     filesystem, inner = stores.locate(path)
     try:

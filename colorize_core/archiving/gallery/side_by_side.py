@@ -23,7 +23,7 @@ def write_side_by_side(sources: SpilledTable, output: str, truths: Mapping[str, 
         sources: rows of ``photographs.SCHEMA``.
         output: OUTPUT of the run, with one file per photograph.
         truths: image files with the true colors, by name; shown if there are any.
-        shown: largest number of photographs. The picture has the first ones by name that did not fail.
+        shown: largest number of photographs: the first ones by name. Those of them that failed are left out.
     """
     first = sources.schema.empty_table()
     for table in sources:

@@ -189,5 +189,5 @@ def _folder_of(where: str) -> str:
 
 
 def _is_recursive(where: str) -> bool:
-    """Returns True if INPUT includes subfolders. A pattern such as ``scans/*.tif`` and a single file do not."""
+    """Returns True if INPUT may have files in several folders, unlike ``scans/*.tif`` or the path of a file."""
     return storage.is_folder(where) or any(c in posixpath.dirname(where) for c in _WILDCARDS) or "**" in where
