@@ -30,7 +30,7 @@ _RGB_FROM_RELATIVE_XYZ = (np.linalg.inv(_XYZ_FROM_RGB) * _WHITE).astype(np.float
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _DELTA = 6.0 / 29.0  # below it the cube root of CIE is replaced by a straight line
 _CHUNK = 1 << 16  # pixels joined at a time: 2 MB of floats stay in the cache, four times faster than a whole scan
-_LUMINANCE_STEPS = 65535  # of the table that maps luminance to L
+_LUMINANCE_STEPS = 65535  # steps of the table that maps luminance to L
 _BISECTIONS = 10  # finds chroma to 1/1024 of the requested chroma
 _ROUNDING = np.float32(2e-5)  # error of float32 at the edge of the gamut, in linear light
 _FINE_ROUNDING = np.float32(2e-6)  # near black a larger error would be visible in 16 bits
@@ -167,7 +167,10 @@ def _join_chunk_16_bits(lightness: Floats, ab: Floats) -> NDArray[np.uint16]:
 
 
 def _fit_gamut(lightness: Floats, ab: Floats, tolerance: np.float32) -> Floats:
-    """Returns linear RGB float32 [n, 3] of the largest multiple of ab [n, 2] in the gamut at L [n], by bisection."""
+    """Returns linear RGB float32 [n, 3] in the gamut, for L [n] and ab [n, 2] times the largest possible factor.
+
+    Finds the factor, which is at most 1, by bisection.
+    """
     fy, fa, fb = (lightness + 16.0) / 116.0, ab[:, 0] / 500.0, ab[:, 1] / 200.0
     inside = np.zeros_like(fy)
     step = np.float32(1.0)  # the color itself is tried first: it may lie on the edge, which is not convex near yellow

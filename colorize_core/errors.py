@@ -25,27 +25,27 @@ class ColorizeError(Exception):
 
 
 class UserError(ColorizeError):
-    """The call or its input is wrong. Nothing was written."""
+    """Raised if the call or its input is wrong. Nothing was written."""
 
 
 class InputError(UserError):
-    """INPUT or DATA is missing, empty or not what it claims to be."""
+    """Raised if INPUT or DATA is missing, empty or not what it claims to be."""
 
 
 class OutputError(UserError):
-    """OUTPUT cannot be written, or lies where it must not."""
+    """Raised if OUTPUT cannot be written, or is in a forbidden place, such as inside INPUT."""
 
 
 class RecipeError(UserError):
-    """A recipe is unknown, or a setting in it is wrong."""
+    """Raised if a recipe is unknown, or a setting in it is wrong."""
 
 
 class BundleError(UserError):
-    """A model bundle is unknown, damaged or unsafe to load."""
+    """Raised if a model bundle is unknown, damaged or unsafe to load."""
 
 
 class ImageError(ColorizeError):
-    """One image cannot be used.
+    """Raised if one image cannot be used.
 
     Args:
         reason: a short code to count by, one of ``REASONS``.

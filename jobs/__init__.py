@@ -1,1 +1,1 @@
-"""The jobs: arguments -> configuration -> one call of the library."""
+"""The jobs of the command line. Each turns its arguments into a configuration and makes one call of the library."""

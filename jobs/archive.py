@@ -1,4 +1,4 @@
-"""The command ``colorize archive INPUT OUTPUT``."""
+"""The command ``colorize archive INPUT OUTPUT``: colorizes many photographs."""
 
 from __future__ import annotations
 

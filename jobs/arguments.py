@@ -17,7 +17,7 @@ from colorize_core.submission.cargo import is_callers
 
 JOBS = ("archive", "evaluate", "prepare", "train", "tune")
 
-_NO_PATHS = ("none", "imagenet")  # values that may stand in place of a path
+_NO_PATHS = ("none", "imagenet")  # values that an option accepts in place of a path
 _PATHS_ON_CLUSTER = ("input", "source", "data", "output")
 
 

@@ -1,4 +1,4 @@
-"""``python -m jobs.arrive JOB ARGUMENTS``: starts a submitted job on the cluster, where packages may be missing."""
+"""The command ``python -m jobs.arrive JOB ARGUMENTS``: starts a submitted job on a cluster that may lack packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``colorize evaluate BUNDLE... DATA OUTPUT``"""
+"""The command ``colorize evaluate BUNDLE... DATA OUTPUT``: measures bundles on a data set."""
 
 from __future__ import annotations
 

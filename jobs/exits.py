@@ -1,4 +1,4 @@
-"""Exit statuses, and their relation to exceptions. They are the same for every job."""
+"""The exit statuses that all jobs share, and the exceptions that lead to each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``colorize export BUNDLE OUTPUT``"""
+"""The command ``colorize export BUNDLE OUTPUT``: writes a bundle's network for other programs."""
 
 from __future__ import annotations
 

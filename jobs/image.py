@@ -1,4 +1,4 @@
-"""The command ``colorize image PHOTO [RESULT]``."""
+"""The command ``colorize image PHOTO [RESULT]``: colorizes one photograph or a few."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SATURATION = click.option(
     metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
     default=FAITHFUL,
     show_default=True,
-    help="Chroma: faithful to the network, vivid as true photographs are on average, or a factor.",
+    help="Strength of the colors: as the network predicts, as vivid as real photographs on average, or a factor.",
 )
 ENGINE = click.option(
     "--engine",
@@ -35,7 +35,7 @@ ENGINE = click.option(
 
 
 def runner_option(small: str) -> Callable[[FC], FC]:
-    """Returns the option ``--runner`` of a job; ``small`` says for which work ``auto`` is ``local``."""
+    """Returns the option ``--runner`` of a job; ``small`` describes the work for which ``auto`` means ``local``."""
     return click.option(
         "--runner",
         type=click.Choice(RUNNERS),
@@ -55,7 +55,7 @@ def format_options(command: FC) -> FC:
 
 
 def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Encoding:
-    """Returns how images are encoded for ``--format``, which are PNG in shards.
+    """Returns the encoding of the images for ``--format``. Images in shards are PNG files.
 
     Args:
         file_format: the value of ``--format``.

@@ -1,4 +1,4 @@
-"""``colorize prepare DATASET SOURCE OUTPUT``"""
+"""The command ``colorize prepare DATASET SOURCE OUTPUT``: writes a data set as shards for training."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _GRAY, _SPACE = click.Choice(get_args(GrayFormula)), click.Choice(get_args(Color
     default="center",
     help="How to make an image square: cut, pad with black, squeeze.",
 )
-@_option("--min-chroma", type=Number(), default=0.0, help="Leave out images with a lower mean chroma (ab units).")
+@_option("--min-chroma", type=Number(), default=0.0, help="Leave out nearly gray images, with a lower mean chroma.")
 @_option("--gray", type=_GRAY, default="luminance", help="Formula of the gray image that load_pairs returns as input.")
 @_option("--color-space", type=_SPACE, default="lab", help="Color space that load_pairs returns as target.")
 @_option("--val-fraction", type=FRACTION, default=0.05, help="Fraction of the images that is held back to validate.")

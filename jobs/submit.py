@@ -1,4 +1,4 @@
-"""``colorize submit JOB ARGUMENTS``"""
+"""The command ``colorize submit JOB ARGUMENTS``: runs a job on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def _name(ctx: click.Context, option: click.Parameter, value: str | None) -> str
     show_default=True,
     help="URL of the dashboard on the cluster's head node.",
 )
-@click.option("--name", callback=_name, help="Name of a schedule: the job runs once per slot.")
-@click.option("--every", type=Period(), help="Length of a slot: 15m, 1h, 1d.  [default: 1d]")
+@click.option("--name", callback=_name, help="Name of a schedule. The job runs once per slot of time.")
+@click.option("--every", type=Period(), help="Length of a slot, such as 15m, 1h or 1d.  [default: 1d]")
 @click.option("--wait/--no-wait", default=True, help="--no-wait prints the name of the job and ends.")
 @click.option("--installed", is_flag=True, help="Run the colorize that is installed on the cluster; send no code.")
 def command(

@@ -1,4 +1,4 @@
-"""``colorize train RECIPE DATA OUTPUT``: trains a recipe and writes a model bundle."""
+"""The command ``colorize train RECIPE DATA OUTPUT``: trains a recipe and writes a model bundle."""
 
 from __future__ import annotations
 

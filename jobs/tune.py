@@ -1,4 +1,4 @@
-"""``colorize tune RECIPE DATA OUTPUT``: searches settings of a recipe and writes the best trial's bundle."""
+"""The command ``colorize tune RECIPE DATA OUTPUT``: searches settings of a recipe, writes the best trial's bundle."""
 
 from __future__ import annotations
 

@@ -14,22 +14,22 @@ from colorize_core.runtime.runner import RunnerName
 
 @dataclass(frozen=True)
 class ArchiveConfig:
-    """The settings of one archive job: what to colorize, where to, and how.
+    """The settings of one archive job: what to colorize, where to write the results, and how.
 
     Attributes:
         input: a folder, a glob, an image, a container or a list of paths.
         output: a folder or a URL.
         model: name of a shipped bundle, or a folder with a bundle.
-        file_format: of OUTPUT: png, jpeg, webp or tiff for a file per page, parquet or tar for shards.
-        encoding: of the images; None for ``file_format`` with its default options, and PNG in shards.
+        file_format: format of OUTPUT: png, jpeg, webp or tiff for a file per page, parquet or tar for shards.
+        encoding: encoding of the images; None for ``file_format`` with its default options, and PNG in shards.
         retry_failed: try photographs again that failed before.
         limit: stop after this number of photographs; None for all.
         saturation: name of a gain of the bundle, or a factor on the predicted chroma.
         dedupe: colorize equal files once, and copy the result.
         recolor: give new colors to photographs that are in color already.
         report: write a page that shows the results.
-        engine: runs the network.
-        runner: runs the job.
+        engine: name of the engine that runs the network, one of ``ENGINE_CHOICES``.
+        runner: name of the runner of the job, one of ``RUNNERS``.
 
     Raises:
         UserError: ``file_format`` is unknown, or ``encoding`` is for another format.

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from colorize_core import storage
 from colorize_core.errors import MOST_DEATHS, ColorizeError, one_line
 
-FOLDER = "_partial"  # in OUTPUT: files that are removed when a run ends
+FOLDER = "_partial"  # folder in OUTPUT for files that are removed when a run ends
 _GIVE_UP = 3  # failures of a store in a row, each after retries of its own
 _OUTAGE_PHOTOGRAPHS, _OUTAGE_TASKS = 256, 8
 _FILE_ERRORS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
@@ -41,7 +41,7 @@ class CircuitBreaker:
 
     @contextmanager
     def call(self, path: str) -> Iterator[None]:
-        """Encloses a call of a path's store. Raises OSError, without the call if the last three of the store failed."""
+        """Encloses a call to the store of ``path``. Raises OSError at once if the last three calls to it failed."""
         store = "/".join(path.split("/", 3)[:3]) if "://" in path else ""
         if self._failures[store] >= _GIVE_UP:
             raise OSError(f"not tried: the store failed {_GIVE_UP} times in a row before")
@@ -56,8 +56,8 @@ class CircuitBreaker:
 class OutageDetector:
     """Detects, over the tasks of a run, that a store is down.
 
-    It takes 256 photographs in a row, in at least eight tasks, that all failed because of the store. A single host of
-    many in a list does not suffice, nor a single task with many photographs.
+    A store counts as down if 256 photographs in a row, in at least eight tasks, failed because of a store. Neither one
+    broken host in a list of many nor one task with many photographs is enough.
 
     Attributes:
         photographs: number of photographs in a row that failed because of the store.
@@ -76,14 +76,14 @@ class OutageDetector:
 
 
 class CrashGuard:
-    """Finds the photograph that kills the processes that work on it, so that its task can be finished without it.
+    """Finds a photograph that kills each process that works on it, so that its task can be finished without it.
 
     A decoder may crash or exhaust the memory, and runners repeat a task whose process died. From the second attempt on
     each photograph is noted in a file before work on it starts; one that killed two processes is left out.
 
     Args:
         output: folder or URL that the run writes to.
-        name: of the task and stage, unique in the run.
+        name: name of task and stage, unique in the run.
         deaths: number of processes that died over the task before.
     """
 
@@ -121,7 +121,7 @@ def counted_deaths(output: str, name: str) -> Iterator[int]:
 
     Args:
         output: folder or URL that the run writes to.
-        name: of the task, unique in the run.
+        name: name of the task, unique in the run.
 
     Raises:
         ColorizeError: ``output`` cannot be written.

@@ -21,7 +21,7 @@ from colorize_core.runtime import cluster
 
 
 class ArchiveJob:
-    """A validated job: inputs listed, nothing written.
+    """A validated job. INPUT is listed, and nothing is written yet.
 
     Attributes:
         config: the settings.
@@ -62,7 +62,7 @@ class ArchiveJob:
         try:
             if storage.is_empty(self.output) or any(storage.is_folder(storage.join(self.output, m)) for m in marks):
                 return
-        except OSError:  # not a folder, or one that cannot be listed: check_writable raises the reason
+        except OSError:  # OUTPUT is not a folder, or cannot be listed: check_writable raises the reason
             return
         raise OutputError(
             f"OUTPUT {self.config.output} holds files that colorize did not make: choose a new or an empty folder"

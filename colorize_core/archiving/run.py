@@ -72,11 +72,11 @@ def run(
     on_progress: Callable[[LedgerRow], None] = lambda row: None,
     say: Say = lambda line: None,
 ) -> RunSummary:
-    """Carries out a plan. Writes the summary of what was done, also if an exception ends the run.
+    """Carries out a plan. Writes the summary of the run, also if an exception ends it.
 
     Args:
         job: a validated job.
-        planned: made while the lock was held.
+        planned: the plan, made while the lock was held.
         held: the lock of OUTPUT.
         on_progress: called with the ledger's row of each photograph when it is finished.
         say: called with each message for the user.
@@ -106,7 +106,7 @@ def run(
                         f"({photographs[-1].row.message}): check the store, then run the same command to continue"
                     )
     except BaseException as error:
-        with suppress(OSError):  # of a full disk for instance, which is the first error's cause, too
+        with suppress(OSError):  # for example, a full disk, which probably caused the first error too
             counts.summary("interrupted" if isinstance(error, KeyboardInterrupt) else "failed").write(output)
         raise
     if planned.todo.num_rows:

@@ -19,7 +19,7 @@ _VERSIONS = ("keras", "numpy", "onnxruntime", "pillow", "ray", "tensorflow")
 
 
 class RunCounts:
-    """Counts the photographs of a run while it goes on.
+    """The counters of a run: adds up its photographs as they are finished.
 
     Args:
         job: the validated job.

@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 Stage = Callable[[pa.Table, int], pa.Table]
 """Runs on one task; its second argument is the number of processes that died over the task before."""
 
-LOCAL_PHOTOGRAPHS = 2000  # at most, for ``auto`` to choose ``local``
+LOCAL_PHOTOGRAPHS = 2000  # largest number of photographs for which ``auto`` chooses ``local``
 _TASKS_PER_WAVE = 1 << 12  # at most a million photographs: bounds the names in Ray's memory
-_CPUS_TO_READ = 0.5  # reading mostly waits for the store; and a second reader goes on beside one with a huge scan
-_TASKS_PER_THREAD = 4  # locally, so that all threads end at about the same time
+_CPUS_TO_READ = 0.5  # reading mostly waits for the store; a second reader continues while the first has a huge scan
+_TASKS_PER_THREAD = 4  # without Ray: enough for all threads to end at about the same time
 _REMOTE_PER_TASK = 8  # a task detects an outage of its store after three photographs that waited for it
 
 
@@ -63,7 +63,7 @@ class Runner(Protocol):
 
 
 def is_local(name: RunnerName, planned: Plan) -> bool:
-    """Returns True if a plan is carried out without Ray: for ``auto`` one of at most ``LOCAL_PHOTOGRAPHS``."""
+    """Returns True if a plan is to run without Ray: with ``auto``, if it has at most ``LOCAL_PHOTOGRAPHS``."""
     return runner.runs_locally(name, small=planned.todo.num_rows <= LOCAL_PHOTOGRAPHS)
 
 
@@ -72,9 +72,10 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
     """Opens a runner for as long as the block runs.
 
     Args:
-        locally: without Ray.
-        file_format: of OUTPUT.
-        engines: that run the networks. TensorFlow, and networks on a GPU, are large and share one process.
+        locally: run without Ray.
+        file_format: format of OUTPUT.
+        engines: names of the engines that run the networks. TensorFlow, and networks on a GPU, are large and share one
+            process.
         say: called with each message for the user.
 
     Raises:
@@ -95,7 +96,7 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
 
 
 class RayRunner:
-    """Ray Data on the connected cluster.
+    """A runner on the connected cluster, with Ray Data.
 
     A network that runs on CPUs in ONNX Runtime takes 200 MB: each CPU gets an actor that runs all stages on a task, so
     that no data travels between stages. Networks on GPUs or in TensorFlow are few: they get actors of their own,
@@ -158,7 +159,7 @@ class RayRunner:
 
 
 class _Chain:
-    """An actor that runs all stages on each task."""
+    """A Ray actor that runs all stages on each task."""
 
     def __init__(self, stages: Stages) -> None:
         self._run, self._work = stages.finish.run, _chain(stages, 1)
@@ -194,13 +195,13 @@ def _in_waves(
 
 
 class LocalRunner:
-    """Child processes on the CPUs of this machine, each of which runs all stages on a task."""
+    """A runner in child processes on the CPUs of this machine. Each process runs all stages on a task."""
 
     def __init__(self, pool: local.Pool, file_format: str) -> None:
         self._pool, self._file_format = pool, file_format
 
     def with_task_size(self, planned: Plan) -> Plan:
-        """Returns the plan with tasks so small that each thread gets some; in shards the size of tasks stays."""
+        """Returns the plan with tasks so small that each thread gets some. With shards, tasks keep their size."""
         if OUTPUT_FORMATS[self._file_format].in_shards:
             return planned
         share = planned.todo.num_rows // (self._pool.processes * self._pool.threads * _TASKS_PER_THREAD)

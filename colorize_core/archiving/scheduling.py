@@ -21,7 +21,7 @@ def run_at_idle_priority(work: Callable[[], _T], size: int) -> _T:
 
     Args:
         work: the function.
-        size: of the photograph's file, in bytes.
+        size: size of the photograph's file, in bytes.
     """
     if size <= LARGE:
         return work()

@@ -29,7 +29,7 @@ def result_beside(photograph: str, file_format: str) -> str:
 
 
 def file_format_of(result: str) -> str:
-    """Returns the file format that a result's name asks for. Raises OutputError if it is none that can be written."""
+    """Returns the file format of a result's name. Raises OutputError if colorize cannot write this format."""
     suffix = posixpath.splitext(result)[1].lower()
     if suffix not in BY_SUFFIX:
         raise OutputError(f"RESULT {result} does not end in {', '.join(sorted(BY_SUFFIX))}: give it one of these names")
@@ -41,7 +41,7 @@ def paths_of_results(arguments: Sequence[str], file_format: str | None) -> list[
 
     Args:
         arguments: a photograph and its result, which may be a folder; or one photograph, or three or more.
-        file_format: of the results; None for that of the result's name, else PNG.
+        file_format: format of the results; None for that of the result's name, else PNG.
 
     Raises:
         OutputError: the result's name asks for another format.
@@ -68,7 +68,7 @@ class SingleColorizer:
     Attributes:
         bundle: the model.
         colorizer: the model's opened network.
-        encoding: of the results.
+        encoding: encoding of the results.
         recolor: give new colors to photographs that are in color already.
         force: overwrite earlier results.
     """
@@ -83,7 +83,7 @@ class SingleColorizer:
     def write(self, photograph: str, result: str) -> list[str]:
         """Colorizes a photograph into a file; further pages go beside it, as ``NAME.page-2.png``.
 
-        The file has the same bytes as an archive's, and is there whole or not at all.
+        The file has the same bytes as the result of an archive run. It is written completely or not at all.
 
         Args:
             photograph: a path or URL of an image.
@@ -94,7 +94,7 @@ class SingleColorizer:
 
         Raises:
             InputError: the photograph cannot be read, or is in color already.
-            OutputError: ``result`` is there already, or cannot be written.
+            OutputError: ``result`` exists already, or cannot be written.
         """
         source, target = storage.absolute(photograph), storage.absolute(result)
         named = printable(photograph)

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _MEMORY = 1 << 20  # bytes that a table holds in memory before it writes them to its file
-_STEM = r"(?s)^(?:.*[/\\])?([^/\\.]*)[^/\\]*$"  # of a/b.tif.png: b; in a zip file a folder may end in a backslash
+_STEM = r"(?s)^(?:.*[/\\])?([^/\\.]*)[^/\\]*$"  # a/b.tif.png has the stem b; zip files may have folders named a\
 
 
 class SpilledTable:
-    """A table that is appended to, then read in the same order any number of times.
+    """A table to which rows are appended before it is read, in the same order, any number of times.
 
     Its temporary file has no name, so that it disappears with the process, however that ends.
     """
@@ -30,7 +30,7 @@ class SpilledTable:
         self._bytes = 0
         self._is_read = False
         self._file: IO[bytes] | None = None
-        self._writer: Any = None  # of Arrow's stream into the file
+        self._writer: Any = None  # writer of Arrow's stream into the file
 
     def append(self, table: pa.Table) -> None:
         """Adds rows. Raises OSError if the disk is full, RuntimeError if the table was read before."""
@@ -45,7 +45,7 @@ class SpilledTable:
             self._spill()
 
     def __iter__(self) -> Iterator[pa.Table]:
-        """Yields the rows as tables, whose sizes differ from those that were appended."""
+        """Yields the rows as tables. Their sizes differ from the sizes of the tables that were appended."""
         if self._file is None:
             self._is_read = True
             yield from self._held
@@ -71,7 +71,7 @@ class SpilledTable:
 
 
 def casefolded(name: str) -> str:
-    """Returns a key that is equal for names that some file system takes for the same.
+    """Returns a key for a name; names that some file system takes for the same have equal keys.
 
     Windows and macOS ignore case; macOS also takes é of one character for é of two. The key is that of canonical
     caseless matching, definition D145 of the Unicode standard.
@@ -88,8 +88,8 @@ def casefolded(name: str) -> str:
 def partition_numbers(paths: pa.ChunkedArray, count: int) -> NDArray[np.int64]:
     """Returns the partition of each path, from 0 to ``count`` - 1: a hash of the ``casefolded`` file stem.
 
-    The stem ends at the first dot. So a source, its rows in the ledger, and every name that its output may have or
-    collide with are in the same partition.
+    The stem ends at the first dot. Therefore a source, its rows in the ledger, and every name that its output may have
+    or collide with are in the same partition.
     """
     if count == 1:
         return np.zeros(len(paths), np.int64)

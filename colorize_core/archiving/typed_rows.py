@@ -34,7 +34,7 @@ def to_table(rows: Iterable[_Row], row_type: type[_Row]) -> pa.Table:
 
 
 def from_table(table: pa.Table, row_type: type[_Row]) -> list[_Row]:
-    """Returns an object for each row of a table, made of the columns that the dataclass has; others are not read."""
+    """Returns an object for each row of a table. Reads only the columns that are fields of the dataclass."""
     return [row_type(**row) for row in table.select(schema_of(row_type).names).to_pylist()]
 
 

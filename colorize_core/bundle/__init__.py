@@ -1,4 +1,4 @@
-"""The model bundle: a folder with a trained network and all that inference needs to repeat the preprocessing.
+"""The model bundle: a folder with a trained network and everything that inference needs to repeat the preprocessing.
 
 The folder is local or in object storage. It has the files ``model.onnx``, ``model.keras``, ``bundle.json``,
 ``history.csv``, ``curves.png``, ``samples.png`` and ``MODEL_CARD.md``; format 1 has no ``model.onnx``. Loading refuses

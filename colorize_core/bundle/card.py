@@ -13,7 +13,7 @@ _COLUMNS = (("mse", ".4f"), ("ssim", ".3f"), ("ciede2000", ".2f"), ("colorfulnes
 
 
 def write_card(bundle: Bundle) -> str:
-    """Returns the model card of a bundle with metrics."""
+    """Returns the text of the model card. The bundle must have metrics."""
     training, metrics = bundle.training, bundle.metrics
     card = io.StringIO()
     card.write(f"# {bundle.name}\n\n")

@@ -15,7 +15,7 @@ FACTS, WEIGHTS, ONNX = "bundle.json", "model.keras", "model.onnx"  # files of a 
 CARD, CURVES = "MODEL_CARD.md", "curves.png"
 FAITHFUL = "faithful"  # the gain 1: the network predicts the mean of all plausible colors, which is dull
 VIVID = "vivid"  # the gain at which validation images are as colorful as the originals
-FORMATS = (1, 2)  # of bundle.json; raised when an older reader would misread it. 1 has no model.onnx
+FORMATS = (1, 2)  # readable formats of bundle.json. A new one is needed if older code would misread it; 1 has no ONNX
 LARGEST_FACTS = 4 << 20  # bytes of bundle.json
 _MOST_VALUES = 100_000
 _DEEPEST = 16  # levels of nested lists and objects
@@ -30,7 +30,7 @@ _Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class UnsafeError(ValueError):
-    """A file of a bundle is damaged or unsafe. The message continues a sentence that begins with the file's name."""
+    """Raised if a file of a bundle is damaged or unsafe. The message continues a sentence that starts with its name."""
 
 
 class _Facts(BaseModel):
@@ -38,7 +38,7 @@ class _Facts(BaseModel):
 
 
 class _Open(_Facts):
-    """Facts to which a later version may add others, which do not change how the bundle is used."""
+    """Base class of facts that may hold additional ones from a later version; those do not change the bundle's use."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -52,7 +52,7 @@ class Saturation(_Open):
 
 
 class Converted(_Facts):
-    """The result of ``conversion.ConversionCheck.facts``."""
+    """The facts about the conversion to ONNX: the result of ``conversion.ConversionCheck.facts``."""
 
     input: Text
     output: Text
@@ -90,7 +90,7 @@ class Training(_Open):
 
 
 class _Interval(_Facts):
-    """A mean with its bounds; None for a number that does not exist."""
+    """A mean and the bounds of its interval. A number that does not exist is None."""
 
     mean: float | None
     low: float | None
@@ -123,7 +123,7 @@ class _Lists(_Open):
 
 
 class Metrics(_Open):
-    """The result of ``Measurements.facts``."""
+    """The metrics on the test images: the result of ``Measurements.facts``."""
 
     images: _Count
     truth: _Truth

@@ -1,4 +1,4 @@
-"""The model bundle in memory: a trained network, and all that is needed to repeat its preprocessing."""
+"""The model bundle in memory: a trained network, and everything that is needed to repeat its preprocessing."""
 
 from __future__ import annotations
 
@@ -122,8 +122,8 @@ class Bundle:
     def model(self) -> keras.Model:
         """Returns the Keras model, ready for inference.
 
-        Our own code builds the model from the recipe; only the numbers come from the file. So nothing in the file can
-        run, and a file of a newer Keras loads in an older one, which may not know the whole configuration in the file.
+        This package builds the model from the recipe; only the numbers come from the file. Therefore nothing in the
+        file can run, and a file of a newer Keras loads in an older Keras, even if that does not know its configuration.
 
         Raises:
             BundleError: no model can be built from the recipe, or the weights are those of another model.

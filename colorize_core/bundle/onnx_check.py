@@ -1,6 +1,6 @@
 """Checks a ``model.onnx`` before ONNX Runtime reads it: the file must hold a plain network with all of its weights.
 
-The allowed operators are listed; all others are refused. The allowed ones compute with tensors and call nothing else.
+Only the operators in a list are allowed. They compute with tensors and do nothing else.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _SHAPES = """
     Upsample
 """
 _OPERATORS = frozenset((_MATHS + _SHAPES).split())
-_BYTES = {  # per number, by TensorProto.DataType
+_BYTES = {  # bytes per number, by TensorProto.DataType
     **{1: 4, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 8},
     **{9: 1, 10: 2, 11: 8, 12: 4, 13: 8, 16: 2},
 }

@@ -17,7 +17,7 @@ from colorize_core.bundle.facts import REMEDY, UnsafeError, shown
 if TYPE_CHECKING:
     import onnx
 
-_SHAPE_INPUTS = {  # places of the inputs that determine the shape of an operator's output
+_SHAPE_INPUTS = {  # positions of the inputs that determine the shape of an operator's output
     **dict.fromkeys(("Expand", "OneHot", "Reshape", "Split", "Squeeze", "TopK", "Unsqueeze", "Upsample"), (1,)),
     "Tile": (1, 2),
     "ConstantOfShape": (0,),
@@ -30,17 +30,22 @@ _ARITHMETIC_ON_SIZES = (
     *("Add", "Cast", "Concat", "Div", "Gather", "Identity", "Max", "Mul", "Neg"),
     *("ReduceProd", "Slice", "Split", "Squeeze", "Sub", "Unsqueeze"),
 )
-_LARGEST_FACTOR = 64  # between a size and another one that depends on it
+_LARGEST_FACTOR = 64  # largest factor between a size and another one that depends on it
 _MOST_TERMS = 64
 _MOST_AXES = 8
-_DEEPEST = 8  # nested operators in the formula of a size; the networks trained here have four
+_DEEPEST = 8  # most nested operators in the formula of a size; the networks trained here have four
 _INTEGERS = (6, 7)  # int32 and int64, by TensorProto.DataType
 
 
 def check_sizes(graph: onnx.GraphProto, source: str) -> None:
-    """Raises UnsafeError if operators are out of order, or a size depends on anything but weights and plain sizes.
+    """Raises UnsafeError if the size of a tensor depends on pixels, or on other sizes in a way that is not known here.
 
-    Such a network could take little memory at the sizes of the sandbox, and all memory at others.
+    A network that fails this check could take little memory at the sizes that the sandbox tries, and all memory at
+    others. The operators must be in order: an operator may only use results of earlier ones.
+
+    Args:
+        graph: the network.
+        source: name of the network's input.
     """
     values = {source: _Value("pixels"), "": _Value("weights", ())}
     values.update((tensor.name, _constant(tensor)) for tensor in graph.initializer)
@@ -76,8 +81,8 @@ class _Value:
     """The origin of a tensor's values.
 
     Attributes:
-        of: "pixels", or "weights" only, or "sizes" that the operators of ``_outputs`` computed from sizes of tensors,
-            or "mixed" for all other origins.
+        of: what the values depend on: "pixels"; "weights" only; "sizes" of tensors, by a known formula; "mixed" for all
+            else.
         terms: the formula of each value, if the values are known integers.
         axes: number of axes, 1 or 0, if ``terms`` are known.
         is_open: more values may follow ``terms``, because the number of axes of a tensor is not known.
@@ -97,7 +102,7 @@ class _Value:
 
 
 def _shape_inputs(operator: str) -> tuple[int, ...]:
-    """Returns the places of the inputs that determine the shape of an operator's output."""
+    """Returns the positions of the inputs that determine the shape of an operator's output."""
     return (1,) if operator.startswith("Reduce") else _SHAPE_INPUTS.get(operator, ())
 
 
@@ -110,7 +115,7 @@ def _constant(tensor: onnx.TensorProto) -> _Value:
 
 
 def _outputs(node: onnx.NodeProto, inputs: list[_Value]) -> list[_Value]:
-    """Returns the origin of an operator's outputs: "sizes" if tf2onnx computes sizes from sizes with this operator."""
+    """Returns the origin of each output of an operator, with its formula if the operator computes sizes from sizes."""
     settings = {attribute.name: attribute for attribute in node.attribute}
     if node.op_type == "Constant":
         return [_constant(settings["value"].t) if "value" in settings else _Value("weights")]

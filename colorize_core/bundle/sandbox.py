@@ -22,11 +22,11 @@ from colorize_core.errors import BundleError, one_line
 from colorize_core.recipes import Recipe
 
 _MEMORY = 1 << 30  # bytes of address space for the child process; the libraries take 0.2 GiB of it
-_MEMORY_PER_BYTE = 8  # for each byte of the files
-_MEMORY_PER_PIXEL = 1 << 10  # for each pixel of the largest input beyond _FEW_PIXELS
+_MEMORY_PER_BYTE = 8  # additional bytes of memory for each byte of the files
+_MEMORY_PER_PIXEL = 1 << 10  # additional bytes of memory for each pixel of the largest input beyond _FEW_PIXELS
 _FEW_PIXELS = 1 << 17
-_MOST_PIXELS = 5 << 18  # of an input in the optional predictions
-_SECONDS = 3  # of CPU time; starting takes 0.4
+_MOST_PIXELS = 5 << 18  # most pixels of an input in the optional predictions
+_SECONDS = 3  # seconds of CPU time; starting takes 0.4
 _BYTES_PER_SECOND = 64 << 20
 _PIXELS_PER_SECOND = 1 << 17
 _WALL_CLOCK_FACTOR = 4  # wall-clock time over CPU time that is allowed, for CPUs that have other work

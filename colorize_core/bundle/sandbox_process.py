@@ -86,7 +86,7 @@ def _predict(content: bytes, task: dict[str, Any]) -> None:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         [source], [result] = session.get_inputs(), session.get_outputs()
         seconds_per_pixel = 0.0
-        deadline = time.monotonic() + task["cpu_seconds"]  # by the wall clock, for CPUs that have other work
+        deadline = time.monotonic() + task["cpu_seconds"]  # wall-clock time, since the CPUs may have other work
         for shape in [*task["required_shapes"], *task["optional_shapes"]]:
             began, pixels = time.process_time(), math.prod(shape)
             expected_end = began + seconds_per_pixel * pixels

@@ -66,7 +66,7 @@ def _check_hdf5(content: bytes) -> None:
 
 
 def _check_objects(file: Any, size: int) -> None:
-    """Checks each object. Only hard links are followed, so nothing outside of the file is opened."""
+    """Checks each group and each array of weights. Follows only hard links, so nothing outside the file is opened."""
     import h5py
 
     seen = {h5py.h5o.get_info(file["/"].id).addr}
@@ -98,7 +98,7 @@ def _check_objects(file: Any, size: int) -> None:
 
 
 def _checked_size(dataset: Any, size: int) -> int:
-    """Returns the size in bytes of a data set that lies in the file unchanged. Raises UnsafeError for any other."""
+    """Returns the bytes of an array of weights. Raises UnsafeError unless the file holds them in one plain piece."""
     import h5py
 
     name = shown(dataset.name or "")

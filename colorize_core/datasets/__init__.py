@@ -57,12 +57,12 @@ def read(data: str, rule: SplitRule, **reserved: Any) -> ray.data.Dataset:
     """Returns the rows of a data set as a lazy Ray data set, with one task per chunk.
 
     Args:
-        data: as for ``plan``.
-        rule: as for ``plan``.
+        data: the data set, as for ``plan``.
+        rule: the splits to read, as for ``plan``.
         reserved: resources that Ray reserves for each task, as arguments of ``map_batches``; default: one CPU.
 
     Raises:
-        InputError: as for ``plan``.
+        InputError: the data set cannot be read, as for ``plan``.
     """
     import ray.data
     from ray import cloudpickle

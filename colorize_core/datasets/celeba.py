@@ -39,7 +39,7 @@ class _Table:
 
 
 def plan_celeba(source: str, rule: SplitRule) -> ReadPlan:
-    """Lists the aligned faces in ``img_align_celeba/`` or ``.zip``; ``list_eval_partition.txt`` has their splits.
+    """Lists the aligned faces in ``img_align_celeba/`` or ``.zip``; ``list_eval_partition.txt`` gives their splits.
 
     Identity, attributes, bounding boxes and landmarks become labels if their files exist. The id of an image is its
     file name. An image is rejected if it is in the partition file but missing, or not in the partition file.

@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 2000  # 6 MB
 
 @dataclass(frozen=True)
 class _Layout:
-    """One published form of a data set.
+    """A published form of a data set.
 
     Attributes:
         form: Python pickles or binary records.

@@ -27,7 +27,7 @@ _DECODED_AT_ONCE = 64 << 20  # bytes of pixels, after which a batch ends: a sing
 
 @dataclass(frozen=True)
 class Item:
-    """One photograph to read.
+    """A photograph to read.
 
     Attributes:
         id: unique in its data set; valid UTF-8.
@@ -104,8 +104,8 @@ def _add(found: Found, name: str, file: str | Member, size: int) -> None:
 def chunks_of(items: Iterable[Item], label_names: Sequence[str] = ()) -> list[Chunk]:
     """Groups photographs into chunks of at most 256 files and 64 MiB, in a random order that is always the same.
 
-    In the order of names, the photographs of an album would follow each other. A shuffle buffer cannot mix thousands of
-    them, and a network would learn one album and forget the one before.
+    Ordered by name, the photographs of an album would follow each other. A shuffle buffer cannot mix thousands of
+    photographs, so a network would learn one album and forget the one before.
 
     Args:
         items: the photographs.

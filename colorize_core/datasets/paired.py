@@ -27,7 +27,7 @@ _GRAY = ("gray", "grey", "grayscale", "greyscale", "gray_scale", "black_and_whit
 _COLOR = ("color", "colour", "colored", "coloured", "rgb", "original")
 _LIGHTNESS_FILE = "gray_scale.npy"
 _AB_FILE = re.compile(r"ab(\d*)\.npy")
-_BYTES_AT_ONCE = 16 << 20  # of 8-bit Lab per batch
+_BYTES_AT_ONCE = 16 << 20  # bytes of 8-bit Lab per batch
 _CHUNK_BATCHES = 8
 
 
@@ -141,7 +141,7 @@ def _array_chunks(entries: list[storage.Entry], source: str, rule: SplitRule) ->
 def _read_arrays(
     gray: _Array, ab: _Array, first: int, start: int, stop: int, at_once: int, rule: SplitRule
 ) -> Iterator[RowBatch]:
-    """Yields rows [start, stop) of an ab file. Its row 0 belongs to row ``first`` of the gray file."""
+    """Yields rows [start, stop) of an ab file, whose row 0 belongs to row ``first`` of the gray file."""
     for at in range(start, stop, at_once):
         end = min(stop, at + at_once)
         lightness = gray.rows(first + at, first + end).astype(np.float32) * np.float32(100 / 255)

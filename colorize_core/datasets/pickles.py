@@ -82,7 +82,7 @@ class _Dtype:
 
 
 class _Function:
-    """A stand-in for a function that a pickle may call. It has no attributes that a pickle could set."""
+    """A stand-in, without attributes that a pickle could set, for a function that a pickle may call."""
 
     __slots__ = ()
 

@@ -35,12 +35,12 @@ class RowBatch:
     """A batch of rows, as columns of equal length.
 
     Attributes:
-        id: unique in its data set, the same on every machine.
+        id: id of each image, unique in its data set and the same on every machine.
         split: ``train``, ``val`` or ``test``.
         rgb: sRGB uint8 [H, W, 3] per image, or one array [n, H, W, 3] if all have one size; ``BLACK`` for a reject.
         reason: short code of what is wrong with the image; '' for a good image.
         message: one line for the user; '' for a good image.
-        labels: integers int64 [n] by name of the label; ``NO_LABEL`` for a reject.
+        labels: int64 [n] by name of the label; ``NO_LABEL`` for a reject.
         gray: uint8 [H, W] per image, in a data set with gray photographs; else None.
     """
 

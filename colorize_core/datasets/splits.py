@@ -11,7 +11,7 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class SplitRule:
-    """How rows are assigned to the splits ``train``, ``val`` and ``test``.
+    """A rule that assigns rows to the splits ``train``, ``val`` and ``test``.
 
     Attributes:
         val: fraction in [0, 1] for validation: of all rows, or of the published training rows.

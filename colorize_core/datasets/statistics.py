@@ -102,7 +102,7 @@ def _as_image(images: NDArray[Any]) -> NDArray[Any]:
 def fingerprint(identities: Sequence[str], checksums: Sequence[int]) -> int:
     """Returns the fingerprint of a set of images: the sum modulo 2^256 of SHA-256 over each id and checksum.
 
-    It does not depend on the order. The fingerprint of two sets together is the sum of their fingerprints.
+    The fingerprint does not depend on the order of the images. That of two sets together is the sum of theirs.
 
     Args:
         identities: ids of the images.

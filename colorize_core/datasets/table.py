@@ -64,7 +64,7 @@ def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
         if found != columns:
             raise InputError(
                 f"{entry.path} has the columns {', '.join(found)}, but {entries[0].path} has {', '.join(columns)}: "
-                "need files of one schema"
+                "all files need the same columns"
             )
         own_val = own_val or (columns.split is not None and _has_val(file, columns.split, entry.path))
         name = printable(entry.name)
@@ -75,10 +75,10 @@ def plan_parquet(source: str, rule: SplitRule) -> ReadPlan:
                 first += rows
         if first != file.metadata.num_rows:
             rows = file.metadata.num_rows
-            raise InputError(f"{entry.path} is damaged ({rows} rows, but {first} in its groups): fetch it again")
+            raise InputError(f"{entry.path} is damaged ({first} rows, but its header says {rows}): fetch it again")
     if not groups:
         raise InputError(f"no row in the .parquet files at {source}: check the path")
-    if own_val:  # then no training rows are held back
+    if own_val:  # the data set has validation rows, so no training rows are held back
         rule = replace(rule, val=0.0)
     return ReadPlan([partial(read, rule=rule) for read in groups])
 

@@ -15,7 +15,7 @@ _FULL_LEGEND = [metric.name for metric in METRICS].index("colorfulness")  # the 
 
 
 def histograms(measured: Measurements) -> bytes:
-    """Returns a PNG with one histogram per metric, over all images, with a line per table row at full resolution."""
+    """Returns a PNG with a panel per metric: a histogram over all images for each table row at full resolution."""
     from matplotlib.figure import Figure  # without pyplot: no display, no global state
 
     lines = -(-(len(METRICS) + 1) // 2)

@@ -1,4 +1,4 @@
-"""What is compared: bundles as candidates, the baselines that they must beat, and the scales of the comparison."""
+"""The plan of an evaluation: the bundles to compare, the baselines that they must beat, and the scales."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Candidates, and how they are compared.
+    """The bundles of an evaluation, and the settings of their comparison.
 
     Attributes:
         candidates: the bundles to measure.
         mean_ab: the color (a, b) that the mean-chroma baseline gives to every pixel.
-        own_scales: also measures each candidate at the resolution at which its network sees the images.
-        engine: what runs the networks.
+        own_scales: whether to measure each candidate also at the resolution at which its network sees the images.
+        engine: name of the engine that runs the networks.
     """
 
     candidates: Sequence[Candidate]
@@ -76,7 +76,7 @@ class Comparison:
         return [self.baseline(name, formula) for name in names] if scale == FULL else list(names)
 
     def baseline(self, name: str, formula: GrayFormula) -> str:
-        """Returns a baseline's row at full resolution. If the candidates use several gray formulas, it names one."""
+        """Returns the name of a baseline's row at full resolution, with the formula if candidates use several."""
         several = len({each.bundle.recipe.data.gray for each in self.candidates}) > 1
         return f"{name} ({formula})" if several else name
 

@@ -31,7 +31,7 @@ REPORT = "report.html"
 _OURS = re.compile(r"metrics\.csv|report\.html|(histograms|samples)-(train|val|test)\.png")
 _EXAMPLES = 4  # images in each of the groups best, median and worst
 
-_Examples = dict[str, list[Example]]  # by group
+_Examples = dict[str, list[Example]]  # examples by group
 
 
 @dataclass(frozen=True)

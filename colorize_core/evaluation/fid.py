@@ -19,19 +19,19 @@ from colorize_core.images import resizing
 from colorize_core.runtime import local
 
 NETWORK = "InceptionV3"
-MIN_IMAGES = 2048  # as many as InceptionV3 has features: fewer give a covariance without full rank, and a biased FID
+MIN_IMAGES = 2048  # the number of InceptionV3's features: with fewer images, the covariance lacks rank, FID is biased
 _SIDE = 299  # pixels on which InceptionV3 was trained
 
 
 @dataclass(frozen=True)
 class FeatureNetwork:
-    """The network whose features are compared.
+    """The network whose features the Fréchet distance compares.
 
     Attributes:
         weights: a file, or ``imagenet``, which Keras downloads.
         name: a network of keras.applications.
-        min_images: the fewest images for which a distance is computed, at least 2. A distance over fewer than
-            ``MIN_IMAGES`` compares bundles on these images only.
+        min_images: smallest number of images for which a distance is computed, at least 2. A distance over fewer than
+            ``MIN_IMAGES`` is only good for comparing bundles on the same images.
     """
 
     weights: str
@@ -40,7 +40,7 @@ class FeatureNetwork:
 
 
 class Moments:
-    """Mean and covariance of features that arrive in batches. Memory is d x d numbers for any number of images."""
+    """Mean and covariance of features that arrive in batches. Takes memory for d x d numbers, however many images."""
 
     def __init__(self) -> None:
         self.n = 0

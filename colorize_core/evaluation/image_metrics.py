@@ -15,7 +15,7 @@ _PSNR_OF_EQUAL = 100.0  # dB for equal images: one infinite value would hide all
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is shown.
+    """A metric, and how tables and charts show it.
 
     Attributes:
         name: last part of the name of the metric's column.
@@ -46,7 +46,7 @@ METRICS = (
 
 
 class GroundTruth:
-    """A true color photograph; what all comparisons with it share is computed once.
+    """A true color photograph to compare images with. Computes once what all comparisons share.
 
     Args:
         rgb: sRGB uint8 [H, W, 3].

@@ -83,7 +83,7 @@ def nazeri_accuracy(truth: Floats, image: Floats, eps: float) -> float:
     """Returns the part of pixels of Lab [H, W, 3] with |dL| <= eps, |da| <= 2.2 eps and |db| <= 2.2 eps, in [0, 1].
 
     Source: Nazeri, Ng and Ebrahimi (2018), "Image colorization using generative adversarial networks",
-    arXiv:1803.05400. It uses an eps of 2 and 5, in per cent of each channel's range: 100 for L, 220 for a and b.
+    arXiv:1803.05400. The paper uses an eps of 2 and 5, in per cent of each channel's range: 100 for L, 220 for a and b.
     """
     near = np.abs(truth - image) <= np.array([eps, _NAZERI_AB * eps, _NAZERI_AB * eps], np.float32)
     return float(near.all(axis=-1).mean())

@@ -35,13 +35,13 @@ def render(
     files: Mapping[str, bytes],
     curves: Mapping[str, bytes],
 ) -> str:
-    """Returns the page.
+    """Returns the HTML page of the report.
 
     Args:
         facts: the content of ``metrics.json``.
         measurements: the results by split.
         examples: the images to show, by split and group (best, median, worst).
-        files: PNG files by name; ``histograms-SPLIT.png`` is there for each split.
+        files: PNG files by name, among them ``histograms-SPLIT.png`` for each split.
         curves: a PNG with the training curves of each bundle that has one, by label.
     """
     rows = list(next(iter(measurements.values())).gains["full"])

@@ -49,13 +49,13 @@ Stage = Callable[[Batch], Batch] | StageFactory
 
 
 class RowSource(Protocol):
-    """Rows {id, split, rgb, reason, message} of one split; each run reads them again."""
+    """The images of one split as rows {id, split, rgb, reason, message}. Each ``run`` reads them again."""
 
     def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> RowSource:
         """Returns the rows for which a picklable function returns True."""
 
     def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on all rows and yields the resulting batches, in any order and none of them empty."""
+        """Runs stages on all rows, and yields the resulting batches in any order. No batch is empty."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +120,9 @@ class LocalRows:
 
 
 def _measurer(filters: Sequence[_Filter], stages: Sequence[Stage], threads: int) -> Callable[[Chunk, int], list[Batch]]:
-    """Constructs the stages in the child process. On CPUs each call of a network has one thread."""
+    """Constructs the stages in the child process. On CPUs, each call of a network has one thread."""
     threads_per_network = None if has_gpu() else 1
-    slots = threading.BoundedSemaphore(2 * threads)  # for the batches that are read but not yet measured
+    slots = threading.BoundedSemaphore(2 * threads)  # bounds the batches that are read but not yet measured
     opened = [
         each.make(*each.arguments, threads_per_network) if isinstance(each, StageFactory) else each for each in stages
     ]

@@ -1,6 +1,7 @@
 """Metrics of each image, for the bundles and the two baselines of a comparison.
 
-An image takes two stages, three with Fréchet distances: predict ab with every network, extract features, measure.
+Each image passes through these stages: predict ab with every network, extract features for Fréchet distances (only if
+they are wanted), measure.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ from colorize_core.preprocessing.network_size import network_size
 from colorize_core.runtime import placement
 
 PICTURES = ("gray", TRUTH)  # pictures of each image that is shown, before those of the candidates
-FEATURES = "features/"  # begins the name of a column with features for the Fréchet distance
-PICTURE = "png/"  # begins the name of a column with PNG files
+FEATURES = "features/"  # start of the name of a column with features for the Fréchet distance
+PICTURE = "png/"  # start of the name of a column with PNG files
 
 
 def score(
@@ -74,7 +75,7 @@ def gray_of(row: Mapping[str, Any], formula: GrayFormula) -> NDArray[np.uint8]:
 
 
 def _predict(batch: Batch, colorizers: Sequence[Colorizer]) -> Batch:
-    """Adds the column ``ab/N``, float32 [h, w, 2], for the network at place N."""
+    """Adds the column ``ab/N``, float32 [h, w, 2], with the prediction of network number N, from 0 on."""
     predicted: Batch = {name: batch[name] for name in ("id", "split", "rgb", "gray") if name in batch}
     rows = _rows(predicted)
     for i, colorizer in enumerate(colorizers):
@@ -171,7 +172,7 @@ def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _tint(gray: NDArray[np.uint8], ab: tuple[float, float]) -> NDArray[np.uint8]:
-    """Returns the gray image with the same a and b in every pixel."""
+    """Returns sRGB [H, W, 3] with the lightness of a gray image and the same a and b in every pixel."""
     plane: Floats = np.broadcast_to(np.array(ab, np.float32), (1, 1, 2))
     return merge(gray, plane)
 
@@ -181,7 +182,7 @@ def _rows(batch: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _column(values: list[Any]) -> NDArray[Any]:
-    # As an array of fixed length NumPy would strip the zero bytes that end a file; images of one size would be stacked.
+    # In an array of byte strings, NumPy would strip zero bytes at the end of a file. It would stack images of one size.
     if not isinstance(values[0], (bytes, np.ndarray)):
         return np.array(values)
     column = np.empty(len(values), object)

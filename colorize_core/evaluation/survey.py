@@ -1,4 +1,4 @@
-"""A first pass over a split, before it is measured: which images can be read and have color, and the mean color."""
+"""Reads a split once before it is measured, to find the images that can be read and have color, and the mean color."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Survey:
     mean_ab: tuple[float, float]
 
     def measurable(self, images: RowSource) -> RowSource:
-        """Returns the rows that are neither unreadable nor gray."""
+        """Returns the rows of images that can be read and have color."""
         return images.where(_Measurable(frozenset(self.gray)))
 
     def samples(self) -> list[str]:

@@ -16,7 +16,7 @@ from colorize_core.evaluation.comparison import column
 from colorize_core.evaluation.image_metrics import METRICS
 
 _RESAMPLES = 1000
-_LEVEL = 95.0  # per cent of the resampled means that lie in an interval
+_LEVEL = 95.0  # percentage of the resampled means that are inside an interval
 _CHUNK = 1 << 22  # random numbers drawn at a time: 32 MB
 _IDENTITY = ("id", "split", "width", "height")
 
@@ -31,7 +31,7 @@ class Interval:
 
 
 class MetricColumns:
-    """Collects the metrics of images in any order, 4 bytes a number."""
+    """A collector of the metrics of images in any order. A number takes 4 bytes."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[NDArray[Any]]] = {}
@@ -59,7 +59,7 @@ def stack(parts: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]
 
 
 def write_csv(columns: Mapping[str, NDArray[Any]]) -> bytes:
-    """Returns the content of ``metrics.csv``: a row per image, seven digits a number, an empty cell for nan."""
+    """Returns the content of ``metrics.csv``: a row per image, numbers with seven digits, an empty cell for nan."""
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow(columns)

@@ -18,9 +18,9 @@ from colorize_core.images import resizing
 from colorize_core.images.layouts import is_neutral
 
 _SIDE = 96  # pixels of the longer side of the measured image: at this size film grain is gone
-_BINS = 20  # of lightness, for the curve
+_BINS = 20  # bins of lightness, for the curve
 _WEIGHTS, _BIAS = np.array([4.15, 4.02, -6.05]), 7.43
-_OFFSETS = np.array([0.5, 1.0, 8.0])  # in units of ab: smaller differences are noise
+_OFFSETS = np.array([0.5, 1.0, 8.0])  # units of ab that are added to each feature: smaller differences are noise
 _THRESHOLD = 1.0  # log-odds
 _MIN_PIXELS = 16  # fewer say nothing about color
 
@@ -43,7 +43,7 @@ def score(rgb: NDArray[np.uint8]) -> float:
 def measures(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Returns the three features of sRGB uint8 [H, W, 3], as logarithms: float64 [3].
 
-    They are the spread and the 98th percentile of the residuals of ab, and the mean chroma. The spread is the smaller
+    The features: spread and 98th percentile of the residuals of ab, and mean chroma. The spread is the smaller
     of the two standard deviations along the principal axes, so that residuals of a single hue count little.
     """
     reduced = resizing.resize(rgb, _size_within(rgb, 2 * _SIDE))

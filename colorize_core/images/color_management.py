@@ -65,7 +65,7 @@ def gamma_tones(gamma: float) -> NDArray[np.uint16] | None:
 
 @lru_cache(maxsize=8)
 def is_srgb(icc: bytes) -> bool:
-    """Returns True if an RGB profile is about sRGB, or cannot be used in both directions."""
+    """Returns True if an RGB profile is close to sRGB, or if LittleCMS cannot use it in both directions."""
     steps = (0, 64, 192, 255)
     colors = np.array([[i, j, k] for i in steps for j in steps for k in steps] + [[i, i, i] for i in range(256)])
     try:

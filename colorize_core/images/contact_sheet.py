@@ -43,7 +43,7 @@ def grid(rows: Sequence[Sequence[bytes | None]], headings: Sequence[str] = ("gra
 
 
 def _cell(content: bytes) -> Image.Image:
-    """Returns the image of a file with ``_CELL`` pixels on its long side."""
+    """Returns the image of a file, resized so that its long side has ``_CELL`` pixels."""
     image = Image.fromarray(decode.read_rgb(content))
     scale = _CELL / max(image.size)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))

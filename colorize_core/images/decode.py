@@ -1,6 +1,7 @@
 """Decodes image files, in any layout that archives hold, to upright pixels in sRGB.
 
-``open_photograph`` parses the header once; what it returns reads the photographs of the file, reduced or whole.
+``open_photograph`` parses the header once. It returns an ``OpenedPhotograph``, whose methods decode the photographs in
+the file, at full size or reduced.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ SUFFIXES = frozenset(suffix for suffixes in opening.SUFFIXES.values() for suffix
 SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
 MAX_PAGES = 10_000
 MAX_PIXELS = 300_000_000  # to decode and join, 300 Mpixel need 1.5 GB if gray, twice that if RGB
-MAX_PIXELS_OF_PAGES = 20 * MAX_PIXELS  # of one file: about ten minutes of one process
+MAX_PIXELS_OF_PAGES = 20 * MAX_PIXELS  # pixels of all pages of a file: about ten minutes of one process
 
 _MAX_TRAINING_PIXELS = 2 * 89_478_485  # Pillow's own limit: a larger file is no example, but a decompression bomb
 
@@ -57,11 +58,11 @@ class Photograph:
 
 @dataclass(frozen=True)
 class SmallPhotograph:
-    """A photograph, upright, reduced and in gray: what the network needs of it.
+    """A photograph in gray for the input of a network: upright, and reduced if that saves time.
 
     Attributes:
         gray: sRGB gray values uint8 [h, w].
-        size: (width, height) of the photograph itself.
+        size: (width, height) of the photograph at full size.
         in_color: the photograph shows more than tones of one color.
     """
 
@@ -71,7 +72,7 @@ class SmallPhotograph:
 
 
 class OpenedPhotograph:
-    """An image file with parsed header, of which photographs can be read. It keeps the file in memory.
+    """An image file with a parsed header, from which photographs can be read. The object keeps the file in memory.
 
     Args:
         content: the file.
@@ -83,7 +84,7 @@ class OpenedPhotograph:
     def __init__(self, content: bytes) -> None:
         self._content = content
         self._image: Opened | None = None if directory.is_tiff(content) else opening.open_image(content, MAX_PIXELS)
-        self._pages: dict[int, directory.Directory] = {}  # of a TIFF file, by offset
+        self._pages: dict[int, directory.Directory] = {}  # pages of a TIFF file, by offset
 
     @cached_property
     def frames(self) -> list[int]:
@@ -108,7 +109,7 @@ class OpenedPhotograph:
         """Decodes a photograph at full size.
 
         Args:
-            frame: one of ``frames``; 0 is the first. The other pages are not read.
+            frame: one of ``frames``, which are offsets in the file; 0 is the first. Other pages are not read.
             as_stored: pixels stay in the RGB profile of the file, for a photograph that keeps its colors.
 
         Raises:
@@ -118,16 +119,16 @@ class OpenedPhotograph:
         return _guarded(lambda: _photograph(image, self._content, as_stored))
 
     def read_small(self, side: int, frame: int = 0) -> SmallPhotograph:
-        """Decodes a photograph so that no side is below ``side``, unless the file itself has fewer pixels.
+        """Decodes a photograph to gray pixels, with no side below ``side`` unless the file itself has fewer pixels.
 
-        JPEG files are reduced while they are decoded, which takes a fraction of the time. Raises ImageError as
-        ``read`` does.
+        Reduces JPEG files while it decodes them, which takes a fraction of the time. Photographs of other formats have
+        their full size. Raises ImageError as ``read`` does.
         """
         image = self._take(frame)
         return _guarded(lambda: _small(image, self._content, side))
 
     def _take(self, frame: int) -> Opened:
-        """Returns an image to decode. Pillow's can be decoded only once: the first call takes the opened one."""
+        """Returns an image to decode. Pillow decodes an image only once: later calls open the file again."""
         if directory.is_tiff(self._content):
             offset = frame or directory.first(self._content)
             page = self._pages.get(offset) or directory.read(self._content, offset)
@@ -170,7 +171,7 @@ def read_photograph(content: bytes, frame: int = 0, *, as_stored: bool = False) 
 
 
 def read_small(content: bytes, side: int, frame: int = 0) -> SmallPhotograph:
-    """Opens a file and decodes a reduced photograph of it, as ``OpenedPhotograph.read_small``. Raises ImageError."""
+    """Opens a file and decodes a photograph to gray as ``OpenedPhotograph.read_small`` does. Raises ImageError."""
     return open_photograph(content).read_small(side, frame)
 
 
@@ -187,10 +188,10 @@ def read_gray(content: bytes) -> NDArray[np.uint8]:
 
 
 def _read_pixels(content: bytes) -> NDArray[np.uint8]:
-    """Returns uint8 [H, W] or [H, W, 3], without metadata, which training does not use."""
+    """Returns uint8 [H, W] or [H, W, 3]. Skips metadata, which training does not use."""
     image = opening.open_image(content, _MAX_TRAINING_PIXELS)
     may_be_turned = image.info.keys() & {"exif", "xmp"}
-    if image.format == "JPEG" and image.mode == "RGB" and not may_be_turned and _ends(content):
+    if image.format == "JPEG" and image.mode == "RGB" and not may_be_turned and _has_end_marker(content):
         # OpenCV calls the same decoder as Pillow with less overhead: two thirds of the time.
         plain: Any = cv2.imdecode(
             np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -207,8 +208,8 @@ def _read_pixels(content: bytes) -> NDArray[np.uint8]:
     return layouts.to_8_bits(pixels) if pixels.dtype == np.uint16 else pixels
 
 
-def _ends(jpeg: bytes) -> bool:
-    """Returns True if the file has its end marker. OpenCV says nothing about a file that was cut off; Pillow does."""
+def _has_end_marker(jpeg: bytes) -> bool:
+    """Returns True if a JPEG file has its end marker. OpenCV does not report a file that was cut off; Pillow does."""
     return jpeg.rstrip(b"\0").endswith(b"\xff\xd9")
 
 
@@ -249,7 +250,7 @@ def _small(image: Opened, content: bytes, side: int) -> SmallPhotograph:
         pixels = layouts.to_8_bits(pixels)
     in_color = pixels.ndim == 3 and color_detection.is_in_color(pixels)
     gray = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    curve = _tones(image)  # of neutral colors, close enough for gray and toned photographs
+    curve = _tones(image)  # the curve of neutral colors, close enough for gray and toned photographs
     if curve is not None:
         gray = (curve[257 * np.arange(256)] >> 8).astype(np.uint8)[gray]
     return SmallPhotograph(np.asarray(gray, np.uint8), (width, height), in_color)
@@ -271,7 +272,7 @@ def _in_srgb(pixels: NDArray[Any], image: Opened) -> NDArray[Any]:
 
 
 def _tones(image: Opened) -> NDArray[np.uint16] | None:
-    """Returns the sRGB gray value, uint16 [65536], of each gray value of the file; None if they are the same."""
+    """Returns the sRGB gray value, uint16 [65536], of each gray value of the file; None if they are sRGB."""
     icc = image.info.get("icc_profile")
     if icc:
         kind = color_management.space(icc)

@@ -17,7 +17,7 @@ from colorize_core.images.lazy_image import LazyImage, is_large
 from colorize_core.images.metadata import Metadata
 from colorize_core.storage import SpilledFile
 
-Content = bytes | SpilledFile  # of a file
+Content = bytes | SpilledFile  # content of a file
 
 
 @dataclass(frozen=True, init=False)
@@ -26,7 +26,7 @@ class Encoding:
 
     Args:
         file_format: a key of ``FORMATS``: png, jpeg, webp or tiff.
-        options: by name: ``quality`` of JPEG and WebP, 1 to 100; ``png_level`` of deflate, 0 to 9;
+        options: options by name: ``quality`` of JPEG and WebP, 1 to 100; ``png_level`` of deflate, 0 to 9;
             ``tiff_compression``, lzw, deflate or none. Options of other formats are checked and ignored.
 
     Raises:
@@ -58,7 +58,7 @@ class Encoding:
 
     @property
     def format(self) -> ImageFormat:
-        """The record of the image format."""
+        """The image format: its entry in ``FORMATS``."""
         return FORMATS[self.file_format]
 
     def holds(self, xmp: bytes) -> bool:
@@ -89,7 +89,7 @@ def encode(
 ) -> Content:
     """Returns an image file: bytes, or a file on the disk if the image is large and its format is written in bands.
 
-    JPEG has no transparency: there the image is laid on white.
+    JPEG has no transparency, so a JPEG file shows the image on white.
 
     Args:
         pixels: [H, W, 3] of ``encoding.dtype``, in the color space of ``metadata.icc``, else in sRGB.

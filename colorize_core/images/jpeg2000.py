@@ -30,7 +30,7 @@ class Codestream:
 
     Attributes:
         size: (width, height)
-        bits: of each channel; 0 for a channel that is signed or has fewer pixels than the image.
+        bits: bits of each channel; 0 for a channel that is signed or has fewer pixels than the image.
     """
 
     size: tuple[int, int]
@@ -38,14 +38,14 @@ class Codestream:
 
 
 def alone(content: bytes) -> bytes:
-    """Returns the codestream of a file; b'' if it has none. Without the boxes the decoder cannot apply a profile."""
+    """Returns the codestream without its boxes, so that the decoder applies no profile; b'' if there is none."""
     if content.startswith(_START):
         return content
     return next((content[start:end] for kind, start, end in _boxes(content) if kind == b"jp2c"), b"")
 
 
 def codestream(content: bytes) -> Codestream:
-    """Reads the header of the codestream in a file or alone. Raises ImageError if there is none."""
+    """Reads the header of a codestream, with or without boxes around it. Raises ImageError if there is none."""
     start = 0
     if not content.startswith(_START):
         start = next((start for kind, start, _ in _boxes(content) if kind == b"jp2c"), 0)

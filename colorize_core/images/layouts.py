@@ -51,7 +51,7 @@ def is_sideways(image: Opened) -> bool:
 
 
 def is_deep(image: Image.Image, content: bytes) -> bool:
-    """Returns True if channels have more than 8 bits and Pillow would keep 8 of them or not scale them to 16."""
+    """Returns True if channels have more than 8 bits, and Pillow would cut them to 8 or not scale them to 16."""
     if image.format == "JPEG2000" and image.mode == "I;16":
         return 8 < jpeg2000.depth(content) < 16
     if image.mode not in ("RGB", "RGBA", "LA"):
@@ -67,7 +67,7 @@ def pixels_of(image: Opened, content: bytes) -> tuple[NDArray[Any], NDArray[np.u
     """Decodes pixels, uint8 or uint16, [H, W] or [H, W, 3], and alpha, uint8 [H, W] or None.
 
     Args:
-        image: opened and not decoded yet; its orientation is applied.
+        image: an image that is opened and not decoded yet. Its orientation is applied.
         content: the file.
 
     Raises:
@@ -157,8 +157,8 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
 def _to_srgb(image: Image.Image, profile: Any) -> Image.Image:
     """Converts an image from a profile of LittleCMS to sRGB."""
     converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    if converted is None:  # by its documentation only if converted in place
-        raise ImageError("unsupported", f"pixels of Pillow mode {image.mode}")
+    if converted is None:  # its documentation says: only if it converted in place
+        raise ImageError("unsupported", f"pixels of Pillow mode {image.mode} cannot be converted to sRGB")
     return converted
 
 
@@ -192,7 +192,7 @@ def _decoder_arguments(image: Image.Image) -> Any:
 
 
 def _white_value(image: Image.Image) -> int:
-    """Returns the value that means white in a PPM file; 255 if the decoder is not told."""
+    """Returns the value that means white in a PPM file, as Pillow tells its decoder; else 255."""
     arguments = _decoder_arguments(image)
     return int(arguments[-1]) if isinstance(arguments, tuple) and isinstance(arguments[-1], int) else 255
 

@@ -17,7 +17,7 @@ class LazyImage:
 
     Args:
         shape: (H, W, channels).
-        dtype: of the pixels.
+        dtype: NumPy dtype of the pixels.
         compute: called with ``top`` and ``bottom``; returns pixels [bottom - top, W, channels].
 
     Example:
@@ -53,7 +53,7 @@ def is_large(image: LazyImage | NDArray[Any]) -> bool:
 
 
 def to_array(image: LazyImage | NDArray[Any]) -> NDArray[Any]:
-    """Returns all pixels of an image; an array is returned as it is."""
+    """Returns all pixels of an image; an array is returned unchanged."""
     if not isinstance(image, LazyImage):
         return image
     pixels = np.empty(image.shape, image.dtype)

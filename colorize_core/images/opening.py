@@ -11,7 +11,7 @@ from colorize_core.images import jpeg2000, unsupported
 from colorize_core.images.layouts import Opened
 from colorize_core.images.tiff import directory, pages
 
-SUFFIXES = {  # by Pillow's name of the format; no other parser of Pillow ever sees the bytes
+SUFFIXES = {  # suffixes by Pillow's name of the format; no other parser of Pillow ever sees the bytes
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
     "TIFF": (".tif", ".tiff"),

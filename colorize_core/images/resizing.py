@@ -1,4 +1,4 @@
-"""Resizes images, also to squares. Pure functions."""
+"""Resizes images, also to squares, with pure functions."""
 
 from __future__ import annotations
 

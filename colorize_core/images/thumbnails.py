@@ -13,7 +13,7 @@ from PIL import Image
 from colorize_core.images import resizing
 
 _SIDE = 192  # pixels of the long side, at most
-_QUALITY = 75  # of JPEG
+_QUALITY = 75  # JPEG quality
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Recognizes image formats that cannot be read here by their first bytes, and says what to do about them."""
+"""Recognizes, by their first bytes, files that colorize cannot read, and says what to do about them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _JPEG_LS = 0xF7
 
 
 def advice(content: bytes) -> str:
-    """Returns what kind of file this is and what to do about it; '' if the kind is unknown.
+    """Returns a message with the kind of an unsupported file and what to do about it; '' if the kind is unknown.
 
     Example:
         >>> advice(b"%PDF-1.7")
@@ -38,7 +38,7 @@ def advice(content: bytes) -> str:
 
 
 def _kind(content: bytes) -> str:
-    """Returns the kind of file in words; '' if it is unknown.
+    """Returns the kind of an unsupported file in words; '' if it is unknown.
 
     Sources: ITU-T T.81, B.1.1.3, and T.87, C.1.1 for JPEG markers; for the others the specification of each format.
     """

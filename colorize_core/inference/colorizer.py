@@ -20,14 +20,14 @@ from colorize_core.preprocessing.network_size import inner_part, margins_of, net
 
 
 class Colorizer:
-    """An opened network that predicts colors. To open one takes half a second, ten with TensorFlow, so reuse it.
+    """An opened network that predicts colors. Opening takes half a second, ten with TensorFlow, so reuse the object.
 
     Args:
-        bundle: from ``load_bundle``.
+        bundle: a bundle from ``load_bundle``.
         threads: CPU threads for the network; None is one per CPU.
         saturation: factor for ab, as from ``bundle.gain``; 1 is the prediction of the network.
-        engine: runs the network; ``auto`` chooses with ``networks.engine_for``.
-        gpu: this process has a GPU.
+        engine: name of the engine that runs the network; ``auto`` chooses with ``networks.engine_for``.
+        gpu: whether this process has a GPU.
 
     Raises:
         BundleError: the engine cannot run the network of the bundle, or the network is damaged.
@@ -79,7 +79,7 @@ class Colorizer:
     def _predict_ab(self, grays: NDArray[np.uint8]) -> Floats:
         """Returns ab [n, h', w', 2] for gray uint8 [n, h, w] of a size that the network accepts.
 
-        If the recipe says so, that is the average with the prediction for the mirrored image (flip TTA).
+        If the recipe asks for it, the result is the average with the prediction for the mirrored image (flip TTA).
         """
         color_space = self.recipe.data.color_space
         inputs = pairs.to_input(grays, color_space)
@@ -93,7 +93,7 @@ class Colorizer:
         """Returns one photograph in color at full resolution.
 
         Args:
-            pixels: uint8 or uint16 [H, W], or uint8 [H, W, 3], of which the color is ignored.
+            pixels: uint8 or uint16 [H, W], or uint8 [H, W, 3]. The colors are ignored.
         """
         gray = pixels if pixels.ndim == 2 else np.rint(255 * color.gray(pixels, self.recipe.data.gray)).astype(np.uint8)
         if gray.dtype == np.uint16:

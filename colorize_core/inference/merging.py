@@ -16,7 +16,7 @@ from colorize_core.images.lazy_image import LazyImage, to_array
 
 
 def merge(pixels: NDArray[Any], ab: Floats, dtype: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
-    """Returns all pixels of ``merge_lazily``.
+    """Joins lightness and ab as ``merge_lazily`` does, and returns all pixels as an array.
 
     Example:
         >>> merge(np.full((40, 60), 128, np.uint8), np.zeros((4, 6, 2), np.float32))[0, 0].tolist()
@@ -29,9 +29,9 @@ def merge_lazily(pixels: NDArray[Any], ab: Floats, dtype: type[np.uint8 | np.uin
     """Returns sRGB [H, W, 3] with the lightness of a photograph and predicted ab, computed in bands on access.
 
     Args:
-        pixels: uint8 or uint16, [H, W] or [H, W, 3], of which only the lightness is used.
+        pixels: uint8 or uint16, [H, W] or [H, W, 3]. Only the lightness is used.
         ab: float32 [h, w, 2] of any resolution, resized bicubically.
-        dtype: of the result.
+        dtype: NumPy dtype of the result.
     """
     height, width = pixels.shape[:2]
     planes = [Image.fromarray(np.ascontiguousarray(ab[..., i])) for i in (0, 1)]

@@ -17,12 +17,12 @@ Batch = TypeVar("Batch")
 
 @dataclass(frozen=True)
 class Networks:
-    """The networks that a job needs, not opened yet, so that they can be sent to another process.
+    """The networks that a job needs. They are not opened yet, so that they can be sent to another process.
 
     Attributes:
-        bundles: with one network each.
+        bundles: the bundles, with one network each.
         saturation: factor for ab, as ``Colorizer`` takes it.
-        engine: runs the networks.
+        engine: name of the engine that runs the networks.
     """
 
     bundles: Sequence[Bundle]
@@ -42,7 +42,7 @@ class Predictor(Generic[Batch]):
     """A callable that opens networks once and applies them to each batch.
 
     Args:
-        networks: to open.
+        networks: the networks to open.
         work: called with a batch and the opened networks; its result is returned.
         threads: CPU threads for one call of a network; None if this process has a GPU.
     """
@@ -58,7 +58,7 @@ class Predictor(Generic[Batch]):
         try:
             self._colorizers = networks.open(threads, gpu=threads is None)
         except BundleError as error:
-            self._failure = error  # raised here, Ray would start the actor again and again
+            self._failure = error  # if it were raised here, Ray would start the actor again and again
 
     def __call__(self, batch: Batch) -> Any:
         """Returns the result of ``work`` on a batch. Raises BundleError if a network could not be opened."""

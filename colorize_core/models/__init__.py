@@ -15,18 +15,18 @@ from colorize_core.models.encoder_names import ENCODERS as ENCODERS
 if TYPE_CHECKING:
     import keras
 
-_MAX_NUMBER = 65_536  # of a number in model.settings: a width, a side, a count
-_MAX_LENGTH = 32  # of a list in model.settings, which has an entry per level of the network
-_MAX_NESTING = 4  # of lists and mappings in model.settings
+_MAX_NUMBER = 65_536  # largest number in model.settings: a width, a side, a count
+_MAX_LENGTH = 32  # longest list in model.settings, which has an entry per level of the network
+_MAX_NESTING = 4  # deepest nesting of lists and mappings in model.settings
 _MAX_CONVOLUTIONS = 256
 _MAX_WEIGHTS = 1 << 29  # 2 GiB of float32, the most that an ONNX file holds
 _ENCODER_CHANNELS = 4096  # more than the deepest map of any encoder has
-TEMPERATURE = 0.38  # of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
+TEMPERATURE = 0.38  # temperature of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
 
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """What the registry knows of a model without importing Keras.
+    """The facts about a model that the registry knows without importing Keras.
 
     Attributes:
         builder: "module:function"; the function takes ``head``, ``encoder`` and the model's settings.
@@ -45,7 +45,7 @@ class ModelRecord:
 def _halvings(count: int) -> int:
     """Returns the multiple for ``count`` halvings of the resolution. Raises ValueError if there are too many."""
     if not 0 <= count <= _MAX_LENGTH:
-        raise ValueError(f"{count} halvings are too many")
+        raise ValueError(f"the model cannot halve the resolution {count} times: the most are {_MAX_LENGTH}")
     return 1 << count
 
 
@@ -84,11 +84,11 @@ def build(
     Args:
         name: one of ``MODELS``.
         settings: arguments of the model's ``build`` function.
-        color_space: of the model's output.
+        color_space: color space of the model's output.
         ab_step: None to predict colors as numbers. Else the model predicts classes of ab on a grid with this step in
             units of ab: its output is their annealed mean, and a layer ``logits`` [n, h, w, Q] holds the logits of the
             classes, in the order of ``classes.ab_bins``. For ``lab`` only.
-        temperature: of the annealed mean: 1 gives the mean of the classes, near 0 the likeliest class.
+        temperature: temperature of the annealed mean: 1 gives the mean of the classes, near 0 the likeliest class.
         encoder: one of ``ENCODERS``, in place of the model's own encoder, also with random weights.
 
     Raises:

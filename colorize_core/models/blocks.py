@@ -12,13 +12,13 @@ from colorize_core.models import classes
 
 # Batch norm uses the statistics of the global batch, over all workers. Keras supports that with TensorFlow only.
 SYNCHRONIZED = keras.backend.backend() == "tensorflow"
-MOMENTUM = 0.95  # of batch norm: with Keras' 0.99 the initial statistics last for hundreds of steps
-_FEATURES = 8  # per pixel, between a vector and the class logits
-_AB_SCALE = 128.0  # as in pairs.normalize_ab
+MOMENTUM = 0.95  # momentum of batch norm: with Keras' 0.99 the initial statistics last for hundreds of steps
+_FEATURES = 8  # features per pixel, between a vector and the class logits
+_AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 
 
 def normalize(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Applies batch norm."""
+    """Applies batch norm to a tensor."""
     return layers.BatchNormalization(momentum=MOMENTUM, synchronized=SYNCHRONIZED)(x)
 
 
@@ -42,13 +42,13 @@ def annealed_mean(logits: keras.KerasTensor, bins: Floats, temperature: float) -
 
 @dataclass(frozen=True)
 class Head:
-    """The last layers of every model, in float32. They return RGB in [0, 1], or ab / 128 in [-1, 1].
+    """The last layers of every model, in float32. Their output is RGB in [0, 1], or ab / 128 in [-1, 1].
 
     Attributes:
         color_space: ``rgb`` or ``lab``.
         ab_step: step of the grid of classes, in units of ab: the layer ``logits`` [n, h, w, Q] predicts classes, and ab
             is their annealed mean. None to predict ab or RGB directly.
-        temperature: of the annealed mean.
+        temperature: temperature of the annealed mean.
     """
 
     color_space: ColorSpace
@@ -60,7 +60,7 @@ class Head:
 
         Args:
             x: the features.
-            kernel_size: of the convolution; for classes it is always 1x1.
+            kernel_size: size of the convolution's kernel; for classes it is always 1x1.
             from_gray: initialize the layer with zeros. In Lab, training then starts at the gray copy and not at random
                 colors far from it, and ab needs no activation. Classes start with equal odds.
         """

@@ -1,4 +1,4 @@
-"""Color classes: ab on a grid, as in Zhang et al. 2016, arXiv:1603.08511. Needs NumPy only, no Keras.
+"""Color classes: ab on a grid, as in Zhang et al. 2016, arXiv:1603.08511. This module needs NumPy only, no Keras.
 
 A class is the square of ``step`` units of ab around a grid point, which is its bin. Saturated classes are rare. Without
 weights that make up for it, all doubtful pixels end in gray (section 2.2 of the paper).
@@ -17,7 +17,7 @@ from colorize_core.color import Floats
 
 STEP = 10.0  # units of ab between two bins, as in the paper
 _CHUNK = 1 << 13  # pixels that are compared with all bins at a time: 10 MB with 313 bins
-_MAX_AB = 128  # no color of sRGB has a larger |a| or |b|
+_MAX_AB = 128  # bound of |a| and |b| of all colors of sRGB
 
 
 @lru_cache(maxsize=8)
@@ -55,8 +55,8 @@ def count_bins(ab: NDArray[Any], step: float = STEP) -> NDArray[np.int64]:
 def class_weights(counts: NDArray[Any], mix: float = 0.5, step: float = STEP) -> Floats:
     """Returns a weight for each class, float32 [Q]: rare classes weigh more, and the mean over all counted pixels is 1.
 
-    As in section 2.2 of the paper, it is the inverse of the prior, smoothed by a Gaussian with a sigma of half a step
-    and mixed with the uniform distribution.
+    As in section 2.2 of the paper, a weight is the inverse of the prior, which is smoothed by a Gaussian with a sigma
+    of half a step and mixed with the uniform distribution.
 
     Args:
         counts: pixels per bin [Q], from ``count_bins``.

@@ -31,12 +31,12 @@ def build(
 
     Args:
         head: the last layers, which know the color space.
-        encoder: name of an encoder in place of the layers before the code. It goes down to 1/32 of the resolution, or
-            to the last level that divides ``side``; see ``encoders``.
+        encoder: name of an encoder in place of the layers before the code. The encoder goes down to 1/32 of the
+            resolution, or to the last level that divides ``side``; see ``encoders``.
         side: side of the images in pixels.
         bottleneck: length of the code.
         widths: widths of the hidden layers before the code; the layers after it mirror them.
-        activation: of the hidden layers.
+        activation: activation function of the hidden layers.
         batch_norm: apply batch norm after each hidden layer.
         dropout: fraction of the code dropped in training.
     """

@@ -51,7 +51,7 @@ def build(
     skips = []
     if encoder:
         if first_stride != 2:
-            raise ValueError(f"first_stride is {first_stride}: encoders of keras.applications begin with 2")
+            raise ValueError(f"first_stride is {first_stride}: with an encoder it must be 2")
         skips = encoders.encode(gray, encoder, len(widths), head.color_space)
         if skips[0] is None:
             skips[0] = convolve(gray, widths[0], strides=2)

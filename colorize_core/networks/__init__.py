@@ -52,8 +52,8 @@ def check_engine(engine: Engine) -> None:
 def engine_for(trained: Trained, *, gpu: bool) -> Engine:
     """Returns the engine that ``auto`` stands for.
 
-    That is ONNX Runtime, which starts in half a second. It is Keras for a bundle without an ONNX file, and on a GPU
-    that the installed ONNX Runtime cannot use.
+    The engine is ONNX Runtime, which starts in half a second; but Keras for a bundle without an ONNX file, and on a
+    GPU that the installed ONNX Runtime cannot use.
     """
     if not trained.onnx:
         return "keras"

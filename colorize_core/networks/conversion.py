@@ -118,7 +118,7 @@ def _explained(recipe: Recipe, what: str) -> Iterator[None]:
 
 
 def _refuse_difference(check: ConversionCheck, recipe: Recipe, what: str) -> None:
-    if not check.difference <= TOLERANCE:  # so nan is refused too
+    if not check.difference <= TOLERANCE:  # this comparison refuses nan too
         raise ColorizeError(
             f"{recipe.name} as {what} differs from the Keras model by {check.difference:.2g}, more than "
             f"{TOLERANCE:g}: nothing was written"
@@ -126,7 +126,7 @@ def _refuse_difference(check: ConversionCheck, recipe: Recipe, what: str) -> Non
 
 
 def _signature(model: keras.Model, recipe: Recipe) -> list[keras.InputSpec]:
-    """Returns the input's shape. Without it, Keras needs a model that was called, and squares could have any size."""
+    """Returns the input's shape. Keras would need a model that was called, and would accept squares of any size."""
     import keras
 
     side = recipe.data.inference_side if recipe.model.square else None
@@ -161,7 +161,7 @@ def _load_saved_model(path: str) -> _Loaded:
 
 
 def _compare(model: keras.Model, loaded: _Loaded, recipe: Recipe) -> ConversionCheck:
-    """Compares both on seeded noise. They run on the CPU, because a GPU may multiply float32 with fewer bits."""
+    """Compares both networks on seeded noise. Uses the CPU, because a GPU may multiply float32 with fewer bits."""
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -173,7 +173,7 @@ def _compare(model: keras.Model, loaded: _Loaded, recipe: Recipe) -> ConversionC
         with tf.device("CPU:0"):
             expected, outputs = np.asarray(model(inputs, training=False)), loaded.run(inputs)
         if outputs.shape != expected.shape:
-            raise ColorizeError(f"its output is {outputs.shape}, not {expected.shape}")
+            raise ColorizeError(f"the output of the converted network is {outputs.shape}, not {expected.shape}")
         shapes.append(inputs.shape)
         differences.append(np.abs(outputs - expected).max())
         ratio = outputs.shape[1] / inputs.shape[1]

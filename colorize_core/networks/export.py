@@ -27,7 +27,7 @@ from colorize_core.version import __version__
 
 ExportFormat = Literal["onnx", "savedmodel"]
 EXPORT_FORMATS: tuple[ExportFormat, ...] = get_args(ExportFormat)
-FORMAT = 1  # of the JSON file; raised when an older reader would misread it
+FORMAT = 1  # format of the JSON file; to be raised when an older reader would misread the file
 _SUFFIX = ".onnx"
 _MAIN_FILES = {"onnx": "model.onnx", "savedmodel": "saved_model.pb"}  # the JSON file adds .json to this name
 _INPUTS: dict[ColorSpace, dict[str, Any]] = {
@@ -227,7 +227,7 @@ def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportForm
 
 
 def _publish(files: Mapping[str, bytes], folder: str, output: str) -> None:
-    """Writes all files, or removes those that were written and raises. ``folder`` is new or was empty; '' for none."""
+    """Writes all files. If one fails, removes them and, if it is local, their new ``folder`` ('' for none); raises."""
     try:
         for path, content in files.items():
             storage.write(path, content)

@@ -24,7 +24,7 @@ class Network(Protocol):
 
 
 class Trained(Protocol):
-    """A bundle as engines see it; each engine takes the part that it can run."""
+    """The parts of a bundle that engines need. Each engine takes the part that it can run."""
 
     @property
     def name(self) -> str:

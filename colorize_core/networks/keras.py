@@ -10,7 +10,7 @@ from colorize_core.runtime.silence import tensorflow_silenced
 
 
 class KerasNetwork:
-    """A network as a compiled TensorFlow function.
+    """A network that runs as a compiled TensorFlow function.
 
     Args:
         trained: a bundle.

@@ -18,7 +18,7 @@ _FATAL_ONLY = 4  # log level; callers get errors as exceptions
 
 
 class OnnxNetwork:
-    """A network in an ONNX Runtime session.
+    """A network that runs in an ONNX Runtime session.
 
     Args:
         trained: a bundle with an ONNX file.

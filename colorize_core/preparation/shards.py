@@ -1,4 +1,4 @@
-"""Converts one chunk of a data set to shards. Its record, written last, proves that the chunk is complete."""
+"""Converts one chunk of a data set to shards. The chunk's record, written last, proves that the chunk is complete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHARD_BYTES = 16 << 20  # a larger chunk fills several shards
 
 @dataclass(frozen=True)
 class Transform:
-    """How an image is converted to a stored square image.
+    """The settings by which an image is converted to a stored square image.
 
     Attributes:
         size: pixels per side.
@@ -125,7 +125,7 @@ def read_records(output: str) -> Iterator[Record]:
 
 @dataclass
 class _Tally:
-    """Counts and shards of a chunk while it is read."""
+    """The counts and the open shards of a chunk while the chunk is read."""
 
     images: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)

@@ -18,8 +18,8 @@ def network_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
     robust against that. A network of fixed size sees the photograph squeezed into its square.
 
     A photograph with sides of more than 3:1 becomes a strip in an image of 3:1; ``margins_of`` says how much of its
-    mirror image fills the rest. Alone it would have one row in the deepest feature map of the network, and get the
-    colors of edges.
+    mirror image fills the rest. Alone the strip would have one row in the deepest feature map of the network, and would
+    get the colors of edges.
 
     Example:
         >>> from colorize_core.recipes import load_recipe
@@ -35,7 +35,7 @@ def network_size(recipe: Recipe, width: int, height: int) -> tuple[int, int]:
 
 
 def _grid(recipe: Recipe, aspect: float) -> tuple[int, int]:
-    """Returns the (width, height) of multiples of ``model.multiple`` for an aspect ratio (width / height)."""
+    """Returns a (width, height) in multiples of ``model.multiple`` for an aspect ratio (width / height)."""
     side, multiple = recipe.data.inference_side, recipe.model.multiple
     if recipe.model.square:
         return side, side
@@ -58,7 +58,7 @@ def margins_of(recipe: Recipe, width: int, height: int) -> tuple[tuple[int, int]
 def inner_part(ab: Floats, margins: tuple[tuple[int, int], tuple[int, int]], width: int, height: int) -> Floats:
     """Returns the part of ab, of any resolution, that belongs to the strip inside the margins, at the strip's size.
 
-    Without margins ab is returned as it is.
+    Without margins, ab is returned unchanged.
     """
     if margins == ((0, 0), (0, 0)):
         return ab

@@ -1,4 +1,4 @@
-"""Converts sRGB to pairs of network input and target, and network output back to ab and sRGB. Pure functions."""
+"""Converts sRGB to pairs of network input and target, and network output back to ab and sRGB, by pure functions."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def to_pair(
     Args:
         rgb: the color photographs.
         formula: makes the gray photographs, as an archive would hold them.
-        color_space: in ``lab`` the input is the L of the gray photograph in [-1, 1], and the target the ab of the color
-            photograph, about [-1, 1]; in ``rgb`` both are sRGB values in [0, 1].
+        color_space: with ``lab`` the input is the L of the gray photograph in [-1, 1], and the target is the ab of the
+            color photograph, about [-1, 1]; with ``rgb`` both are sRGB values in [0, 1].
         gray: uint8 [...], replaces the formula if the data set has gray photographs of its own.
 
     Example:
@@ -72,7 +72,7 @@ def to_lightness(inputs: Floats, color_space: ColorSpace) -> Floats:
 
 
 def to_ab(output: Floats, color_space: ColorSpace) -> Floats:
-    """Returns ab [..., 2] for network output: ab [..., 2], or RGB [..., 3], of which the lightness is ignored."""
+    """Returns ab [..., 2] for network output: ab [..., 2], or RGB [..., 3]. The lightness of RGB is ignored."""
     if color_space == "lab":
         return denormalize_ab(output)
     return color.rgb_to_lab(np.clip(output, 0, 1))[..., 1:]

@@ -196,7 +196,8 @@ class Recipe(_Settings):
     @model_validator(mode="after")
     def _rebalancing_needs_chroma(self) -> Recipe:
         if self.training.rebalance and self.data.color_space != "lab":
-            raise ValueError(f"training.rebalance weighs by chroma: data.color_space {self.data.color_space} has none")
+            space = self.data.color_space
+            raise ValueError(f"training.rebalance needs data.color_space lab, not {space}: set training.rebalance to 0")
         return self
 
     @model_validator(mode="after")

@@ -110,7 +110,8 @@ def resources() -> Resources:
 def _clear_frames(error: BaseException) -> None:
     """Deletes the variables in an error's frames while Ray still runs.
 
-    An iterator of Ray Data among them would shut down after Ray, which would start Ray again and print a traceback.
+    An iterator of Ray Data among the variables would shut down after Ray: it would start Ray again and print a
+    traceback.
     """
     raised: BaseException | None = error
     while raised:
@@ -136,7 +137,7 @@ def check_arguments() -> None:
 
 
 def _check_listening(address: str) -> None:
-    """Raises ColorizeError if nothing listens at an address: Ray itself would try for minutes."""
+    """Raises ColorizeError if nothing listens at an address. Ray itself would try for minutes."""
     storage.refuse_secrets(address)
     host, _, port = address.rpartition("/")[2].rpartition(":")
     if not host or not port.isdecimal():
@@ -162,7 +163,7 @@ def attempt() -> int:
 
 
 def check_tries(what: str, deaths: int | None = None) -> None:
-    """Stops a task that kills each process that runs it: the runners would retry it for ever.
+    """Raises ColorizeError for a task that kills each process that runs it. The runners would retry it for ever.
 
     Args:
         what: the task, for the message.

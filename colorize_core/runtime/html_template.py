@@ -1,4 +1,4 @@
-"""Rendering of HTML pages from the Jinja templates of a room."""
+"""Renders HTML pages from the Jinja templates in a package's folder ``templates``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def render(package: str, template: str, **values: Any) -> str:
-    """Returns a page.
+    """Returns the HTML page that a template makes of values.
 
     Values are escaped for HTML. A name that the template uses and that was not given is an error.
 

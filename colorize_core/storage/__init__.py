@@ -161,9 +161,10 @@ def write(path: str, content: bytes | memoryview | SpilledFile, temp_dir: str = 
 
 
 def create(path: str, content: bytes) -> bool:
-    """Creates a small file unless it exists, and returns True if it did. Of several processes at once, one succeeds.
+    """Creates a small file. Returns False if the file exists already. Of several processes at once, one succeeds.
 
-    Some stores cannot refuse to overwrite a file: there, every process succeeds. Raises OSError.
+    Some stores cannot refuse to overwrite a file: there, every process succeeds. A file in a store that has the same
+    content already counts as created by this call. Raises OSError.
     """
     filesystem, inner = stores.locate(path)
     try:
@@ -201,7 +202,7 @@ def is_inside(path: str, folder: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Removes a file, or a folder with all its content. Raises OSError, also if nothing is there."""
+    """Removes a file, or a folder with all its content. Raises OSError, also if the path does not exist."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         filesystem.rm(inner, recursive=True)
@@ -278,7 +279,7 @@ def match(pattern: str, on_error: Callable[[OSError], None] = _stop) -> Iterator
 
     Args:
         pattern: a path with ``*``, ``?``, ``[`` or ``**``.
-        on_error: as for ``walk``.
+        on_error: called with errors, as for ``walk``.
     """
     filesystem, inner = stores.locate(pattern)
     inner = os.path.abspath(inner) if isinstance(filesystem, LocalFileSystem) else inner

@@ -18,7 +18,7 @@ from colorize_core.errors import NEED_READABLE, ImageError, InputError, one_line
 ZIP_SUFFIXES, TAR_SUFFIXES = (".zip",), (".tar",)
 PACKED_TAR_SUFFIXES = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 PACKED = "compressed as a whole, so its files cannot be read one by one: unpack it to a .tar"
-MAX_BYTES = 1 << 30  # of one member, unpacked: a zip member can unpack to a thousand times its size
+MAX_BYTES = 1 << 30  # bytes of one unpacked member: a zip member can unpack to a thousand times its size
 _BLOCK = 1 << 14  # bytes that are unpacked at a time: the size that a zip member declares may be wrong
 _IN_PIECES, _NO_TARGET = -1, -2  # values of Member.place
 _HEADER = 512  # bytes of the header before the content of a tar member
@@ -54,7 +54,7 @@ class Contents:
 
     Attributes:
         members: the files, sorted by name.
-        others: number of symbolic links, pipes and devices.
+        others: number of symbolic links, pipes and devices, which are not among the members.
     """
 
     members: list[Member]
@@ -111,7 +111,7 @@ def _by_name(members: list[Member]) -> list[Member]:
 
 
 def _member(path: str, info: tarfile.TarInfo, before: Mapping[str, Member | None]) -> Member | None:
-    """Returns the member for a file or for a hard link to a file ``before`` it; None for anything else."""
+    """Returns the member for a file, or for a hard link to a file ``before`` it; None for anything else."""
     stamp = f"{info.size}-{float(info.mtime)!r}"
     if info.isreg():
         return Member(path, info.name, info.size, _IN_PIECES if info.issparse() else info.offset_data, stamp)
@@ -154,7 +154,7 @@ def read_member(member: Member) -> bytes:
 
 
 def _check_header(header: bytes, member: Member) -> None:
-    """Checks the member's header again. Raises ImageError if the tar file was replaced since it was listed."""
+    """Compares the member's header with the listing. Raises ImageError if the tar file was replaced since."""
     try:
         info = tarfile.TarInfo.frombuf(header, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
@@ -226,7 +226,7 @@ def _local_stamp(path: str) -> str:
 
 
 class _Header(tarfile.TarInfo):
-    """A tar header that raises ReadError if it is damaged or missing: tarfile would silently end the listing there."""
+    """A tar header that raises ReadError if it is damaged or missing. tarfile would silently end the listing there."""
 
     @classmethod
     def fromtarfile(cls, tar: tarfile.TarFile) -> Any:

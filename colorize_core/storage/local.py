@@ -17,7 +17,7 @@ from colorize_core.storage.remote import Entry
 
 
 def walk(root: str, on_error: Callable[[OSError], None]) -> Iterator[Entry]:
-    """Yields every file below a folder, one folder after the other. Links to files are followed, to folders not.
+    """Yields every file below a folder, one folder after the other. Follows links to files, but not links to folders.
 
     Args:
         root: the folder, without a slash at its end.
@@ -76,7 +76,7 @@ def entries(paths: Iterable[str], root: str) -> Iterator[Entry]:
 
 
 def check_regular(path: str) -> None:
-    """Raises OSError for a pipe or device: reading one could wait for ever."""
+    """Raises OSError for a pipe or device, since reading one could take for ever."""
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise PermissionError(f"{path}: is not a regular file")
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _T = TypeVar("_T")
-Info = dict[str, Any]  # what fsspec's ``info`` returns for a file or folder
+Info = dict[str, Any]  # the result of fsspec's ``info`` for a file or folder
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One stored file.
+    """A stored file, as listings return it.
 
     Attributes:
         path: path or URL, as ``storage.read`` takes it.
@@ -44,7 +44,7 @@ class Entry:
 
 
 def ask(path: str, question: Callable[[Any, str], _T]) -> _T:
-    """Asks the file system of a path a question, with retries, and returns the answer. Raises OSError."""
+    """Calls a function with the file system of a path, with retries, and returns its result. Raises OSError."""
     filesystem, inner = stores.locate(path)
     if isinstance(filesystem, LocalFileSystem):
         return question(filesystem, inner)
@@ -87,7 +87,7 @@ def tree(path: str, filesystem: Any, inner: str) -> list[Info]:
 
 
 class RemoteFile(io.RawIOBase):
-    """An open file in a store, whose reads are retried."""
+    """An open file in a store. Failed reads are retried."""
 
     def __init__(self, path: str, file: Any) -> None:
         self._path, self._file = path, file
@@ -130,7 +130,7 @@ class RemoteFile(io.RawIOBase):
 
 
 def drop(filesystem: Any, inner: str, is_folder: bool) -> None:
-    """Removes a file, or a folder with all its content, and checks that it is gone. Raises the store's errors."""
+    """Removes a file, or a folder with all its content, and checks that nothing is left. Raises the store's errors."""
     with suppress(FileNotFoundError):  # an earlier attempt removed it, and the answer was lost
         filesystem.rm(inner, recursive=True) if is_folder else filesystem.rm_file(inner)
     left = filesystem.find(inner) if is_folder else []  # s3fs does not report files that it could not remove

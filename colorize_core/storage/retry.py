@@ -28,7 +28,7 @@ _T = TypeVar("_T")
 
 
 def call(path: str, function: Callable[[], _T], expected: type[OSError] | tuple[()] = ()) -> _T:
-    """Calls a function, again after growing random waits while its error is transient, and returns its result.
+    """Calls a function and returns its result. Repeats the call after growing random waits while errors are transient.
 
     Args:
         path: the path that the function works on, for messages.
@@ -66,7 +66,7 @@ def is_transient(error: BaseException | None) -> bool:
 
 @lru_cache(maxsize=1)
 def _kinds() -> tuple[tuple[type[BaseException], ...], tuple[type[BaseException], ...]]:
-    """Returns exceptions that a retry may avoid, and kinds of them that it cannot."""
+    """Returns the classes of errors for which a retry may help, and the subclasses for which it cannot."""
     import aiohttp
     from botocore import exceptions, parsers
 

@@ -11,7 +11,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from colorize_core.errors import InputError, one_line
 
-_ATTEMPTS = 5  # of one S3 request; after that the operation counts as failed once, and ``retry`` may repeat it
+_ATTEMPTS = 5  # attempts of one S3 request; then the operation has failed once, and ``retry`` may repeat it
 _OBJECT_STORES = ("s3", "s3a", "gs", "gcs")
 _PLAIN_STORES = (*_OBJECT_STORES, "file", "local", "memory", "abfs", "az")  # in their names, ``::`` is ordinary text
 _SECRET_PARAMETERS = re.compile(
@@ -23,7 +23,7 @@ _LOCAL = LocalFileSystem()
 
 
 class SecretError(InputError):
-    """A URL holds a secret. URLs end up in logs and ledgers, so such a URL is refused."""
+    """Raised for a URL that holds a secret. URLs end up in logs and ledgers, so such a URL is refused."""
 
 
 def locate(path: str) -> tuple[Any, str]:

@@ -31,7 +31,7 @@ class Submission:
         identity: name of the job on the cluster, made by ``names``.
         command: shell command that the cluster runs.
         packages: folders of Python code to send. The cluster puts them into the job's working directory.
-        files: relative paths of files and of bundle folders to send. They keep their paths below that directory.
+        files: relative paths of files and of bundle folders to send. Their paths below that directory stay the same.
     """
 
     identity: str
@@ -48,8 +48,8 @@ def shell_command(module: str, arguments: Sequence[str]) -> str:
 def submit(job: Submission, address: str, screen: Screen, *, wait: bool = True) -> int:
     """Submits a job, shows its log until it ends, and returns its exit status.
 
-    A job whose name was submitted before is not submitted again, only watched. If several processes submit one name at
-    the same time, Ray accepts one of them, and all watch that job.
+    A job with a name that was submitted before is only watched, not submitted again. If several processes submit one
+    name at the same time, Ray accepts one of them, and all watch that job.
 
     Args:
         job: the job to run.
@@ -82,7 +82,7 @@ def _hand_over(server: JobServer, job: Submission, members: Mapping[str, Path], 
         try:
             mine = server.submit(job.command, job.identity, package)
         except KeyboardInterrupt:
-            screen.say(f"{job.identity} may have been submitted, and then goes on")
+            screen.say(f"{job.identity} may have been submitted; if so, it keeps running")
             screen.say(f"to stop it, run: {server.stop_command(job.identity)}")
             raise
     screen.say(f"{job.identity} is submitted" if mine else f"another process has just submitted {job.identity}")

@@ -45,7 +45,7 @@ Event = Printed | Noticed | Ended | Lost
 
 
 def follow(server: JobServer, identity: str, put: Callable[[Event], None]) -> None:
-    """Calls ``put`` with each event until the job ends. Lost connections neither drop nor repeat a part of the log.
+    """Calls ``put`` with each event until the job ends. A lost connection neither drops nor repeats a part of the log.
 
     Ray's own ``ray job submit`` may stop before the job ends, and exits with status 1 for any failure.
     """

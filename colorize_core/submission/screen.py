@@ -41,7 +41,7 @@ class Terminal:
         click.echo(line, err=True)
 
     def ask(self, identity: str) -> Answer:
-        """Reads an answer, of which the first letter is enough.
+        """Reads the user's answer; its first letter is enough.
 
         Returns LEAVE without asking if there is no terminal, and on a second Ctrl-C.
         """

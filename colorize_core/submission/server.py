@@ -119,7 +119,7 @@ class JobServer:
         """Returns all that a job has printed so far; None if the log cannot be read."""
         try:
             return str(self._client.get_job_logs(identity))
-        except Exception:  # of many kinds, none of which matters: the job's state says how it ends
+        except Exception:  # many kinds, and none matters: the job's state says how it ends
             return None
 
     def tail(self, identity: str, skip: int, show: Callable[[str], None]) -> int:
@@ -164,7 +164,7 @@ class JobServer:
         retry_seconds: float = _RETRY_SECONDS,
         transient: frozenset[int] = _BUSY | {_FAULT},
     ) -> _T:
-        """Returns the answer to a question; asks again after a lost connection or a ``transient`` HTTP status."""
+        """Returns the cluster's answer to a call; repeats it after a lost connection or a ``transient`` HTTP status."""
 
         def is_transient(error: BaseException) -> bool:
             return isinstance(error, OSError) or _http_status(error) in transient  # HTTP libraries raise OSError

@@ -1,1 +1,1 @@
-"""From rows of pixels to a trained model bundle."""
+"""Trains models on data sets, searches their settings, and writes the results as model bundles."""

@@ -10,14 +10,14 @@ import keras
 from keras import layers, ops
 
 _WIDTHS = (64, 128, 256)
-LEARNING_RATE, BETA_1 = 2e-4, 0.5  # of the discriminator's Adam, as in the paper
+LEARNING_RATE, BETA_1 = 2e-4, 0.5  # settings of the discriminator's Adam, as in the paper
 
 
 def discriminator(channels: int) -> keras.Model:
     """Builds the discriminator: [gray [n, h, w, 1], colors [n, h, w, channels]] -> logits [n, h/8, w/8, 1].
 
-    A logit is above 0 where colors look true. Each sees 22 x 22 pixels. There is no batch norm: true and colorized
-    images come in separate batches, which batch norm would tell apart by their statistics.
+    A logit is above 0 where colors look true. Each logit sees 22 x 22 pixels. The network has no batch norm: true and
+    colorized images come in separate batches, which batch norm would tell apart by their statistics.
     """
     gray = keras.Input((None, None, 1), name="gray")
     colors = keras.Input((None, None, channels), name="colors")

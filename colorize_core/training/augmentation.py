@@ -1,7 +1,7 @@
 """Data augmentation: random crops, mirroring, aging and frames, as pure functions of a random generator.
 
-Archives hold faded and harsh prints, and scans with the mount around them. A network that never saw any gives them
-color casts. So some of the inputs are aged and framed; the target colors of the photograph stay.
+Archives hold faded and harsh prints, and scans with the mount around the print. A network that never saw such inputs
+gives them color casts. Therefore some inputs are aged and framed; the target colors of the photograph stay.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from colorize_core.recipes import DataSettings
 
 _LOG_GAMMA = 0.7  # largest |ln(gamma)|: gamma is between 1/2 and 2
 _CONTRAST = (0.35, 1.6)  # factor of the photograph's contrast; above 1 the darkest and lightest tones are clipped
-_WIDEST_FRAME = 0.25  # as a fraction of the image's side
+_WIDEST_FRAME = 0.25  # fraction of the image's side
 
 
 def augment(inputs: Floats, targets: Floats, rng: np.random.Generator, data: DataSettings) -> tuple[Floats, Floats]:
@@ -59,7 +59,7 @@ def crop_and_flip(
 
 
 def age(inputs: Floats, rng: np.random.Generator, fraction: float, color_space: ColorSpace) -> Floats:
-    """Changes gamma and contrast of some images, which then look faded, pale, dark or harsh.
+    """Changes gamma and contrast of some images, so that they look faded, pale, dark or harsh.
 
     Args:
         inputs: [n, h, w, 1], as the network sees them.
@@ -85,7 +85,7 @@ def frame(
         inputs: [n, h, w, 1]; targets: [n, h, w, 2 or 3].
         rng: chooses the images and their frames.
         fraction: share of the images that get a frame, in [0, 1].
-        color_space: of the inputs and targets.
+        color_space: color space of the inputs and targets.
     """
     inputs, targets = inputs.copy(), targets.copy()
     low, span = _range(color_space)

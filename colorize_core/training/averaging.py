@@ -20,12 +20,12 @@ _EVERY = 16  # steps between two updates: weights hardly differ in between, and 
 class WeightAverage:
     """Exponential moving average of weights (Polyak and Juditsky 1992; momentum as in tf.train).
 
-    Late steps of a training move around a minimum, and the mean of their weights lies nearer to it. With a small
+    Late steps of a training move around a minimum; the mean of their weights is nearer to the minimum. With a small
     training set, the mean also does better on new images.
 
     Args:
         variables: the variables of the model that is trained.
-        momentum: per step, in [0, 1): 0.999 averages about the last 1,000 steps. It is lower in the first steps.
+        momentum: momentum per step, in [0, 1): 0.999 averages about the last 1,000 steps. The first steps use less.
 
     Attributes:
         mean: average value of each variable, in the order of ``variables``.

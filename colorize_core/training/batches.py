@@ -21,7 +21,7 @@ Batch = tuple[Any, Any]
 
 
 def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: list[int]) -> Iterator[Batch]:
-    """Yields this worker's part of each global batch, shuffled and augmented; prefetched while a step runs.
+    """Yields this worker's part of each global batch, shuffled and augmented. Prepares the next one during a step.
 
     The same seed gives the same batches: inputs float32 [n, crop, crop, 1] and targets [n, crop, crop, 2 or 3].
     """

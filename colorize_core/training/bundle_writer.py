@@ -28,7 +28,7 @@ class TrainedNetwork:
         recipe: what was trained.
         package: weights and ONNX file of the best epoch.
         history: one row per epoch.
-        facts: for the bundle's ``training`` section: data, images, workers, and so on.
+        facts: content of the bundle's ``training`` section: data, images, workers, and so on.
         extra_files: content by file name, written into the bundle too.
     """
 

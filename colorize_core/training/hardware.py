@@ -20,7 +20,7 @@ def set_up(*, use_gpu: bool, cpus: float, is_alone: bool) -> bool:
         is_alone: True if no other process trains the same model.
 
     Returns:
-        True if XLA should compile the training step, which is so on a single GPU.
+        True if XLA should compile the training step: the process has a GPU and is alone.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -45,7 +45,7 @@ def set_up(*, use_gpu: bool, cpus: float, is_alone: bool) -> bool:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Pauses garbage collection, which took a quarter of the import: it makes a million objects that all stay."""
+    """Pauses garbage collection, which took a quarter of the imports' time: their million objects all stay."""
     gc.disable()
     try:
         yield
@@ -57,6 +57,6 @@ def precision_for(capabilities: list[tuple[int, int]]) -> str:
     """Returns Keras' dtype policy for GPUs of these compute capabilities; an empty list stands for CPUs.
 
     The policy is bfloat16 arithmetic with float32 weights if all GPUs support it (compute capability 8.0), else
-    float32. float16 is no choice: it needs a scaled loss, which Keras 3 does not do under MultiWorkerMirroredStrategy.
+    float32. float16 would need a scaled loss, which Keras 3 does not support under MultiWorkerMirroredStrategy.
     """
     return "mixed_bfloat16" if capabilities and min(capabilities) >= (8, 0) else "float32"

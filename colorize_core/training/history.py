@@ -20,7 +20,7 @@ def best_epoch(history: History) -> int:
 
 
 def should_stop_early(history: History, patience: int | None) -> bool:
-    """Returns True if the last ``patience`` epochs did not improve the validation loss; False if it is None."""
+    """Returns True if none of the last ``patience`` epochs improved the validation loss. None never stops early."""
     return bool(history) and patience is not None and history[-1]["epoch"] - best_epoch(history) >= patience
 
 

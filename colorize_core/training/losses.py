@@ -18,7 +18,7 @@ from colorize_core.recipes import TrainingSettings
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
-_AB_SCALE = 128.0  # as in pairs.normalize_ab
+_AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 _NEIGHBORS = 5  # bins among which the target of a pixel is shared
 _HUBER_DELTA = 0.05  # in units of ab / 128: 6 units of ab, about the smallest clearly visible difference
 _INVISIBLE_MSE = (5 / _AB_SCALE) ** 2  # an image with a smaller error gains little from improving further
@@ -78,7 +78,7 @@ def decibels(errors: keras.KerasTensor) -> keras.KerasTensor:
     """Returns 10 log10(1 + e / e0) of the mean squared error e of each image; e0 is the error of 5 units of ab.
 
     Its mean over images rises as their mean PSNR falls. Halving the error counts alike in a gray photograph and in a
-    colorful one. Of two possible colorings it prefers either, where the mean squared error prefers a mixture of both.
+    colorful one. If two colorings are possible, this loss prefers either to a mixture; the mean squared error does not.
     After the PSNR loss of Chen et al. 2021 (HINet, arXiv:2105.06086), which has no e0.
     """
     return ops.log1p(errors / _INVISIBLE_MSE) * (10 / math.log(10))

@@ -13,7 +13,7 @@ _CLOSE_SECONDS = 60.0  # wait for the last messages: writing to a slow store can
 
 
 class MessageQueue:
-    """A handle to the queue, which can be sent to other processes of the cluster.
+    """A handle of a message queue. The handle can be sent to other processes of the cluster.
 
     Args:
         actor: the Ray actor that holds the messages (``_QueueActor``).
@@ -41,16 +41,16 @@ class MessageQueue:
         ray.get(self._actor.publish.remote(value))
 
     def wait_for_published(self) -> Any:
-        """Waits until the driver has published a value, and returns it. A worker that replaces a lost one gets it too.
+        """Waits until the driver has published a value, and returns the value.
 
-        The value stays published until the queue is closed.
+        The value stays published until the queue is closed, so a worker that replaces a lost one gets it too.
         """
         import ray
 
         return ray.get(self._actor.wait_for_published.remote())
 
     def close(self) -> None:
-        """Ends the actor."""
+        """Ends the actor that holds the messages; unread messages are lost."""
         import ray
 
         ray.kill(self._actor)
@@ -83,10 +83,10 @@ class MessageListener:
     """A context manager that opens a message queue and calls a function with each message, in a thread.
 
     Args:
-        handle: called with each message. What it raises is ignored.
+        handle: called with each message. Exceptions that the call raises are ignored.
 
     Attributes:
-        queue: the queue, for the processes that send messages. None, as a message, ends the thread.
+        queue: the queue, for the processes that send messages. They must not send None, which ends the thread.
     """
 
     def __init__(self, handle: Callable[[Any], None]) -> None:

@@ -10,7 +10,7 @@ from colorize_core.training.throughput import StepProgress
 
 @dataclass(frozen=True)
 class WorkerStarted:
-    """The first worker's process runs and begins to import TensorFlow."""
+    """A message that the first worker's process runs and begins to import TensorFlow."""
 
 
 @dataclass(frozen=True)

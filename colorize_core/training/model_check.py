@@ -1,7 +1,7 @@
 """Checks that a recipe's model can be built and fits the images, before any image is used.
 
-``check_settings`` reads the source of the model's builder. It needs no TensorFlow, so it refuses a wrong setting at
-once. ``build_learner`` builds the model and runs it on blank images, in the process that trains.
+``check_settings`` reads the source of the model's builder, without TensorFlow, and so refuses a wrong setting at once.
+``build_learner`` builds the model and runs it on blank images, in the process that trains.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _NOT_SETTINGS = ("head", "encoder")  # arguments of every builder that do not co
 
 @dataclass(frozen=True)
 class _Setting:
-    """One setting of a model.
+    """A setting of a model, as the signature of its builder declares it.
 
     Attributes:
-        is_required: whether a recipe must give it.
-        choices: the values that it takes; () for any value.
+        is_required: whether a recipe must give the setting.
+        choices: the allowed values; () for any value.
     """
 
     is_required: bool

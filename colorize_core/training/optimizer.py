@@ -1,4 +1,4 @@
-"""AdamW with one TensorFlow operation per weight, whose graph is traced and compiled in half the time."""
+"""AdamW with one TensorFlow operation per weight, so that tracing and compiling the graph takes half the time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network that a training leaves: its Keras weights, and the same network as an ONNX file."""
+"""The result of a training before it becomes a bundle: the weights for Keras, and the same network as an ONNX file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WEIGHTS, _ONNX, _FACTS = "model.keras", "model.onnx", "model.json"
 
 @dataclass(frozen=True)
 class NetworkPackage:
-    """The network of a training's best epoch.
+    """The network of a training's best epoch, as the content of files.
 
     Attributes:
         weights: content of ``model.keras``, without the optimizer.

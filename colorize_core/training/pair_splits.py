@@ -66,7 +66,7 @@ def read_splits(data: str, reserved: Mapping[str, Any]) -> dict[str, ray.data.Da
 
 @dataclass(frozen=True)
 class BesideWorkers(RayRows):
-    """Rows whose stages reserve only ``reserved``, since the workers of a training hold all CPUs.
+    """Rows on which stages run with few reserved resources, since the workers of a training hold all CPUs.
 
     Attributes:
         reserved: arguments of ``map_batches``, from ``beside_workers``.
@@ -88,7 +88,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
     """Converts rows {id, rgb, reason, message} to pairs.
 
     Args:
-        rows: from ``read_splits``.
+        rows: the rows of one split, from ``read_splits``.
         recipe: gives size, gray formula and color space.
         reserved: arguments of ``map_batches``, as for ``read_splits``.
 
@@ -99,7 +99,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
 
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     # One block at a time: readers bound a block's bytes, and larger batches of large photographs could fill the memory.
-    rows.context.execution_options.preserve_order = True  # so that a seed gives one order, whichever task ends first
+    rows.context.execution_options.preserve_order = True  # a seed must give one order, whichever task ends first
     pairs = rows.map_batches(pair_rows.pair_batch, batch_size=None, fn_kwargs=settings, **reserved).materialize()
     # All facts are read at once and evaluated here, since each query to Ray Data would start new processes.
     columns = ["id", "reason", "message", "checksum", "chroma"]
@@ -117,7 +117,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
 
 
 def _select(batch: dict[str, Any], columns: list[str]) -> dict[str, Any]:
-    """Returns only these columns. Ray Data's own ``select_columns`` would wait for a CPU, which the workers hold."""
+    """Returns only these columns. Ray Data's ``select_columns`` would wait for a CPU, but the workers hold all CPUs."""
     return {name: batch[name] for name in columns}
 
 

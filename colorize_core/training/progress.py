@@ -17,13 +17,13 @@ OnEpoch = Callable[[HistoryRow], None]
 
 
 class TrainingProgress:
-    """State of a training as its workers report it.
+    """The state of a training, as the workers report it to the driver.
 
     Writes ``history.csv``, ``curves.png``, ``samples.png`` and TensorBoard's log into ``folder`` while the training
     runs.
 
     Args:
-        folder: for the files.
+        folder: folder for the files.
         on_epoch: called with each new history row.
         on_progress: called with each report from within an epoch.
 

@@ -1,4 +1,4 @@
-"""Learning rate per step.
+"""Schedules of the learning rate: a rate for each step.
 
 Keras' ``CosineDecay`` cannot replace it: Keras has no warm-up for the exponential and the constant schedule, and wants
 the number of steps as a number when it is built; here it is known only after the training step is traced.

@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     import ray.data
 
 _REDUCTION = 3  # one in three of the trials that reach a rung continues
-_MAX_LOST_PROCESSES = 2  # of one trial, without an epoch in between; one more ends the trial
+_MAX_LOST_PROCESSES = 2  # processes that one trial may lose in a call of run_trials; one more ends the trial
 
 OnTrial = Callable[[int, History | StepProgress], None]
 
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """A search as its trials see it; sent to their processes.
+    """The plan of a search, which is sent to the process of each trial.
 
     Attributes:
         recipe: each trial replaces some of its settings.
-        drawn: settings of each trial by dotted name.
+        drawn: settings of each trial, by dotted name such as ``training.learning_rate``.
         scratch: folder for the checkpoints of all trials.
-        fingerprint: of the training images.
+        fingerprint: digest of the training images.
         use_gpu: whether each trial has a GPU.
     """
 
@@ -77,16 +77,21 @@ class SearchPlan:
         return storage.join(self.folder(number), "failure")
 
     def epochs(self) -> list[int]:
-        """Returns the number of epochs that each trial has done."""
+        """Returns the number of finished epochs of each trial, in the order of the trials' numbers."""
         return [checkpoints.newest_epoch(self.folder(number)) for number in range(len(self.drawn))]
 
     def trial(self, number: int, lost: str) -> Trial:
-        """Returns a trial as its files describe it; ``lost`` says why its process could not end by itself, or ''."""
+        """Reads the result of a trial from its files.
+
+        Args:
+            number: number of the trial.
+            lost: reason from ``run_trials`` if Ray Tune gave the trial up; else ''.
+        """
         state = checkpoints.load_newest(self.folder(number))
         path = self.failure_path(number)
         failure = lost or (storage.read(path).decode() if storage.exists(path) else "")
         history = state.history if state else []
-        return Trial(number, self.drawn[number], history, failure or ("" if history else "it ended without an epoch"))
+        return Trial(number, self.drawn[number], history, failure or ("" if history else "no epoch was finished"))
 
 
 def run_trials(
@@ -101,7 +106,8 @@ def run_trials(
         on_trial: called with the number of a trial and its progress.
 
     Returns:
-        Why a trial was lost, by its number, for trials whose process could not end by itself.
+        The reason for each trial that Ray Tune gave up, by the trial's number. Its processes were killed, or a store or
+        the cluster failed, more often than ``_MAX_LOST_PROCESSES`` allows.
     """
     # Ray Tune's new output prints boxes, tables and paths even with verbose=0. Without loggers it prints no hint at
     # TensorBoard.
@@ -143,7 +149,7 @@ def run_trials(
 
 
 def _reason(error: Exception) -> str:
-    """Returns why Ray Tune gave a trial up, in one line."""
+    """Returns the reason why Ray Tune gave up a trial, in one line."""
     from ray.exceptions import OutOfMemoryError, RayActorError
 
     if isinstance(error, RayActorError | OutOfMemoryError):  # their messages are pages of Ray's internals
@@ -171,7 +177,7 @@ def _run_trial(
 
     number = config["number"]
     folder = plan.folder(number)
-    storage.remove_if_there(plan.failure_path(number))  # from the search that is resumed
+    storage.remove_if_there(plan.failure_path(number))  # an earlier run of this search may have left it
     last = checkpoints.load_newest(folder)
     for row in last.history if last else []:
         ray_tune.report(row)

@@ -28,7 +28,7 @@ DEFAULT: dict[str, Any] = {
 class Range(BaseModel):
     """Numbers between two bounds, uniform or, with ``log``, uniform in their logarithm.
 
-    They are integers if both bounds are.
+    The numbers are integers if both bounds are.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -84,7 +84,7 @@ def load_search_space(path: str | None) -> SearchSpace:
     """Reads a search space from a YAML file.
 
     Args:
-        path: of the file, local or a URL; None for ``DEFAULT``.
+        path: path or URL of the file; None for ``DEFAULT``.
 
     Raises:
         RecipeError: the file cannot be read, or is not a valid search space.

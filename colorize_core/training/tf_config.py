@@ -1,7 +1,7 @@
 """``TF_CONFIG`` for the workers of a training: the addresses through which they find each other.
 
-Ray Train's own ``TensorflowTrainer`` imports TensorFlow in the driver and in the controller, neither of which computes
-anything: two processes that start six seconds later, and hold half a gigabyte.
+Ray Train's own ``TensorflowTrainer`` imports TensorFlow in the driver and in the controller, which compute nothing. The
+two processes would start six seconds later, and would hold half a gigabyte.
 """
 
 from __future__ import annotations

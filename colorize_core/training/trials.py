@@ -13,10 +13,10 @@ from colorize_core.training.history import History, best_epoch
 
 @dataclass(frozen=True)
 class Trial:
-    """One set of settings, and the epochs that were trained with it.
+    """A set of settings, and the epochs that were trained with it.
 
     Attributes:
-        number: from 0 on.
+        number: number of the trial, from 0 on.
         settings: values by dotted name.
         history: one row per epoch.
         failure: why the trial could not be trained; '' if it could.
@@ -29,9 +29,9 @@ class Trial:
 
     @property
     def val_mse(self) -> float:
-        """Mean squared error on the validation images in the best epoch, by which trials are compared.
+        """The mean squared error on the validation images in the best epoch, by which trials are compared.
 
-        Infinite if the trial failed, even after some epochs.
+        The value is infinite if the trial failed, even after some epochs.
         """
         best = best_epoch(self.history) if self.history and not self.failure else None
         return next((row["val_mse"] for row in self.history if row["epoch"] == best), float("inf"))

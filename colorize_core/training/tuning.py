@@ -135,7 +135,7 @@ def tune(
 
 
 def _run_all(plan: SearchPlan, splits: dict[str, pair_splits.Split], on_trial: OnTrial) -> list[Trial]:
-    """Runs all trials, and returns them, the best first. Lost trials run again as long as they finish epochs."""
+    """Runs all trials, and returns them, the best first. Repeats lost trials until none of those ends another epoch."""
     pairs = {name: split.pairs for name, split in splits.items()}
     while True:
         epochs_before = plan.epochs()
@@ -149,6 +149,6 @@ def _run_all(plan: SearchPlan, splits: dict[str, pair_splits.Split], on_trial: O
 
 
 def _package(state: State, recipe: Recipe) -> NetworkPackage:
-    """Packages the weights of the best trial; a Ray task. Hides the GPUs, which Ray leaves visible to it."""
+    """Packages the weights of the best trial. Runs as a Ray task without a GPU, though Ray leaves GPUs visible."""
     placement.hide_gpus()
     return NetworkPackage.from_state(state, recipe)

@@ -28,12 +28,12 @@ _RESUME_HINT = "make it writable or free space, then continue with --resume"
 
 @dataclass(frozen=True)
 class WorkerConfig:
-    """The arguments of ``train_worker``; sent to each worker process.
+    """The arguments of ``train_worker``, which are sent to each worker process.
 
     Attributes:
         recipe: what to train.
         use_gpu: whether the worker has a GPU.
-        folder: for the checkpoints, and for the ``NetworkPackage`` at the end.
+        folder: folder for the checkpoints, and for the ``NetworkPackage`` at the end.
         queue: takes the ``messages.Message`` of the first worker, and publishes the ``TrainingData``.
     """
 
@@ -51,7 +51,7 @@ class TrainingData:
         pairs: pairs of the splits ``train`` and ``val``.
         steps: number of steps in an epoch.
         identity: digest of recipe and data; a checkpoint with another identity is not resumed.
-        class_weights: from ``batches.class_weights``.
+        class_weights: the result of ``batches.class_weights``.
     """
 
     pairs: Mapping[str, ray.data.Dataset]

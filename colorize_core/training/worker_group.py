@@ -10,11 +10,11 @@ import ray
 
 from colorize_core.runtime.ray_internals.train import BackgroundTrainer
 
-_ABORT_SECONDS = 10.0  # time for the workers to end by themselves
+_ABORT_SECONDS = 10.0  # time that the controller has to stop the workers
 
 
 class WorkerGroup(BackgroundTrainer):
-    """Worker processes under a controller of Ray Train, which replaces workers that are lost."""
+    """Worker processes, and the controller of Ray Train that starts them and replaces workers that are lost."""
 
     def start(self) -> None:
         """Starts the controller and the workers, and returns at once."""
@@ -34,6 +34,6 @@ class WorkerGroup(BackgroundTrainer):
             raise result.error
 
     def stop(self) -> None:
-        """Stops the workers, whatever they do."""
+        """Stops the workers at any time: asks the controller to abort, and kills it after 10 seconds at most."""
         ray.wait([self.controller.abort.remote()], timeout=_ABORT_SECONDS)
         ray.kill(self.controller)

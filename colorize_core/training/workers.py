@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from colorize_core.training.worker_group import WorkerGroup
 
 _POLL_SECONDS = 0.1
-_MAX_LOST_WORKERS = 3  # in a row, without an epoch in between; one more ends the training
+_MAX_LOST_WORKERS = 3  # workers that may be lost in a row without an epoch in between; one more ends the training
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Workers:
     """The processes that train.
 
     Attributes:
-        number: how many.
-        use_gpu: whether each has a GPU; None to use GPUs if the cluster has any.
+        number: number of processes.
+        use_gpu: whether each process has a GPU; None to use GPUs if the cluster has any.
 
     Example:
         >>> Workers(number=2, use_gpu=True)
@@ -50,9 +50,9 @@ class WorkerResources:
     """The workers and what each of them reserves on the cluster.
 
     Attributes:
-        number: how many workers.
-        use_gpu: whether each has a GPU.
-        cpus: number of CPUs of each.
+        number: number of workers.
+        use_gpu: whether each worker has a GPU.
+        cpus: number of CPUs of each worker.
     """
 
     number: int
@@ -70,7 +70,10 @@ class WorkerResources:
         kind, key = ("GPUs", "GPU") if use_gpu else ("CPUs", "CPU")
         available = resources.gpus if use_gpu else resources.cpus
         if workers.number > available:
-            raise RecipeError(f"--num-workers {workers.number} need as many {kind}, the cluster has {available:.0f}")
+            raise RecipeError(
+                f"the cluster has too few {kind} for --num-workers {workers.number}: it has {available:.0f}, and each "
+                "worker needs one"
+            )
         nodes = [(int(node.get("CPU", 0)), int(node.get(key, 0))) for node in cluster.nodes()]
 
         def places(cpus: int) -> int:
@@ -86,9 +89,9 @@ class WorkerResources:
 
 
 class TrainingWorkers:
-    """The running workers of a training. They leave checkpoints and the best weights in ``scratch``.
+    """The running workers of a training, which leave checkpoints and the best weights in ``scratch``.
 
-    A context manager: workers start when it is entered, and none is left when it is exited.
+    Use it as a context manager: the workers start at the beginning of the block, and none is left after its end.
 
     Args:
         recipe: what to train.
@@ -148,7 +151,8 @@ class TrainingWorkers:
     def wait_until_started(self, timeout: float) -> None:
         """Waits until a worker's process runs, or until ``timeout`` seconds after the workers were started.
 
-        Workers take longest to get ready: tasks that read photographs would take their CPU meanwhile.
+        Call it before photographs are read. Workers take the longest to get ready, and the tasks that read photographs
+        would take their CPUs.
         """
         while not self._progress.worker_started.is_set() and time.monotonic() - self._started_at < timeout:
             if self._group.has_ended(_POLL_SECONDS):
@@ -158,7 +162,7 @@ class TrainingWorkers:
         """Waits for the first worker's result of the model check.
 
         Args:
-            wait_after: seconds. Earlier than this after the start of the workers, the call does not wait.
+            wait_after: the call does not wait until the workers were started this number of seconds ago.
 
         Raises:
             RecipeError: the recipe's model cannot be trained.

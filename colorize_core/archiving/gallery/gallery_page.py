@@ -1,6 +1,6 @@
 """The gallery of results: ``OUTPUT/_report/index.html``, with its data in scripts beside it.
 
-A page that is opened from a disk may load scripts, but no other files. So each task writes its thumbnails as a script,
+A browser that opens a page from a disk loads scripts, but no other files. Each task writes its thumbnails as a script,
 and the end of a run writes the list of photographs as another; the page loads the thumbnails that it shows.
 """
 

@@ -1,4 +1,4 @@
-"""A picture of photographs before and after."""
+"""Draws a picture that shows photographs before and after they were colorized, side by side."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def write_side_by_side(sources: SpilledTable, output: str, truths: Mapping[str, 
 
     Args:
         sources: rows of ``photographs.SCHEMA``.
-        output: of the run, with one file per photograph.
+        output: OUTPUT of the run, with one file per photograph.
         truths: image files with the true colors, by name; shown if there are any.
-        shown: largest number of photographs: the first by name. Those that failed are left out.
+        shown: largest number of photographs: the first ones by name. Those of them that failed are left out.
     """
     first = sources.schema.empty_table()
     for table in sources:

@@ -24,7 +24,7 @@ _CHOICES = f"a folder, a glob, one of {SUFFIX_LIST}, a .tar, .zip or .parquet fi
 
 @dataclass(frozen=True)
 class Listing:
-    """Every photograph of INPUT.
+    """A list of the photographs in INPUT.
 
     Attributes:
         sources: the photographs, rows of ``photographs.SCHEMA`` in no order.
@@ -89,7 +89,7 @@ def _add_file(found: _Found, where: str, location: str) -> None:
 
 
 class _Found:
-    """Collects what is found in INPUT."""
+    """A collector of the photographs that are found in INPUT."""
 
     def __init__(self) -> None:
         self.sources = SpilledTable(photographs.SCHEMA)
@@ -142,12 +142,12 @@ class _Found:
 
 
 def _is_container(name: str) -> bool:
-    """Returns True for tar and zip files, also for compressed tar files, of which the user is told that they fail."""
+    """Returns True for tar and zip files. Compressed tar files count too, so that the user gets a message on them."""
     return containers.is_container_name(name) or containers.is_packed_name(name)
 
 
 def _is_table(name: str) -> bool:
-    """Returns True for Parquet files, but not for those in ``_ledger/``: names that begin with _ are no data."""
+    """Returns True for Parquet files, except in folders such as ``_ledger/``: a name that begins with _ is no data."""
     return name.lower().endswith(_PARQUET) and not any(part.startswith(("_", ".")) for part in name.split("/"))
 
 
@@ -189,5 +189,5 @@ def _folder_of(where: str) -> str:
 
 
 def _is_recursive(where: str) -> bool:
-    """Returns True if INPUT takes files from folders below its own, as ``scans/*.tif`` and a single file do not."""
+    """Returns True if INPUT may have files in several folders, unlike ``scans/*.tif`` or the path of a file."""
     return storage.is_folder(where) or any(c in posixpath.dirname(where) for c in _WILDCARDS) or "**" in where

@@ -55,7 +55,7 @@ def entries(where: str, on_folder: Callable[[str], None]) -> Iterator[Entry]:
 
 
 def _place(line: str, folder: str) -> str:
-    """Returns the path of a line; absolute for local files, so that each has one source however it is spelled."""
+    """Returns the path in a line. Local paths become absolute, so that two spellings of a path are one source."""
     path = line if "://" in line else storage.join(folder, line)
     return storage.absolute(path) if "://" not in path or path.startswith("file://") else path
 
@@ -69,6 +69,6 @@ def _stat(path: str, name: str, breaker: CircuitBreaker) -> Entry | None:
                 return None
     except storage.SecretError:
         raise
-    except Exception:  # of any type, by store; this photograph alone fails when it is read
+    except Exception:  # each store has its own exceptions; only this photograph fails, when it is read
         entry = None
     return Entry(path, name, *((entry.size, entry.stamp) if entry else (0, "")))

@@ -35,13 +35,13 @@ class ListedPhotograph:
     """A photograph of INPUT. The fields are the columns of ``SCHEMA``.
 
     Attributes:
-        path: of the file, in the file system's own bytes: a name need not be UTF-8.
+        path: path of the file, in the file system's own bytes: a name need not be UTF-8.
         member: name of the member in a tar or zip file, or of the image column in a Parquet file; b'' for a file that
             is the photograph itself.
-        place: of a member as in ``containers.Member``; of a Parquet file the row.
+        place: place of a member, as in ``containers.Member``; number of the row in a Parquet file.
         source: identifies the photograph in the ledger; bytes that are not UTF-8 are escaped.
-        name: relative path below INPUT with ``/`` between its parts, escaped likewise; never leads out of OUTPUT.
-        size: in bytes; of a row of a Parquet file an estimate.
+        name: relative path below INPUT with ``/`` between its parts, escaped as ``source``; never leads out of OUTPUT.
+        size: bytes of the image file; an estimate for a row of a Parquet file.
         fingerprint: changes when the photograph does.
     """
 
@@ -61,7 +61,7 @@ def of_files(entries: Iterable[Entry]) -> Iterator[pa.Table]:
     """Lists files that are photographs themselves. Yields tables of ``SCHEMA``."""
     entries = iter(entries)
     while part := list(islice(entries, _ROWS_AT_ONCE)):
-        columns = {  # by column, since an archive may have 10^8 files
+        columns = {  # column by column, since an archive may have 10^8 files
             "path": [os.fsencode(entry.path) for entry in part],
             "member": [b""] * len(part),
             "place": [0] * len(part),
@@ -78,7 +78,7 @@ def of_container(entry: Entry, prefix: str) -> tuple[Iterator[pa.Table], int]:
 
     Args:
         entry: the file.
-        prefix: put before the names, as ``scans.zip/``.
+        prefix: text to put before the names, such as ``scans.zip/``.
 
     Returns:
         Tables of ``SCHEMA``, and the number of other files in the container.
@@ -117,7 +117,7 @@ def of_parquet(entry: Entry, prefix: str) -> Iterator[pa.Table]:
 
     Args:
         entry: the file.
-        prefix: put before the names, as ``scans.parquet/``.
+        prefix: text to put before the names, such as ``scans.parquet/``.
 
     Raises:
         InputError: the file is damaged, cannot be read, or has no column of images.
@@ -150,7 +150,7 @@ def read(photograph: ListedPhotograph) -> bytes:
     """Returns the image file of a listed photograph.
 
     Raises:
-        ImageError: a member or row is damaged, or is no longer there; no library here knows the protocol of a URL.
+        ImageError: a member or row is damaged or no longer exists, or no installed library knows the URL's protocol.
         OSError: the file cannot be read.
     """
     path = os.fsdecode(photograph.path)

@@ -22,13 +22,13 @@ _NAME_BYTES = _FOLDER_BYTES - len(".page-10000")
 
 @dataclass(frozen=True)
 class OutputNames:
-    """Assigns an output to each source: ``album/a.png`` to ``album/a.tif``; no two are equal, even ``casefolded``.
+    """A map from sources to outputs: ``album/a.tif`` gets ``album/a.png``. No two outputs are equal ``casefolded``.
 
     A source keeps the name that the ledger has for it, and the name stays taken when the source is gone. If names
     collide, the first source in alphabetical order gets the plain name; others keep their suffix (``a.tif.png``).
 
     Attributes:
-        suffix: of outputs, as '.png'.
+        suffix: suffix of outputs, such as '.png'.
         in_shards: outputs lie in shards, where every name keeps the suffix of its source: the ledger records only the
             shard, and so could not say which of two sources had the plain name.
         results: names of earlier results, ``casefolded``, that are also names of source folders now.
@@ -71,7 +71,7 @@ class OutputNames:
         yield posixpath.join(folder, short + mark + suffix)
 
     def _storable(self, name: str) -> str:
-        """Returns the name with other names for folders that are too long, reserved, or files by now."""
+        """Returns a path whose folders have other names where theirs are too long, reserved, or names of results."""
         *folders, base = name.split("/")
         if folders and casefolded(folders[0]) in _RESERVED:
             folders[0] = "_" + folders[0]
@@ -94,7 +94,7 @@ def _mark_of(text: str) -> str:
 
 
 def of_page(output: str, number: int) -> str:
-    """Returns the name of page 1, 2, 3 … of a photograph with this output; no photograph gets such a name.
+    """Returns the name of page 1, 2, 3 … of a photograph with this output. No photograph gets the name of a page.
 
     Example:
         >>> of_page("album/a.png", 1), of_page("album/a.png", 2)
@@ -105,7 +105,7 @@ def of_page(output: str, number: int) -> str:
 
 
 def folders_like_outputs(sources: Iterable[pa.Table], suffix: str) -> set[str]:
-    """Returns the folders of sources, ``casefolded``, whose name a result could get, as ``album.png/``."""
+    """Returns the source folders, ``casefolded``, whose name a result could get too, such as ``album.png/``."""
     found: set[str] = set()
     for table in sources:
         inside = pc.match_substring(table["name"], suffix + "/", ignore_case=True)

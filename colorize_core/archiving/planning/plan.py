@@ -22,11 +22,11 @@ from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.archiving.planning import names
 from colorize_core.archiving.spilled_table import SpilledTable, hash_partition, partition_numbers
 
-_MIN_FILES, _MAX_FILES = 32, 256  # of a task
-_TASKS = 2048  # of a run, about: each takes 40 ms of the driver, whatever its size
-_BYTES_PER_TASK = 32 << 20  # of source files: a task holds few large scans
+_MIN_FILES, _MAX_FILES = 32, 256  # bounds of the number of files in a task
+_TASKS = 2048  # approximate number of tasks in a run: each takes 40 ms of the driver, whatever its size
+_BYTES_PER_TASK = 32 << 20  # bytes of source files in a task: a task holds few large scans
 _UNKNOWN_SIZE = 1 << 20  # bytes that a file counts for if its store does not report a size
-_ROWS_PER_PARTITION = 200_000  # of the listing or the ledger, about: one partition is in memory at a time
+_ROWS_PER_PARTITION = 200_000  # about this many rows of listing or ledger: one partition is in memory at a time
 _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 LEDGER_COLUMNS = ("source", "fingerprint", "status", "reason", "output", "bundle", "settings", "finished_at")
 _DONE = pa.schema(
@@ -34,8 +34,8 @@ _DONE = pa.schema(
         ("source", pa.string()),
         ("fingerprint", pa.string()),
         ("failed", pa.bool_()),
-        ("kept", pa.bool_()),  # it kept its own colors, or some of its pages did
-        ("for_storage", pa.bool_()),  # it failed because of the store, not because of the photograph
+        ("kept", pa.bool_()),  # the photograph kept its own colors, or some of its pages did
+        ("for_storage", pa.bool_()),  # failed for a reason outside the photograph: tried again
         ("current", pa.bool_()),  # done by this model with these settings
         ("output", pa.string()),
         ("finished_at", pa.timestamp("ms", "UTC")),
@@ -66,9 +66,9 @@ class Request:
 
     Attributes:
         bundle: digest of the model.
-        settings: all that decides how a result looks, beside the model.
-        suffix: of outputs, as '.png'.
-        in_shards: outputs are not files of their own.
+        settings: everything that decides how a result looks, except the model.
+        suffix: suffix of outputs, such as '.png'.
+        in_shards: results are in shards, and not in files of their own.
         retry_failed: plan photographs that failed before.
         recolor: plan photographs that kept their own colors before, in whole or on some pages.
         limit: largest number of photographs to plan; None for all.
@@ -90,12 +90,12 @@ class Plan:
     Attributes:
         todo: the photographs to colorize, rows of ``SCHEMA``.
         photographs: number of photographs in INPUT; one that INPUT names twice counts once.
-        size: of the files to colorize together, in bytes.
+        size: total size of the files to colorize, in bytes.
         finished: number of photographs that the ledger has as ok or skipped, with this model and these settings.
         failed_before: number of photographs that failed in an earlier run and are not tried again.
         outdated: number of photographs in ``todo`` that were done with another model or settings, or have changed.
         newest: the newest time in the ledger.
-        min_files_per_task: least number of files in a task, as far as there are any.
+        min_files_per_task: lower bound of ``files_per_task``; the runner sets it.
     """
 
     todo: SpilledTable
@@ -113,7 +113,7 @@ class Plan:
         return min(max(self.min_files_per_task, math.ceil(self.todo.num_rows / _TASKS)), _MAX_FILES)
 
     def tasks_of(self, photographs: int) -> int:
-        """Returns the number of tasks, from the first on, that have at most this number of photographs together."""
+        """Returns how many tasks, counted from the first, have at most this number of photographs together."""
         together = accumulate(rows.num_rows for rows in self._parts())
         return sum(1 for _ in takewhile(lambda rows: rows <= photographs, together))
 
@@ -135,13 +135,12 @@ class Plan:
 
 
 def _ends(sizes: Sequence[int], most: int) -> list[int]:
-    """Returns the ends of all tasks but the last, which may go on in the next table."""
+    """Returns the end of each task in a table of files. Omits the last task, which may continue in the next table."""
     ends, files, total = [], 0, 0
     for place, size in enumerate(sizes):
         size = size or _UNKNOWN_SIZE
-        size = (
-            _BYTES_PER_TASK + 1 if size > scheduling.LARGE else size
-        )  # a large scan is alone in its task, so that no other waits for it
+        # A large scan is alone in its task, so that no other photograph waits for it.
+        size = _BYTES_PER_TASK + 1 if size > scheduling.LARGE else size
         if files and (files == most or total + size > _BYTES_PER_TASK):
             ends.append(place)
             files = total = 0
@@ -190,7 +189,7 @@ def _reduced(table: pa.Table, request: Request) -> pa.Table:
 
 
 def _once(rows: pa.Table) -> pa.Table:
-    """Returns the first row of each source, since a list may name one twice."""
+    """Returns the first row of each source: a list of paths may name a photograph twice."""
     firsts = pc.index_in(rows["source"], value_set=rows["source"])
     return rows.filter(pc.equal(firsts, pa.array(np.arange(rows.num_rows, dtype=np.int32))))
 
@@ -206,14 +205,12 @@ def _compare(
         folders: names that results must not have, ``casefolded``.
         output_names: assigns the names of results.
         request: what the run asks for.
-        plan: to add to.
+        plan: the plan to add to.
     """
-    done = done.sort_by(
-        [("finished_at", "descending")]
-    )  # the newest row first: ``index_in`` finds the first of equal values
-    last = done.take(
-        pc.index_in(rows["source"], value_set=done["source"])
-    )  # nulls for photographs that the ledger does not have
+    # The newest row comes first, because ``index_in`` finds the first of equal values. Photographs that the ledger does
+    # not have get nulls.
+    done = done.sort_by([("finished_at", "descending")])
+    last = done.take(pc.index_in(rows["source"], value_set=done["source"]))
     known = _mask(pc.is_valid(last["source"]))
     same = _mask(last["current"]) & _mask(pc.equal(last["fingerprint"], rows["fingerprint"]))
     failed = same & _mask(last["failed"])

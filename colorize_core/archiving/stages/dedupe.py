@@ -33,7 +33,7 @@ from colorize_core.images.encode import Encoded
 
 LEDGER_COLUMNS = ("source", "fingerprint", "status", "bundle", "settings", "content")
 _COPIES_PER_TASK = 32
-_LAST = "\U0010ffff"  # after any name
+_LAST = "\U0010ffff"  # sorts after every name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ def without_copies(
         planned: the plan.
         output: where the ledger is.
         request: what the plan was made for.
-        hashed: runs ``hash_contents`` on tasks, on whatever machines.
+        hashed: runs ``hash_contents`` on tasks, on this machine or on a cluster.
 
     Returns:
         The plan without the duplicates, and the duplicates, rows of ``SCHEMA``.
@@ -137,7 +137,7 @@ def hash_contents(task: pa.Table, deaths: int = 0) -> pa.Table:
 
 @dataclass(frozen=True)
 class Copy:
-    """Converts a table of ``SCHEMA`` to one of ``finished.SCHEMA``: writes copies of results that are there.
+    """A stage that converts a table of ``SCHEMA`` to one of ``finished.SCHEMA``: it copies results that exist.
 
     Attributes:
         run: settings of the run.
@@ -201,11 +201,11 @@ class Copy:
         return row, content
 
     def _pages(self, original: LedgerRow, sink: FileSink) -> bytes:
-        """Returns the file of the first page; hands the others to ``sink``."""
+        """Returns the file of the first page, and hands the files of the others to ``sink``."""
         first, *others = (names.of_page(original.output, number) for number in range(1, original.pages + 1))
         for number, name in enumerate(others, 2):
             content = storage.read(storage.join(self.run.output, name))
-            sink.add_page(number, Encoded(content, 0, 0))  # of a file nobody asks for the size in pixels
+            sink.add_page(number, Encoded(content, 0, 0))  # files need no size in pixels
         return storage.read(storage.join(self.run.output, first))
 
 

@@ -28,16 +28,16 @@ from colorize_core.images import decode
 from colorize_core.images.encode import Content
 from colorize_core.images.metadata.provenance import Provenance
 
-MAX_BYTES = 2 << 30  # of the results of one photograph, which are held until its last page is done
+MAX_BYTES = 2 << 30  # bytes of one photograph's results, which are in memory until its last page is done
 
 
 def _do_not_count(row: LedgerRow, read: int) -> None:
-    """Does nothing, where no operator watches."""
+    """Does nothing: for runners without meters."""
 
 
 @dataclass(frozen=True)
 class Finish:
-    """Converts a table of ``pages.SCHEMA`` to one of ``finished.SCHEMA``, one photograph at a time.
+    """A stage that converts a table of ``pages.SCHEMA`` to one of ``finished.SCHEMA``, one photograph at a time.
 
     Attributes:
         run: settings of the run.

@@ -17,8 +17,8 @@ class FinishedPhotograph:
     """A photograph that went through all stages.
 
     Attributes:
-        row: as the ledger has it.
-        seconds: of work on it, by stage.
+        row: the photograph's row for the ledger.
+        seconds: seconds of work on the photograph, by stage.
     """
 
     row: LedgerRow

@@ -34,8 +34,8 @@ def colorize(photograph: Photograph, ab: Floats | None, encoding: Encoding, prov
     Args:
         photograph: uint8 or uint16; read as stored if it keeps its own colors.
         ab: float32 [h, w, 2] of any resolution; None if the photograph keeps its own colors.
-        encoding: of the result.
-        provenance: for the XMP packet that marks the result.
+        encoding: encoding of the result.
+        provenance: source and model, for the XMP packet that marks the result.
 
     Raises:
         ImageError: the format cannot hold an image of this size, or the disk is full.

@@ -24,7 +24,7 @@ class PageInput:
     """The network's input for one page.
 
     Attributes:
-        number: of the page, from 1 on.
+        number: number of the page, from 1 on.
         frame: where the page is in its file, as ``OpenedPhotograph.frames`` has it.
         gray: uint8 [h, w], of a size that the network takes; None if the page keeps its own colors.
     """
@@ -36,10 +36,10 @@ class PageInput:
 
 @dataclass(frozen=True, kw_only=True)
 class PageRow:
-    """One page between two stages. The fields are columns of ``SCHEMA``, which also has the column ``file``.
+    """A page between two stages. The fields are columns of ``SCHEMA``, which also has the column ``file``.
 
-    ``file`` is the photograph's whole file, in the row of its first page alone. It is no field, so that a stage that
-    does not need the files does not copy them out of Arrow's memory.
+    ``file`` is the photograph's whole file; only the row of the first page has it. The class has no field for the
+    column, so that a stage that does not need the files does not copy them out of Arrow's memory.
 
     Attributes:
         source: identifies the photograph in the ledger.
@@ -51,12 +51,12 @@ class PageRow:
         frame: where the page is in the file, as ``OpenedPhotograph.frames`` has it.
         gray: what the network is to see, uint8 [gray_height, gray_width]; b'' after ``predict``, and for a page that
             keeps its own colors.
-        gray_width: of ``gray``, in pixels.
-        gray_height: of ``gray``, in pixels.
+        gray_width: width of ``gray``, in pixels.
+        gray_height: height of ``gray``, in pixels.
         ab: what the network predicted, float16 [ab_height, ab_width, 2]; b'' before ``predict``, and for a page that
             keeps its own colors.
-        ab_width: of ``ab``, in pixels.
-        ab_height: of ``ab``, in pixels.
+        ab_width: width of ``ab``, in pixels.
+        ab_height: height of ``ab``, in pixels.
         reason: code of the reason why the photograph is not colorized; '' if it is.
         message: the reason in words.
         read: seconds in the stage ``read``, of the whole photograph, in the row of its first page.
@@ -83,7 +83,7 @@ class PageRow:
 
     @classmethod
     def of(cls, photograph: PlannedPhotograph, content: str = "") -> PageRow:
-        """Returns the row of a photograph's first page, of which nothing is known yet but its file's SHA-256."""
+        """Returns the row of a photograph's first page before it is decoded, with the SHA-256 of its file."""
         return cls(
             source=photograph.source,
             fingerprint=photograph.fingerprint,
@@ -121,7 +121,7 @@ SCHEMA = typed_rows.schema_of(PageRow).append(pa.field("file", pa.large_binary()
 
 
 def to_table(rows: Sequence[PageRow], files: Sequence[bytes] | pa.ChunkedArray) -> pa.Table:
-    """Returns a table of ``SCHEMA``. A column of files of another table is taken over without a copy."""
+    """Returns a table of ``SCHEMA``. The column of files of another table is taken over without a copy."""
     if not isinstance(files, pa.ChunkedArray):
         files = pa.array(files, pa.large_binary())
     return typed_rows.to_table(rows, PageRow).append_column(SCHEMA.field("file"), files)
@@ -145,12 +145,12 @@ class PagedPhotograph:
         return len(self.stored_file.as_buffer())
 
     def copy_file(self) -> bytes:
-        """Returns a copy of the file; whoever asks for it decides how long it stays in memory."""
+        """Returns a copy of the file, which the caller can free before the table."""
         return bytes(self.stored_file.as_py())
 
 
 def photographs_of(table: pa.Table) -> Iterator[PagedPhotograph]:
-    """Yields the photographs of a table of ``SCHEMA``, whose rows are converted when it is their turn."""
+    """Yields the photographs of a table of ``SCHEMA``; converts the rows of each only when it is asked for."""
     first = 0
     for _, group in groupby(table["source"].to_pylist()):
         count = len(list(group))

@@ -14,7 +14,7 @@ from colorize_core.inference.colorizer import Colorizer
 
 
 def predict(batch: pa.Table, colorizers: Sequence[Colorizer]) -> pa.Table:
-    """Returns a table of ``pages.SCHEMA`` with ab in place of gray pixels; rows without those stay as they are.
+    """Returns a table of ``pages.SCHEMA`` with ab in place of gray pixels. Rows without gray pixels stay unchanged.
 
     Args:
         batch: a table of ``pages.SCHEMA``.

@@ -1,6 +1,6 @@
 """Stage 1 of an archive run: reads each file and makes the small gray image that the network sees of each page.
 
-A photograph that fails goes on to the last stage, which records its reason and message.
+A photograph that fails is passed to the last stage, which records its reason and message.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from colorize_core.recipes import Recipe
 
 @dataclass(frozen=True)
 class Read:
-    """Converts a task, a table of ``plan.TASK_SCHEMA``, to a table of ``pages.SCHEMA``.
+    """A stage that converts a task, a table of ``plan.TASK_SCHEMA``, to a table of ``pages.SCHEMA``.
 
     Attributes:
         run: settings of the run.
@@ -78,12 +78,12 @@ class Read:
 
 
 def page_inputs(file: bytes, recipe: Recipe, recolor: bool) -> list[PageInput]:
-    """Returns what the network is to see of each page of a file.
+    """Returns the network's input for each page of a file.
 
     Args:
         file: an image file.
-        recipe: of the network.
-        recolor: also of pages that are in color already.
+        recipe: recipe of the network.
+        recolor: accept pages that are in color already.
 
     Raises:
         ImageError: the file or one of its pages cannot be decoded, or all of them are in color already.

@@ -22,11 +22,11 @@ class RunSettings:
     Attributes:
         run_id: identifies the run.
         output: folder or URL to write to.
-        file_format: of OUTPUT, a key of ``sinks.formats.OUTPUT_FORMATS``.
-        encoding: of the images in it.
+        file_format: format of OUTPUT, a key of ``sinks.formats.OUTPUT_FORMATS``.
+        encoding: encoding of the images in OUTPUT.
         model: name of the bundle.
-        digest: of the bundle.
-        settings: all that decides how a result looks, beside the model, as the ledger has it.
+        digest: digest of the bundle.
+        settings: everything that decides how a result looks, except the model, as text for the ledger.
         fence: checked before anything is recorded in the ledger.
         not_before: later than every time in the ledger, so that the newest row is the last even after a clock was set
             back.
@@ -47,7 +47,7 @@ class RunSettings:
         return f"{self.run_id}-{task['task'][0].as_py():08d}"
 
     def destination(self, task: pa.Table) -> Destination:
-        """Returns where the results of a task go."""
+        """Returns the place for the results of a task."""
         return Destination(self.output, self.task_name(task), self.model, self.fence.check)
 
     def now(self) -> datetime:
@@ -55,12 +55,12 @@ class RunSettings:
         return max(datetime.now(timezone.utc), self.not_before)
 
     def unwritten_row(self, photograph: PlannedPhotograph | PageRow, content: str, seconds: float) -> LedgerRow:
-        """Returns the ledger's row of a photograph of which nothing was written, without a reason.
+        """Returns the ledger's row of a photograph without a result. The caller adds the reason.
 
         Args:
-            photograph: as planned, or its first page.
+            photograph: the planned photograph, or the row of its first page.
             content: SHA-256 of its file.
-            seconds: of work on it so far.
+            seconds: seconds of work on the photograph so far.
         """
         return LedgerRow(
             source=photograph.source,

@@ -35,7 +35,7 @@ _MERGED = 256 << 20  # bytes in memory of one merged file: about 500,000 rows
 class LedgerRow:
     """The result of work on one photograph. The fields are the columns of the ledger, in their order.
 
-    The defaults describe a photograph of which nothing was written.
+    The defaults describe a photograph without a result.
 
     Attributes:
         source: the photograph's path or URL.
@@ -45,10 +45,10 @@ class LedgerRow:
         reason: code of the reason, if the photograph or some of its pages were not colorized.
         message: the reason in words.
         output: path of the result, or of the shard that holds it, relative to OUTPUT; '' if there is none.
-        width: of the first page of the result, in pixels.
-        height: of the first page of the result, in pixels.
+        width: width of the result's first page, in pixels.
+        height: height of the result's first page, in pixels.
         pages: number of pages of the result.
-        colorfulness: of the first page of the result, as Hasler and Süsstrunk define it.
+        colorfulness: colorfulness of the result's first page, as Hasler and Süsstrunk define it.
         bytes: size of the result, all pages together.
         bundle: digest of the model.
         settings: all that decides how a result looks, beside the model.
@@ -78,7 +78,7 @@ class LedgerRow:
     finished_at: Milliseconds
 
     def failed(self, reason: str, message: str) -> LedgerRow:
-        """Returns the row of the same photograph after a failure, with nothing written."""
+        """Returns the row of the same photograph after a failure, without a result."""
         return LedgerRow(
             source=self.source,
             fingerprint=self.fingerprint,
@@ -102,8 +102,8 @@ def append(output: str, name: str, rows: Iterable[LedgerRow]) -> None:
 
     Args:
         output: folder or URL that holds the ledger.
-        name: of the file, without suffix. A task that is run again passes the same name, which replaces its rows.
-        rows: to add.
+        name: name of the file, without suffix. A task that runs again passes the same name and replaces its rows.
+        rows: the rows to add.
 
     Raises:
         OSError: the file cannot be written.
@@ -139,8 +139,8 @@ def latest(output: str, sources: Collection[str] | None = None) -> dict[str, Led
 def compact(output: str) -> int:
     """Merges small files. Returns the number of files that were merged.
 
-    A file is removed after its rows are in another. If the run is killed in between, rows are there twice, which
-    changes nothing.
+    A file is removed after its rows are in another. If the run is killed in between, the ledger has these rows twice,
+    which changes nothing.
 
     Raises:
         OutputError: a file of the ledger is damaged.

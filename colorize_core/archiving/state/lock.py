@@ -2,7 +2,7 @@
 
 ``OUTPUT/_lock/`` has a file ``<number>.json``, which the holder created exclusively, and a file ``<token>.beat``, the
 holder's heartbeat, which it rewrites every few seconds. No clocks are compared: a run that wants the lock watches the
-heartbeat, and creates the next number if it stands still for a minute of the watching run's own time. A holder that
+heartbeat, and creates the next number if no heartbeat comes for a minute of the watching run's own time. A holder that
 wakes from a long sleep finds the next number and stops; its tasks check the lock before they record anything.
 """
 
@@ -36,8 +36,8 @@ class Holder:
 
     Attributes:
         run_id: identifies the run.
-        host: its machine, as ``_host`` describes it.
-        process: its process, as ``_process`` describes it.
+        host: the run's machine, as ``_host`` describes it.
+        process: the run's process, as ``_process`` describes it.
         since: when it took the lock, UTC.
         token: random, to tell two holders apart.
     """
@@ -166,7 +166,7 @@ class Lock:
             with suppress(OSError):
                 holder = _newest(self._folder)
                 if holder != self._holder:
-                    self._lost = f"OUTPUT was taken over by {holder or 'another run'}, as this one gave no heartbeat"
+                    self._lost = f"OUTPUT was taken over by {holder or 'another run'}: this run gave no heartbeat"
                     return
 
     def _release(self) -> None:
@@ -187,7 +187,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class Fence:
-    """A check that a run still holds its lock, sent along with its tasks."""
+    """A check that a run still holds its lock. It can be sent to other processes with the tasks of the run."""
 
     folder: str
     holder: Holder

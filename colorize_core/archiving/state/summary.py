@@ -76,7 +76,7 @@ class RunSummary:
 def last_pace(output: str) -> float | None:
     """Returns the photographs per second of the largest of the latest runs in OUTPUT; None if there was none.
 
-    In a small run start-up would count for too much. Raises OSError.
+    A small run would not do, since most of its time may be start-up. Raises OSError.
     """
     runs = sorted(storage.children(storage.join(output, FOLDER)), key=lambda entry: entry.name, reverse=True)
     paces = [(0, 0.0)]

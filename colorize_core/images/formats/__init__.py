@@ -1,7 +1,7 @@
 """The image formats that results can have: a module with one record each, and the registry of them.
 
-A new format is a module beside this one with its ``ImageFormat``, and one entry in ``FORMATS``. Its options appear on
-the command line by themselves.
+To add a format, write a module with its ``ImageFormat`` in this folder, and add an entry to ``FORMATS``. The command
+line then has the options of the format.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ FORMATS: dict[str, ImageFormat] = {each.name: each for each in (PNG, JPEG, WEBP,
 BY_SUFFIX: dict[str, ImageFormat] = {suffix: each for each in FORMATS.values() for suffix in each.suffixes}
 
 _options = [option for each in FORMATS.values() for option in each.options]
-OPTIONS: dict[str, Option] = {  # by name; options that several formats share come first
+OPTIONS: dict[str, Option] = {  # options by name; those that several formats share come first
     option.name: option for option in sorted(_options, key=_options.count, reverse=True)
 }
 

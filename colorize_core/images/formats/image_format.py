@@ -15,7 +15,7 @@ class Option:
 
     Attributes:
         name: Python identifier, the keyword argument of ``ImageFormat.write``.
-        default: the value unless one is given.
+        default: the value if none is given.
         allowed: a range of whole numbers, or all values.
         help: what the option does, for the help page of a command.
     """
@@ -38,16 +38,16 @@ class ImageFormat:
     """An image format that results can have: its limits, its options, and the function that writes it.
 
     Attributes:
-        name: as ``--format`` takes it.
-        suffixes: of file names, in lower case; results have the first.
+        name: the value of ``--format``.
+        suffixes: suffixes of file names, in lower case; results have the first.
         write: called as ``write(file, pixels, metadata, **options)`` with an empty binary file; uint8 [H, W, 3 or 4],
             also uint16 if ``holds_16_bits``, as an array or a ``LazyImage``; the metadata of the file, XMP included;
             and a value for each of ``options``.
         options: the settings of the format.
         holds_16_bits: channels can have 16 bits; else they have 8.
         writes_in_bands: ``write`` asks for a few rows at a time, so that a large image is never in memory as a whole.
-        longest_side: in pixels; None if no image of this library reaches the limit.
-        largest_xmp: bytes of an XMP packet; None if there is no limit that matters.
+        longest_side: limit of the format in pixels; None if no image of this library reaches it.
+        largest_xmp: most bytes of an XMP packet; None if there is no limit that matters.
     """
 
     name: str

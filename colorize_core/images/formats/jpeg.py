@@ -35,5 +35,5 @@ JPEG = ImageFormat(
     write=write,
     options=(QUALITY,),
     longest_side=65_500,
-    largest_xmp=65_502,  # of a segment
+    largest_xmp=65_502,  # the limit of a segment
 )

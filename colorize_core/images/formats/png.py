@@ -20,7 +20,7 @@ def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], metadata: Metadata,
 
 
 def _file_with(metadata: Metadata) -> bytes:
-    """Returns a PNG file of one pixel with the metadata. Pillow cannot write 16 bits, so it writes only the chunks."""
+    """Returns a PNG file of one pixel with the metadata. Its chunks are copied: Pillow cannot write 16-bit pixels."""
     texts = PngImagePlugin.PngInfo()
     if metadata.xmp:
         texts.add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())

@@ -11,7 +11,7 @@ from colorize_core.images.formats.image_format import QUALITY, ImageFormat, pill
 from colorize_core.images.lazy_image import LazyImage, to_array
 from colorize_core.images.metadata import Metadata
 
-_METHOD = 2  # of 0 (fast) to 6 (small)
+_METHOD = 2  # effort of the encoder, 0 (fast) to 6 (small)
 
 
 def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], metadata: Metadata, *, quality: int) -> None:

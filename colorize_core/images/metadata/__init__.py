@@ -15,10 +15,10 @@ _MAX_DPI = 65_535  # the limit of JPEG. Pillow gives 1 for a TIFF file without r
 
 @dataclass(frozen=True)
 class Metadata:
-    """Metadata of an image file; None for what it does not have.
+    """The metadata of an image file. A field is None if the file does not have it.
 
     Attributes:
-        exif: its tags, without the orientation, which has been applied to the pixels.
+        exif: the EXIF tags, without the orientation, which has been applied to the pixels.
         dpi: dots per inch, across and down, upright.
         icc: an RGB profile. A profile of gray or CMYK does not describe RGB results, and is left out.
         iptc: IPTC records (IIM 4).

@@ -36,7 +36,7 @@ class Tag:
 
 @dataclass(frozen=True)
 class Exif:
-    """EXIF tags.
+    """The EXIF tags of a file.
 
     Attributes:
         main: tags of the main directory, by number.
@@ -50,8 +50,8 @@ class Exif:
         """Adds the tags to the directory of a TIFF file, and returns the bytes of the parts, to which it points.
 
         Args:
-            directory: of the file.
-            offset: in the file at which the returned bytes are to be written.
+            directory: the TIFF directory of the file.
+            offset: offset in the file at which the returned bytes are to be written.
         """
         _fill(directory, self.main)
         parts = b""
@@ -86,7 +86,7 @@ def read(raw: bytes, size: tuple[int, int], page: int = 0) -> Exif | None:
 
 
 def with_resolution(exif: Exif | None, dpi: tuple[float, float]) -> Exif:
-    """Returns the EXIF with dots per inch added if it has none. WebP has no other field for them."""
+    """Returns the EXIF with dots per inch added if it has none. WebP has no other field for the resolution."""
     if exif and RESOLUTION[0] in exif.main:
         return Exif({RESOLUTION[2]: Tag(3, 2), **exif.main}, exif.parts)  # without a unit the resolution is per inch
     across, down, unit = RESOLUTION

@@ -50,7 +50,7 @@ def png_text(iptc: bytes) -> tuple[str, str]:
 
 
 def _resource(resources: bytes) -> bytes | None:
-    """Returns the IPTC records in image resources; other bytes are returned as they are."""
+    """Returns the IPTC records in Adobe's image resources; other bytes are returned unchanged."""
     if not resources.startswith(b"8BIM"):
         return resources
     offset = resources.find(struct.pack(">4sH", b"8BIM", _IPTC_RESOURCE))

@@ -55,7 +55,10 @@ class Provenance:
 
 
 def is_ours(file: IO[bytes]) -> bool:
-    """Returns True if an image file has the mark of ``marked``. Reads in pieces, and most often only the first."""
+    """Returns True if colorize wrote an image file: it has the XMP entry that ``marked`` makes.
+
+    Reads the file in pieces; most often the first one is enough.
+    """
     overlap = b""
     while piece := file.read(_PIECE):
         if _MARK in overlap + piece:
@@ -70,12 +73,12 @@ def made_by_machine(content: bytes) -> bool:
 
 
 def marked(provenance: Provenance, xmp: bytes | None = None, *, kept: bool = False) -> bytes:
-    """Returns an XMP packet that says that a machine made the colors.
+    """Returns an XMP packet that names colorize and the source, and says that a machine made the colors.
 
     Args:
         provenance: source and model.
-        xmp: the packet of the photograph, to which the mark is added. If it cannot be parsed, the mark stands alone.
-        kept: the photograph keeps its own colors, so only the program that wrote the file is named.
+        xmp: the packet of the photograph, to which the mark is added; ignored if it cannot be parsed.
+        kept: the photograph keeps its own colors: the packet then names no model and says nothing of a machine.
 
     Example:
         >>> b"colorize unet sha256:1234" in marked(Provenance("scan.tif", "unet", "1234"))

@@ -1,4 +1,4 @@
-"""PNG files, encoded by libpng; large images in bands.
+"""Writes PNG files with libpng; large images in bands.
 
 Source: PNG (third edition), 5.3 for chunks, 9 for filters, 10 for the one zlib stream of the pixels.
 """
@@ -24,8 +24,8 @@ def encode(pixels: LazyImage | NDArray[Any], level: int = 1) -> bytes:
     """Returns a PNG file of uint8 or uint16, [H, W] or [H, W, 3 or 4], with all pixels in memory.
 
     Args:
-        pixels: to encode.
-        level: of deflate, 0 (fast) to 9 (small).
+        pixels: the pixels to encode.
+        level: level of deflate, 0 (fast) to 9 (small).
     """
     return bytes(imagecodecs.png_encode(to_array(pixels), level=level))
 
@@ -34,9 +34,9 @@ def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], level: int, metadat
     """Writes a PNG file; a large image is computed, filtered and packed in bands.
 
     Args:
-        file: empty.
+        file: an empty binary file.
         pixels: uint8 or uint16, [H, W] or [H, W, 3 or 4].
-        level: of deflate, 0 (fast) to 9 (small).
+        level: level of deflate, 0 (fast) to 9 (small).
         metadata: another PNG file, whose chunks are copied except for head, pixels and end.
     """
     copied = [chunk for kind, chunk in _chunks(metadata) if kind not in (_PIXELS, _END)]
@@ -53,7 +53,7 @@ def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], level: int, metadat
 
 
 def _head(pixels: LazyImage | NDArray[Any]) -> bytes:
-    """Returns signature and IHDR: those of a file of the first row, with the height of the whole image."""
+    """Returns signature and IHDR: encodes the first row as a file, and puts in the height of the whole image."""
     head = bytearray(imagecodecs.png_encode(pixels[:1], level=0)[:_HEAD])
     head[_HEIGHT] = pixels.shape[0].to_bytes(4, "big")
     return bytes(head[:8]) + _chunk(b"IHDR", head[16:-4])

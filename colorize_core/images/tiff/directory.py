@@ -39,9 +39,9 @@ class Directory:
 
     Attributes:
         content: the file.
-        offset: of the directory in the file.
+        offset: offset of the directory in the file.
         next: offset of the next directory; 0 after the last.
-        entries: by tag: type, number of values, and offset of the values in the file.
+        entries: type, number of values, and offset of the values in the file, by tag.
     """
 
     content: bytes = field(repr=False)
@@ -76,7 +76,7 @@ class Directory:
         return not self.number(_SUBFILE) & 5 and self.number(_OLD_SUBFILE) != 2
 
     def raw(self, tag: int) -> bytes:
-        """Returns the values of a tag as bytes, as they are in the file; b'' if there are none."""
+        """Returns the bytes of a tag's values in the file; b'' if there are none."""
         kind, count, start = self.entries.get(tag, (1, 0, 0))
         return self.content[start : start + count * struct.calcsize("=" + _VALUE_FORMS[kind])]
 
@@ -115,7 +115,7 @@ class Directory:
 
 
 class _FromPage(io.BytesIO):
-    """A file with other first bytes, without a copy of the rest."""
+    """A file object that shows a file with other first bytes, without a copy of the rest."""
 
     def __init__(self, content: bytes, head: bytes) -> None:
         super().__init__(content)
@@ -130,7 +130,7 @@ class _FromPage(io.BytesIO):
 
 
 def is_tiff(content: bytes) -> bool:
-    """Returns True if a file begins like a TIFF file, also with the third and fourth byte swapped, as some do."""
+    """Returns True if a file begins like a TIFF file. Some TIFF files have the third and fourth byte swapped."""
     return content[:2] in (b"II", b"MM") and content[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+")
 
 

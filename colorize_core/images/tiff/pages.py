@@ -28,7 +28,7 @@ _PACKED = (1, 5, 8, 32946, 32773, 34925, 50000)  # none, LZW, deflate twice, Pac
 _UNSIGNED, _SIGNED, _FLOAT, _UNDEFINED = 1, 2, 3, 4
 _KINDS = {(8, _UNSIGNED), (16, _UNSIGNED), (32, _UNSIGNED), (16, _FLOAT), (32, _FLOAT), (64, _FLOAT)}
 _PREMULTIPLIED, _ALPHA = 1, 2  # kinds of extra channels; others are infrared, for instance
-_MAX_BYTES = 4_000_000_000  # of all channels of a page
+_MAX_BYTES = 4_000_000_000  # bytes of all channels of a page
 _MAX_TILE_PIXELS = 1 << 24  # a tile may be larger than its page, up to this
 _ROWS = 256  # converted at a time
 
@@ -48,7 +48,7 @@ class Page:
 
     @cached_property
     def info(self) -> dict[str, Any]:
-        """ICC profile, XMP packet and dots per inch, as far as the page has them."""
+        """The ICC profile, XMP packet and dots per inch that the page has, by the names that Pillow uses."""
         icc = b"" if _photometric(self.directory) in (_CIELAB, _ICCLAB) else self.directory.raw(tags.ICC)
         info = {"icc_profile": icc, "xmp": self.directory.raw(tags.XMP), "dpi": self.directory.dpi()}
         return {key: value for key, value in info.items() if value}
@@ -144,7 +144,7 @@ def _blocks(file: tifffile.TiffFile, directory: Directory) -> Iterator[tuple[int
 
 
 def _is_uncompressed(page: Any) -> bool:
-    """Returns True if the pixels are in the file as they are, in one piece."""
+    """Returns True if the file holds the pixels uncompressed, in one piece."""
     return bool(page.is_contiguous) and page.predictor == 1 and page.fillorder == 1
 
 
@@ -175,7 +175,7 @@ def _decoded(page: Any, directory: Directory) -> Iterator[tuple[int, int, int, N
                 raise ImageError("damaged", f"a piece of {{}}x{{}} in place of {width}x{height}".format(*header.size))
         block, (channel, _, top, left, _), _ = page.decode(data, index)
         if block.dtype != page.dtype:
-            raise ImageError("damaged", f"pixels of {page.dtype} come out as {block.dtype}")
+            raise ImageError("damaged", f"the decoder returns {block.dtype} pixels, but the page has {page.dtype}")
         yield top, left, channel, block[0]
 
 

@@ -67,7 +67,7 @@ class Pool:
             self._children.pop().end()
 
     def run(self, tasks: Iterable[Task], make: Callable[[int], Work[Task, Result]]) -> Generator[Result, None, None]:
-        """Runs tasks in the children and yields each result as soon as it is there, in any order.
+        """Runs tasks in the children, and yields each result as soon as the task is done, in any order.
 
         When a child dies, its tasks run again, each alone in a child, so that a further death is due to that task.
 
@@ -136,14 +136,14 @@ class _TaskQueue(Generic[Task]):
         self._first: list[_Pending[Task]] = []
 
     def has_more(self) -> bool:
-        """Returns True if a task is left; ``first`` is it then."""
+        """Returns True if a task is left, which is then ``first``."""
         if not self._first:
             self._first = [_Pending(task) for task in islice(self._tasks, 1)]
         return bool(self._first)
 
     @property
     def first(self) -> _Pending[Task]:
-        """The next task."""
+        """The next task, which ``take`` removes. Call ``has_more`` before."""
         return self._first[0]
 
     def take(self) -> _Pending[Task]:
@@ -189,7 +189,7 @@ class _Child:
         self.began = False
 
     def prepare(self, make: Callable[..., Any]) -> None:
-        """Sends the child the function that makes the worker, unless the child has it."""
+        """Sends the child the function ``make`` of ``Pool.run``, unless the child has it."""
         if self._prepared is not make:
             self._prepared = make
             self._send(("make", make))

@@ -15,11 +15,13 @@ from colorize_core.errors import ColorizeError, one_line
 
 
 def main() -> None:
-    """Runs the child process. Its arguments are the file descriptor of the connection and the number of threads."""
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # a terminal and systemd signal all processes, and the parent decides
+    """Runs the child process. Its arguments are the file descriptor of the connection and the number of threads.
+
+    The parent sends ("make", function) first, then (kind, number, task, deaths) for each task. The child answers each
+    message with (number, result, error), where number 0 belongs to "make" and says that the child has started.
+    """
+    # A terminal and systemd send signals to all processes. The parent decides what to do.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     sys.setswitchinterval(0.0005)
     link, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
@@ -46,7 +48,7 @@ def main() -> None:
                 raise broken
             result = work(task, deaths)
         except BaseException as error:  # the parent waits for an answer in any case
-            answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task ended: {error!r}"))
+            answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task failed: {error!r}"))
         else:
             answer(number, result, None)
 

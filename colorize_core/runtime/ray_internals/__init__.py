@@ -1,4 +1,4 @@
-"""Wraps the private names of Ray that colorize uses; no other room uses one. ``train`` has those of training.
+"""Wraps the private names of Ray that colorize uses. Only this package uses any; ``train`` has those of training.
 
 A new version of Ray may drop a private name. ``tests/unit/runtime/ray_internals`` then says which function here
 needs a replacement.

@@ -92,7 +92,7 @@ def silent_reporter() -> Any:
     from ray.tune.progress_reporter import TrialProgressCallback
 
     class SilentReporter(TrialProgressCallback):  # type: ignore[misc]
-        """Ray Tune's progress callback, printing nothing."""
+        """Ray Tune's progress callback, changed to print nothing."""
 
         def _print(self, msg: str) -> None:
             pass

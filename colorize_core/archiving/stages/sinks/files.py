@@ -54,7 +54,7 @@ class FileSink:
         return existed
 
     def _remove_further_pages(self, row: LedgerRow) -> None:
-        """Removes the files of pages that the photograph had when it was colorized before, and has no more."""
+        """Removes the files of further pages from an earlier result, if the photograph has fewer pages now."""
         number = row.pages + 1
         while storage.exists(path := storage.join(self._destination.output, names.of_page(row.output, number))):
             if _is_ours(path):

@@ -18,7 +18,7 @@ _FILES = [OutputFormat(name, FileSink, name) for name in FORMATS]
 OUTPUT_FORMATS: dict[str, OutputFormat] = {each.name: each for each in (*_FILES, PARQUET, TAR)}
 
 _SUFFIXES = "|".join(re.escape(each.shard_suffix) for each in OUTPUT_FORMATS.values() if each.in_shards)
-_SHARD_NAME = re.compile(rf"part-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}-\d{{8}}-\d+({_SUFFIXES})")  # of no other program
+_SHARD_NAME = re.compile(rf"part-\d{{8}}T\d{{6}}Z-[0-9a-f]{{6}}-\d{{8}}-\d+({_SUFFIXES})")  # only colorize's
 
 
 def remove_orphan_shards(output: str) -> None:

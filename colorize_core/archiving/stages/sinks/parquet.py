@@ -20,13 +20,13 @@ class ShardRow:
     """A row of a shard: one page, or a photograph that failed or was skipped. The fields are the columns.
 
     Attributes:
-        source: identifies the photograph, as in the ledger; of several rows with one source and page the one that was
-            finished last counts.
-        page: from 1 on; null if the photograph failed or was skipped, as in the columns below.
+        source: identifies the photograph, as in the ledger. If several rows have the same source and page, the one that
+            was finished last counts.
+        page: number of the page, from 1 on; null, as all columns below, if the photograph failed or was skipped.
         image: an image file; null without one.
-        width: of the image, in pixels.
-        height: of the image, in pixels.
-        format: of the image.
+        width: width of the image, in pixels.
+        height: height of the image, in pixels.
+        format: format of the image.
         status: how the photograph ended: ok, skipped or failed.
         reason: code of the reason.
         message: the reason in words.

@@ -14,19 +14,19 @@ from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.images.encode import Content, Encoded
 from colorize_core.images.metadata.provenance import DIGITAL_SOURCE_TYPE, made_by_machine
 
-IMAGE_FORMAT = "png"  # of the images in shards
-_SHARD_BYTES = 256 << 20  # of images; a shard is closed before it holds more, to bound memory
+IMAGE_FORMAT = "png"  # format of the images in shards
+_SHARD_BYTES = 256 << 20  # bytes of images; a shard is closed before it holds more, to bound memory
 
 
 @dataclass(frozen=True)
 class ShardPage:
-    """One page in a shard.
+    """A page in a shard.
 
     Attributes:
-        number: from 1 on.
+        number: number of the page, from 1 on.
         content: the image file.
-        width: in pixels.
-        height: in pixels.
+        width: width of the image, in pixels.
+        height: height of the image, in pixels.
     """
 
     number: int
@@ -42,7 +42,7 @@ class ShardPage:
 
 @dataclass(frozen=True)
 class ShardPhotograph:
-    """A photograph in a shard; without pages if it failed or was skipped."""
+    """A photograph in a shard. It has no pages if it failed or was skipped."""
 
     row: LedgerRow
     pages: Sequence[ShardPage]

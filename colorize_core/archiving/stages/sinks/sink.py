@@ -53,18 +53,18 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Writes what is still held. Raises OSError."""
+        """Writes all rows and images that the sink still holds. Raises OSError."""
 
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """One format that OUTPUT can have. A new one is a module with a sink, and one entry in ``formats.OUTPUT_FORMATS``.
+    """A format that OUTPUT can have. A new format is a module with a sink, and an entry in ``formats.OUTPUT_FORMATS``.
 
     Attributes:
         name: the value of ``--format``.
         sink: opens the sink of a task.
         image_format: format of the images, a key of ``images.formats.FORMATS``.
-        shard_suffix: of the shards, as '.tar'; '' where each page is a file of its own.
+        shard_suffix: suffix of the shards, such as '.tar'; '' if each page is a file of its own.
     """
 
     name: str
