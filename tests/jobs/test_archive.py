@@ -136,7 +136,7 @@ def test_what_is_wrong_is_said_in_one_line(
         ([archive_dir, archive_dir], "lies inside INPUT"),
         ([archive_dir / "*.png", archive_dir], "lies inside INPUT"),
         ([archive_dir / "**" / "*.png", archive_dir / "out"], "lies inside INPUT"),
-        (["", tmp_path / "out"], "an empty path"),
+        (["", tmp_path / "out"], "the path is empty"),
         (["foo://x", tmp_path / "out"], "foo"),
         ([archive_dir, tmp_path / "empty" / ".."], "lies inside OUTPUT"),
         ([archive_dir, archive_dir.parent / "taken"], "did not make"),
