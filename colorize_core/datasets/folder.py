@@ -30,7 +30,7 @@ def plan_folder(source: str, rule: SplitRule) -> ReadPlan:
     if not items:
         wanted = ", ".join(rule.wanted)
         raise InputError(
-            f"{len(found.files)} photographs below {source}, but none of them is in split {wanted}: give a few hundred "
-            f"files named {decode.SUFFIX_LIST}"
+            f"{len(found.files)} photographs below {source}, but none of them is in split {wanted}: a few hundred "
+            f"files are needed, with the suffixes {decode.SUFFIX_LIST}"
         )
     return ReadPlan(files.chunks_of(items), found.rejects)
