@@ -27,7 +27,7 @@ from jobs.options import ENGINE, runner_option
     show_default=True,
     help="Part of DATA to measure on. Give the option twice to measure two parts, each by itself.",
 )
-@click.option("--fid-weights", help="Add the Fréchet distance (FID): a file with weights for --fid-network, or imagenet.")
+@click.option("--fid-weights", help="Add the Fréchet distance (FID): weights for --fid-network, or imagenet.")
 @click.option(
     "--fid-network",
     default=fid.NETWORK,
