@@ -6,10 +6,8 @@ import gc
 import logging
 import os
 import re
-import signal
 import socket
 import sys
-import threading
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core import errors, storage
 from colorize_core.errors import ColorizeError, OutputError, UserError, one_line, printable
-from colorize_core.runtime import ray_internals
+from colorize_core.runtime import ray_internals, signals
 from colorize_core.runtime.silence import native_stderr_silenced
 
 if TYPE_CHECKING:
@@ -67,22 +65,11 @@ def connected() -> Iterator[Resources]:
     if not address:
         # 0 makes Ray listen on loopback only. On Linux it would listen on all interfaces.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-    import ray
-
-    owned = not ray.is_initialized()
-    if owned:
-        options = {} if address else {"include_dashboard": False}
-        check_arguments()
-        _check_listening(address or "")
-        try:
-            with native_stderr_silenced(), _signals_held():
-                # Without "local", Ray would try to connect to the last cluster, which may be gone.
-                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
-            raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
-    _silence_libraries()
+    owned = False
     try:
+        with signals.held():
+            owned = _connect(address or "")
+            _silence_libraries()
         yield resources()
     except BaseException as error:
         if owned:
@@ -90,7 +77,32 @@ def connected() -> Iterator[Resources]:
         raise
     finally:
         if owned:
+            import ray
+
             ray.shutdown()
+
+
+def _connect(address: str) -> bool:
+    """Connects to Ray, and returns True; returns False if this process is connected already. Raises as ``connected``.
+
+    Args:
+        address: of a cluster; '' to start Ray on this machine.
+    """
+    import ray
+
+    if ray.is_initialized():
+        return False
+    options = {} if address else {"include_dashboard": False}
+    check_arguments()
+    _check_listening(address)
+    try:
+        with native_stderr_silenced():
+            # Without "local", Ray would try to connect to the last cluster, which may be gone.
+            ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
+        raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
+    return True
 
 
 def is_named() -> bool:
@@ -189,44 +201,6 @@ def root_cause(error: BaseException) -> BaseException:
     failures = getattr(error, "worker_failures", None)
     cause = next(iter(failures.values())) if failures else getattr(error, "cause", None) or error.__cause__
     return root_cause(cause) if isinstance(cause, BaseException) else error
-
-
-@contextmanager
-def own_signals() -> Iterator[None]:
-    """Restores the process's handlers of SIGTERM and SIGINT after the block; Ray replaces them by an immediate exit."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    except SystemExit as error:  # raised by Ray's handler
-        raise KeyboardInterrupt from error
-    finally:
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Delays SIGTERM and SIGINT: raises KeyboardInterrupt when the block ends, or at once on a second signal.
-
-    While Ray starts, its compiled code calls Python and loses exceptions raised there: one signal in twenty.
-    """
-    held = threading.Event()
-
-    def hold(number: int, frame: object) -> None:
-        if held.is_set():
-            raise KeyboardInterrupt
-        held.set()
-
-    try:
-        with own_signals():
-            if threading.current_thread() is threading.main_thread():
-                for number in (signal.SIGTERM, signal.SIGINT):
-                    signal.signal(number, hold)
-            yield
-    finally:
-        if held.is_set():
-            raise KeyboardInterrupt
 
 
 @contextmanager

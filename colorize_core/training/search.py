@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from colorize_core import storage
 from colorize_core.errors import InputError, RecipeError, one_line
 from colorize_core.recipes import Recipe, with_settings
-from colorize_core.runtime import cluster, placement
+from colorize_core.runtime import cluster, placement, signals
 from colorize_core.training import batches, checkpoints, hardware, model_check
 from colorize_core.training.history import History
 from colorize_core.training.loop import EpochPlan, train_epochs
@@ -143,7 +143,7 @@ def run_trials(
                 failure_config=ray_tune.FailureConfig(max_failures=_MAX_LOST_PROCESSES),
             ),
         )
-        with cluster.own_signals():
+        with signals.restored():
             results = tuner.fit()
         return {result.config["number"]: _reason(result.error) for result in results if result.error is not None}
 

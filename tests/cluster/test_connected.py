@@ -32,6 +32,36 @@ print("started again" if ray.is_initialized() else "ended")
 """
 
 
+# Compiled code that imports a module loses what a signal's handler raises meanwhile; this finder loses it every time.
+_INTERRUPTED_WHILE_IT_STARTS = """
+import os, signal, sys
+from colorize_core.runtime import cluster
+
+class Loses:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                pass
+
+sys.meta_path.insert(0, Loses())
+try:
+    with cluster.connected():
+        print("lost")
+except KeyboardInterrupt:
+    import ray
+    print("started" if ray.is_initialized() else "interrupted")
+"""
+
+
+@pytest.mark.parametrize("module", ["ray", "ray._raylet", "ray.data"])
+def test_a_signal_is_not_lost_while_ray_is_imported_and_starts(module: str) -> None:
+    call = [sys.executable, "-c", _INTERRUPTED_WHILE_IT_STARTS, module]
+    ended = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert ended.stdout == "interrupted\n"
+
+
 def test_an_interruption_ends_what_ray_data_does_before_ray_itself() -> None:
     call = [sys.executable, "-c", _INTERRUPTED_IN_RAY_DATA]
     ended = subprocess.run(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

@@ -1,4 +1,4 @@
-"""How the process that opens a bundle's files may end, and how pictures in a bundle are read."""
+"""Tests each way in which the process that opens a bundle's files may end, and reads pictures of bundles."""
 
 from __future__ import annotations
 

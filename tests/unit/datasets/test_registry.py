@@ -1,4 +1,4 @@
-"""What each data set declares of itself agrees with what its planner does."""
+"""Tests that the record of each data set agrees with its planner."""
 
 from __future__ import annotations
 

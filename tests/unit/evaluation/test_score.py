@@ -1,4 +1,4 @@
-"""What is compared and which images are shown. tests/jobs/test_evaluate.py tests the numbers themselves."""
+"""Tests which candidates are compared and which images are shown; tests/jobs/test_evaluate.py tests the numbers."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def test_a_step_that_was_traced_before_the_data_are_known_follows_their_plan(bat
 
 
 def planned_rate(made: Recipe, steps: int, step: int) -> float:
-    """By the formula of cosine decay after a linear warm-up."""
+    """Returns the learning rate by the formula of cosine decay after a linear warm-up."""
     warmup = int(steps * made.training.warmup)
     return made.training.learning_rate * 0.5 * (1 + np.cos(np.pi * (step - warmup) / (steps - warmup)))
 
