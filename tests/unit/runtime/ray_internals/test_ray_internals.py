@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ import ray
 from ray.job_submission import JobSubmissionClient
 
 from colorize_core.runtime import ray_internals
+from tests.unit.runtime.ray_internals.private_parts import find
 
 REPO = Path(__file__).parents[4]
 USED = {  # private name: the function that uses it
@@ -28,15 +28,7 @@ USED = {  # private name: the function that uses it
 @pytest.mark.parametrize("name", USED)
 def test_ray_still_has_what_is_used(name: str) -> None:
     module, _, path = name.partition(":")
-    try:
-        found = importlib.import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        pytest.fail(
-            f"Ray {ray.__version__} has no {name.replace(':', '.')} any more, which ray_internals.{USED[name]} uses: "
-            "find what took its place"
-        )
+    find(module, path, f"ray_internals.{USED[name]}")
 
 
 def test_each_function_names_what_it_uses() -> None:

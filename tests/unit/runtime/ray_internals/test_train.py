@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ray
 
 from colorize_core.runtime.ray_internals import train
+from tests.unit.runtime.ray_internals.private_parts import find
 
 MODULE = Path(train.__file__)
 # Private parts, by the module of Ray that has them.
@@ -53,36 +52,21 @@ ARGUMENTS = {
 }
 
 
-def find(module: str, name: str) -> Any:
-    """Returns a private part of Ray; fails the test with one sentence if this version of Ray lacks it."""
-    try:
-        found = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError):
-        pytest.fail(
-            f"Ray {ray.__version__} has no {module}.{name}, which ray_internals/{MODULE.name} uses: adapt that module, "
-            "or bound Ray in pyproject.toml",
-            pytrace=False,
-        )
-    return found
-
-
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in USED.items() for name in names])
 def test_ray_has_what_training_uses(module: str, name: str) -> None:
-    find(module, name)
+    find(module, name, MODULE.name)
 
 
 @pytest.mark.parametrize(("place", "arguments"), ARGUMENTS.items())
 def test_rays_functions_take_the_arguments_that_training_uses(place: tuple[str, str], arguments: list[str]) -> None:
-    taken = list(inspect.signature(find(*place)).parameters)
+    taken = list(inspect.signature(find(*place, MODULE.name)).parameters)
     assert taken[: len(arguments)] == arguments, f"Ray {ray.__version__}: {'.'.join(place)} takes {taken}"
 
 
 def test_what_ray_lacks_is_named_in_one_sentence() -> None:
     for module, name in (("ray.train.v2._internal.gone", "Thing"), ("ray.train.v2.api.config", "ScalingConfig._gone")):
         with pytest.raises(pytest.fail.Exception, match=rf"^Ray 2\.\d+\.\d+ has no {module}\.{name}, which "):
-            find(module, name)
+            find(module, name, MODULE.name)
 
 
 def private_names(path: Path) -> Iterator[str]:
