@@ -142,13 +142,14 @@ class SingleColorizer:
 
     def _pages(self, content: bytes, source: str) -> Iterator[Colorized]:
         provenance = Provenance(printable(source), self.bundle.name, self.bundle.digest)
-        for page in page_inputs(content, self.bundle.recipe, self.recolor):
+        photograph = decode.open_photograph(content)
+        for page in page_inputs(photograph, self.bundle.recipe, self.recolor):
             ab = None
             if page.gray is not None:
                 [predicted] = self.colorizer.predict([page.gray])
                 ab = predicted.astype(np.float16).astype(np.float32)  # the precision between an archive's stages
-            photograph = decode.read_photograph(content, page.frame, as_stored=ab is None)
-            yield merge.colorize(photograph, ab, self.encoding, provenance)
+            image = photograph.read(page.frame, as_stored=ab is None)
+            yield merge.colorize(image, ab, self.encoding, provenance)
 
 
 def _is_same(one: str, other: str) -> bool:
@@ -163,6 +164,6 @@ def _is_photograph(path: str) -> bool:
         if is_ours(file):
             return False
     try:
-        return bool(decode.frames(storage.read(path)))
+        return bool(decode.open_photograph(storage.read(path)).frames)
     except ImageError:
         return False

@@ -160,19 +160,9 @@ def is_image_name(name: str) -> bool:
     return posixpath.splitext(base)[1].lower() in SUFFIXES and not base.startswith(".")
 
 
-def frames(content: bytes) -> list[int]:
-    """Returns ``OpenedPhotograph.frames`` of a file. Raises ImageError."""
-    return open_photograph(content).frames
-
-
 def read_photograph(content: bytes, frame: int = 0, *, as_stored: bool = False) -> Photograph:
     """Opens a file and decodes a photograph of it, as ``OpenedPhotograph.read`` does. Raises ImageError."""
     return open_photograph(content).read(frame, as_stored=as_stored)
-
-
-def read_small(content: bytes, side: int, frame: int = 0) -> SmallPhotograph:
-    """Opens a file and decodes a photograph to gray as ``OpenedPhotograph.read_small`` does. Raises ImageError."""
-    return open_photograph(content).read_small(side, frame)
 
 
 def read_rgb(content: bytes) -> NDArray[np.uint8]:

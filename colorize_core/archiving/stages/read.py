@@ -22,7 +22,7 @@ from colorize_core.archiving.stages.pages import PageInput, PageRow
 from colorize_core.archiving.stages.run_settings import RunSettings
 from colorize_core.errors import DEADLY, ImageError, one_line
 from colorize_core.images import resizing
-from colorize_core.images.decode import open_photograph
+from colorize_core.images.decode import OpenedPhotograph, open_photograph
 from colorize_core.preprocessing.network_size import network_size
 from colorize_core.recipes import Recipe
 
@@ -67,7 +67,8 @@ class Read:
             with breaker.call(os.fsdecode(photograph.path)):
                 file = photographs.read(photograph)
             row = PageRow.of(photograph, hashlib.sha256(file).hexdigest())
-            return [row.with_input(page) for page in page_inputs(file, self.recipe, self.recolor)], file
+            pages = page_inputs(open_photograph(file), self.recipe, self.recolor)
+            return [row.with_input(page) for page in pages], file
         except ImageError as error:
             reason, message = error.reason, error.message
         except OSError as error:
@@ -77,18 +78,17 @@ class Read:
         return [replace(row, reason=reason, message=message)], b""
 
 
-def page_inputs(file: bytes, recipe: Recipe, recolor: bool) -> list[PageInput]:
+def page_inputs(photograph: OpenedPhotograph, recipe: Recipe, recolor: bool) -> list[PageInput]:
     """Returns the network's input for each page of a file.
 
     Args:
-        file: an image file.
+        photograph: the opened file.
         recipe: recipe of the network.
         recolor: accept pages that are in color already.
 
     Raises:
-        ImageError: the file or one of its pages cannot be decoded, or all of them are in color already.
+        ImageError: a page cannot be decoded, or all of them are in color already.
     """
-    photograph = open_photograph(file)
     inputs = []
     for number, frame in enumerate(photograph.frames, 1):
         try:

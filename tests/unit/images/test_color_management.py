@@ -15,7 +15,7 @@ from skimage import color as reference
 
 from colorize_core.archiving.stages.merge import colorize
 from colorize_core.images import color_management
-from colorize_core.images.decode import read_photograph, read_small
+from colorize_core.images.decode import open_photograph, read_photograph
 from colorize_core.images.encode import Encoding
 from colorize_core.images.metadata.provenance import Provenance
 from tests.support.image_files import png_with
@@ -70,7 +70,7 @@ def test_tones_of_a_gray_profile(pixels: NDArray[Any], file_format: str, gamma: 
 
 @pytest.mark.parametrize("gamma", [1.0, 1.8])
 def test_the_network_sees_the_tones_that_are_meant(gamma: float) -> None:
-    small = read_small(stored(EIGHT, "PNG", gray_profile(gamma)), 16).gray
+    small = open_photograph(stored(EIGHT, "PNG", gray_profile(gamma))).read_small(16).gray
     meant = lightness((EIGHT / 255) ** gamma)
     assert small.dtype == np.uint8
     assert np.abs(gray_lightness(small) - meant).max() < 0.5

@@ -17,7 +17,7 @@ from PIL import Image
 
 from colorize_core.errors import ImageError
 from colorize_core.images import decode, opening
-from colorize_core.images.decode import frames, open_photograph, read_photograph, read_rgb, read_small
+from colorize_core.images.decode import open_photograph, read_photograph, read_rgb
 from colorize_core.images.tiff import directory
 from tests.support.image_files import DEEP, GRAY, LAYOUTS, RGB, Pixels, png_chunks, save, tiff
 from tests.support.rare_files import ALL_FORMATS, ALL_LAYOUTS
@@ -40,7 +40,7 @@ def test_pixels_of_every_layout(layout: str) -> None:
 @pytest.mark.parametrize("layout", ALL_LAYOUTS)
 def test_small_gray_of_every_layout(layout: str) -> None:
     content, expected, _, tolerance = ALL_LAYOUTS[layout]
-    reduced = read_small(content, 4096)
+    reduced = open_photograph(content).read_small(4096)
     small, size = reduced.gray, reduced.size  # as many as the file has: nothing is reduced
     eight = expected >> 8 if expected.dtype == np.uint16 else expected
     gray = eight @ [0.299, 0.587, 0.114] if eight.ndim == 3 else eight
@@ -97,7 +97,7 @@ def test_orientation_is_applied_once(orientation: int, kind: str) -> None:
     photograph = read_photograph(content)
     assert photograph.size == (48, 32)
     np.testing.assert_allclose(photograph.pixels.astype(float), seen, atol=tolerance)
-    reduced = read_small(content, 4096)
+    reduced = open_photograph(content).read_small(4096)
     small, size = reduced.gray, reduced.size
     assert size == (48, 32)
     np.testing.assert_allclose(small.astype(float), seen >> 8 if seen.dtype == np.uint16 else seen, atol=tolerance)
@@ -129,7 +129,7 @@ def test_orientation_in_xmp_alone(orientation: int) -> None:
 
 def test_orientation_after_the_pixels_of_a_png_file() -> None:
     content = _png_with_late_exif(6)
-    reduced = read_small(content, 4096)
+    reduced = open_photograph(content).read_small(4096)
     small, size = reduced.gray, reduced.size
     assert size == (48, 32)
     for pixels in (small, read_photograph(content).pixels):
@@ -141,7 +141,7 @@ def test_orientation_after_the_pixels_of_a_png_file() -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_small_jpeg_is_the_full_decode_reduced(photographs: dict[str, Pixels], name: str, side: int, mode: str) -> None:
     content = save(Image.fromarray(photographs[name]).convert(mode), "JPEG", quality=92)
-    reduced = read_small(content, side)
+    reduced = open_photograph(content).read_small(side)
     small, size = reduced.gray, reduced.size
     full = Image.open(io.BytesIO(content)).convert("L")
     assert size == full.size
@@ -155,7 +155,7 @@ def test_small_jpeg_is_the_full_decode_reduced(photographs: dict[str, Pixels], n
 
 
 @pytest.mark.parametrize("kind", ALL_FORMATS)
-@pytest.mark.parametrize("read", [read_photograph, read_rgb, lambda content: read_small(content, 16)])
+@pytest.mark.parametrize("read", [read_photograph, read_rgb, lambda content: open_photograph(content).read_small(16)])
 @pytest.mark.parametrize("part", [0.5, 0.9])
 def test_cut_off_file_is_damaged(kind: str, read: Callable[[bytes], Any], part: float) -> None:
     content = ALL_FORMATS[kind]
@@ -169,7 +169,7 @@ def test_cut_off_png_with_late_exif_is_damaged() -> None:
     """Pillow decodes the pixels of such a file when EXIF is read."""
     content = _png_with_late_exif(6)
     with pytest.raises(ImageError, match="cannot be read"):
-        read_small(content[: len(content) // 2], 16)
+        open_photograph(content[: len(content) // 2]).read_small(16)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_cut_off_png_with_late_exif_is_damaged() -> None:
     ],
     ids=["empty", "text", "zeros", "stub", "ico", "eps", "float"],
 )
-@pytest.mark.parametrize("read", [read_photograph, read_rgb, lambda content: read_small(content, 16)])
+@pytest.mark.parametrize("read", [read_photograph, read_rgb, lambda content: open_photograph(content).read_small(16)])
 def test_what_is_no_photograph(content: bytes, reason: str, message: str, read: Callable[[bytes], Any]) -> None:
     with pytest.raises(ImageError, match=message) as caught:
         read(content)
@@ -241,7 +241,7 @@ def test_damage_gives_pixels_or_an_image_error_and_nothing_else(kind: str, monke
             if damaged:
                 # Half of the hits go to the first bytes, where formats keep what decides how the rest is read.
                 damaged[rng.randrange(min(len(damaged), rng.choice([64, 10**9])))] = rng.randrange(256)
-        for read in (read_photograph, lambda content: read_small(content, 16).gray):
+        for read in (read_photograph, lambda content: open_photograph(content).read_small(16).gray):
             try:
                 got = read(bytes(damaged))
             except ImageError:
@@ -308,7 +308,7 @@ def _counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[No
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_a_header_is_parsed_once_for_frames_and_the_first_reading(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content = save(Image.fromarray(np.tile(RGB, (4, 4, 1))), kind)
-    small, whole = read_small(content, 16), read_photograph(content)
+    small, whole = open_photograph(content).read_small(16), read_photograph(content)
     parsed = _counted(monkeypatch, opening, "open_image")
     photograph = open_photograph(content)
     assert photograph.frames == [0]
@@ -323,7 +323,7 @@ def test_directories_of_a_tiff_file_are_read_once(monkeypatch: pytest.MonkeyPatc
     buffer = io.BytesIO()
     pages = [Image.fromarray(np.full((6, 8), number, np.uint8)) for number in range(3)]
     pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
-    offsets = frames(buffer.getvalue())
+    offsets = open_photograph(buffer.getvalue()).frames
     parsed = _counted(monkeypatch, directory, "read")
     photograph = open_photograph(buffer.getvalue())
     assert photograph.frames == offsets

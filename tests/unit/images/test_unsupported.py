@@ -28,7 +28,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("kind", FILES)
-@pytest.mark.parametrize("read", [decode.frames, decode.read_photograph, decode.read_rgb])
+@pytest.mark.parametrize("read", [decode.open_photograph, decode.read_photograph, decode.read_rgb])
 def test_what_is_not_read_is_named(kind: str, read: Callable[[bytes], object]) -> None:
     with pytest.raises(ImageError) as caught:
         read(FILES[kind])

@@ -35,7 +35,7 @@ def _pages(count: int) -> pa.Table:
     gray = np.zeros((2, 2), np.uint8)
     rows = [
         PageRow.of(planned).with_input(PageInput(number, frame, gray)).with_prediction(ab, 0.0)
-        for number, frame in enumerate(decode.frames(content), 1)
+        for number, frame in enumerate(decode.open_photograph(content).frames, 1)
     ]
     return pages.to_table(rows, [content] + [b""] * (count - 1))
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, PngImagePlugin, TiffImagePlugin
 
-from colorize_core.images.decode import read_photograph, read_small
+from colorize_core.images.decode import open_photograph, read_photograph
 from colorize_core.images.metadata import Metadata
 from colorize_core.images.metadata.exif import Exif
 from tests.support.image_files import DEEP, DEEP_RGB, RGB, png_chunks
@@ -159,7 +159,7 @@ def _turned_by_xmp(kind: str) -> bytes:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "TIFF of 16 bits", "JPEG2000"])
 def test_orientation_that_stands_in_xmp_alone(kind: str) -> None:
     content = _turned_by_xmp(kind)
-    assert read_photograph(content).size == read_small(content, 16).size == (32, 48)
+    assert read_photograph(content).size == open_photograph(content).read_small(16).size == (32, 48)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "TIFF of 16 bits", "WEBP"])

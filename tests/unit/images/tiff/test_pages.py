@@ -15,7 +15,7 @@ from skimage.color import rgb2lab
 
 from colorize_core.errors import ImageError
 from colorize_core.images import decode
-from colorize_core.images.decode import frames, read_photograph, read_small
+from colorize_core.images.decode import open_photograph, read_photograph
 from colorize_core.images.tiff import directory
 from tests.support.image_files import DEEP, DEEP_RGB, GRAY, tiff
 from tests.support.rare_files import tiff_of
@@ -77,20 +77,20 @@ def _pages(count: int, **options: Any) -> bytes:
 @pytest.mark.parametrize("options", [{}, {"byteorder": ">"}, {"bigtiff": True}, {"bigtiff": True, "byteorder": ">"}])
 def test_each_page_is_where_it_is_said_to_be(options: dict[str, Any]) -> None:
     content = _pages(5, **options)
-    found = frames(content)
+    found = open_photograph(content).frames
     assert len(found) == 5
     for number, frame in enumerate(found):
         np.testing.assert_array_equal(read_photograph(content, frame).pixels, np.full((6, 8), number, np.uint16))
-        assert read_small(content, 4, frame).size == (8, 6)
+        assert open_photograph(content).read_small(4, frame).size == (8, 6)
 
 
 def test_a_page_is_not_looked_for_among_the_others() -> None:
     for content in (_pages(4), _fax_pages(4)):
-        _, second, _, last = frames(content)
+        _, second, _, last = open_photograph(content).frames
         seen = read_photograph(content, last).pixels
         broken = content[:second] + b"\xff" * 14 + content[second + 14 :]
         with pytest.raises(ImageError):
-            frames(broken)
+            _ = open_photograph(broken).frames
         np.testing.assert_array_equal(read_photograph(broken, last).pixels, seen)
 
 
@@ -103,13 +103,13 @@ def _fax_pages(count: int) -> bytes:
 
 def test_pages_that_lead_back_to_the_first_end_there() -> None:
     content = bytearray(_pages(3))
-    last = frames(bytes(content))[-1]
+    last = open_photograph(bytes(content)).frames[-1]
     after = last + 2 + 12 * struct.unpack_from("<H", content, last)[0]
     struct.pack_into("<I", content, after, directory.first(bytes(content)))
-    assert len(frames(bytes(content))) == 3
+    assert len(open_photograph(bytes(content)).frames) == 3
     struct.pack_into("<I", content, after, len(content) + 100)
     with pytest.raises(ImageError, match="past its end: it may have been cut off") as caught:
-        frames(bytes(content))
+        _ = open_photograph(bytes(content)).frames
     assert caught.value.reason == "damaged"
 
 
@@ -117,14 +117,14 @@ def test_too_many_pages_or_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     content = _pages(5)
     monkeypatch.setattr(decode, "MAX_PAGES", 5)
     monkeypatch.setattr(decode, "MAX_PIXELS_OF_PAGES", 5 * 48)
-    assert len(frames(content)) == 5
+    assert len(open_photograph(content).frames) == 5
     monkeypatch.setattr(decode, "MAX_PIXELS_OF_PAGES", 5 * 48 - 1)
     with pytest.raises(ImageError, match="5 pages have") as caught:
-        frames(content)
+        _ = open_photograph(content).frames
     assert caught.value.reason == "too_large"
     monkeypatch.setattr(decode, "MAX_PAGES", 4)
     with pytest.raises(ImageError, match="more than 4 pages"):
-        frames(content)
+        _ = open_photograph(content).frames
 
 
 def _patched(content: bytes, tag: int, value: int) -> bytes:

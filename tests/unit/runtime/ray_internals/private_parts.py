@@ -23,7 +23,7 @@ def find(module: str, name: str, user: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError):
         pytest.fail(
-            f"Ray {ray.__version__} has no {module}.{name}, which {user} uses: adapt it, or bound Ray in pyproject.toml",
+            f"Ray {ray.__version__} has no {module}.{name}, which {user} uses: adapt it, or bound Ray in pyproject",
             pytrace=False,
         )
     return found
