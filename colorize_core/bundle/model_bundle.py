@@ -43,6 +43,7 @@ class Bundle:
         converted: differences between ``onnx`` and the Keras model, as ``ConversionCheck.facts`` returns them.
 
     Example:
+        >>> from colorize_core import load_bundle
         >>> bundle = load_bundle("default")
         >>> bundle.name, bundle.saturation["vivid"]
         ('unet-lite', 1.55)

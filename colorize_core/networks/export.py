@@ -90,8 +90,8 @@ def export(name: str, output: str, file_format: ExportFormat | Literal["bundle"]
             written.
 
     Example:
-        >>> export("default", "colorizer.onnx").path
-        'colorizer.onnx'
+        >>> export("default", "/models/colorizer.onnx").path
+        '/models/colorizer.onnx'
     """
     if file_format == "bundle":
         return renew_bundle(name, output)

@@ -46,7 +46,9 @@ class PrepareConfig:
         color_space: default color space of the target that ``load_pairs`` computes.
 
     Example:
-        >>> PrepareConfig("folder", "photographs", "prepared", Transform(size=128), SplitRule(val=0.1, test=0.1))
+        >>> config = PrepareConfig("folder", "photographs", "prepared", Transform(size=128), SplitRule(val=0.1))
+        >>> config.gray, config.color_space
+        ('luminance', 'lab')
     """
 
     dataset: str
@@ -80,7 +82,7 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
         >>> transform, rule = Transform(size=128), SplitRule(val=0.1, test=0.1)
         >>> facts = prepare(PrepareConfig("folder", "photographs", "prepared", transform, rule))
         >>> facts["images"]
-        {'train': 812, 'val': 98, 'test': 90}
+        {'test': 90, 'val': 98, 'train': 812}
     """
     cluster.check_lasting(config.output)
     plan = datasets.plan(f"{config.dataset}:{config.source}", config.rule)
