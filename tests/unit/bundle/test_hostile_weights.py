@@ -70,6 +70,13 @@ def many(file: h5py.File) -> None:
         group.create_group(str(i))
 
 
+def many_in_groups(file: h5py.File) -> None:
+    for i in range(250):
+        group = file.create_group(f"layers/many{i}")
+        for j in range(100):
+            group.create_group(str(j))
+
+
 CASES: dict[str, tuple[Change, str]] = {
     "external link": (linked("1", h5py.ExternalLink("/dev/zero", "/x")), r"link to another place \(1\)"),
     "external link on a pipe": (linked("1", h5py.ExternalLink("PIPE", "/x")), r"link to another place \(1\)"),
@@ -115,7 +122,8 @@ CASES: dict[str, tuple[Change, str]] = {
         lambda file: file.__setitem__("x", np.dtype(np.float32)),
         r"an object in it that is no weight \(x\)",
     ),
-    "too many": (many, "more than 50,000 weights"),
+    "too many": (many, "more than 20,000 weights"),
+    "too many in groups": (many_in_groups, "more than 20,000 weights"),
     "too many remarks": (
         lambda file: [file[f"{PLACE}/0"].attrs.__setitem__(f"remark{i}", 1) for i in range(100)],
         "100 attributes on a weight",
@@ -227,7 +235,7 @@ def test_damaged_weights_end_as_one_line_or_load(seed: int, forge: Callable[...,
 
 @pytest.mark.timeout(100)
 def test_hostile_weights_take_little_memory(forge: Callable[..., Path]) -> None:
-    cases = ["compressed", "chunks never written", "never written", "virtual", "too many"]
+    cases = ["compressed", "chunks never written", "never written", "virtual", "too many", "too many in groups"]
     folders = [forge(str(i), weights=keras(CASES[case][0])) for i, case in enumerate(cases)]
     folders.append(forge("bomb", weights=FILES["a bomb"][0]()))
     said = refusals_under_limits(folders, seconds=60)
