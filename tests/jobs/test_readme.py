@@ -22,6 +22,12 @@ LINES = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for
 ON_A_CLUSTER = ("export RAY_AUTH_MODE=token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 ray start", "colorize submit ")
 # And these by tests/jobs/test_s3.py, against a server of its own.
 ON_S3 = ("export AWS_ENDPOINT_URL=", "colorize prepare folder s3://", "colorize archive s3://")
+# Trainings of other data than the first: they are in the second tier of the tests.
+OTHER_TRAININGS = (
+    "colorize train unet-lab prepared ",
+    "colorize train unet-lab cifar10:",
+    "colorize train cifar10-dense ",
+)
 
 
 def is_local(line: str) -> bool:
@@ -29,10 +35,11 @@ def is_local(line: str) -> bool:
     return line.startswith("colorize ") and not line.startswith((*ON_A_CLUSTER, *ON_S3))
 
 
-@pytest.mark.usefixtures("ray_here")
-def test_colorize(
+@pytest.fixture
+def _folder(
     archive_dir: Path, color_dir: Path, cifar_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A working folder with everything that the commands read."""
     shutil.copy(archive_dir / "astronaut.png", archive_dir / "astronaut.jpg")
     shutil.copy(archive_dir / "astronaut.png", tmp_path / "photo.jpg")
     (tmp_path / "photographs").mkdir()
@@ -43,10 +50,18 @@ def test_colorize(
     shutil.copytree(archive_dir / "album", tmp_path / "landscapes" / "color")
     shutil.make_archive(str(tmp_path / "box"), "zip", archive_dir / "album")
     monkeypatch.chdir(tmp_path)
-    commands = [shlex.split(line)[1:] for line in LINES if is_local(line)]
-    assert len(commands) == 22
-    for arguments in commands:
-        assert status_of(group, arguments) == DONE, arguments
+
+
+def run(lines: list[str]) -> None:
+    for line in lines:
+        assert status_of(group, shlex.split(line)[1:]) == DONE, line
+
+
+@pytest.mark.usefixtures("ray_here", "_folder")
+def test_colorize(tmp_path: Path) -> None:
+    lines = [line for line in LINES if is_local(line) and not line.startswith(OTHER_TRAININGS)]
+    assert len(lines) == 19
+    run(lines)
     for path in (
         "photo.color.png",
         "colored.jpg",
@@ -58,7 +73,6 @@ def test_colorize(
         "colorizer.onnx.json",
         "my-savedmodel/saved_model.pb",
         "pairs/samples.png",
-        "dense-model/model.keras",
         "tuned-model/trials.csv",
         "report/report.html",
         "comparison/metrics.csv",
@@ -66,6 +80,16 @@ def test_colorize(
         assert (tmp_path / path).is_file()
     assert list((tmp_path / "shards").glob("*.parquet"))
     assert list((tmp_path / "boxed").glob("*.tar"))
+
+
+@pytest.mark.usefixtures("ray_here", "_folder")
+def test_other_trainings(tmp_path: Path) -> None:
+    trainings = [line for line in LINES if line.startswith(OTHER_TRAININGS)]
+    assert len(trainings) == 3
+    run([line for line in LINES if line.startswith("colorize prepare folder photographs ")])
+    run(trainings)
+    for model in ("prepared-model", "cifar-model", "dense-model"):
+        assert (tmp_path / model / "model.keras").is_file()
 
 
 @pytest.mark.usefixtures("archive_dir")

@@ -17,6 +17,7 @@ THOROUGH = (
     "tests/jobs/test_memory.py",
     "tests/jobs/test_prepare.py::test_a_killed_run",
     "tests/jobs/test_prepare.py::test_train_takes_its_very_pixels",
+    "tests/jobs/test_readme.py::test_other_trainings",
     "tests/jobs/test_runners.py::test_no_process_imports",
     "tests/jobs/test_s3.py::test_prepare",
     "tests/jobs/test_s3.py::test_a_training",
