@@ -18,7 +18,7 @@ from tests.support.processes import hear_signals
 CTRL_C = "\x03"
 
 
-class Terminal:
+class PseudoTerminal:
     """A process and what stands on its terminal."""
 
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
@@ -58,7 +58,7 @@ class Terminal:
 
 
 @contextmanager
-def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[Terminal]:
+def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[PseudoTerminal]:
     """Runs a command in the foreground of a terminal of its own; ends it if need be."""
     master, slave = pty.openpty()
     control = f"import fcntl, os, sys; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -74,7 +74,7 @@ def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[Term
     os.close(slave)
     fcntl.fcntl(master, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     try:
-        yield Terminal(process, master)
+        yield PseudoTerminal(process, master)
     finally:
         process.kill()
         process.wait(timeout=120)
