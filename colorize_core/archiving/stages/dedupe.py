@@ -185,20 +185,8 @@ class Copy:
             return row.failed(error.reason, error.message), b""
         except OSError as error:
             return row.failed("storage", f"cannot be copied: {one_line(error)}"), b""
-        row = replace(
-            row,
-            status="ok",
-            reason=original.reason,
-            message=equal + (f": {original.message}" if original.reason else ""),
-            output=duplicate.output,
-            width=original.width,
-            height=original.height,
-            pages=original.pages,
-            colorfulness=original.colorfulness,
-            bytes=original.bytes,
-            pictures=original.pictures,
-        )
-        return row, content
+        message = equal + (f": {original.message}" if original.reason else "")
+        return replace(row.with_result_of(original), output=duplicate.output, message=message), content
 
     def _pages(self, original: LedgerRow, sink: FileSink) -> bytes:
         """Returns the file of the first page, and hands the files of the others to ``sink``."""
