@@ -17,7 +17,7 @@ from tests.support.image_files import DEEP, GRAY, RGB, png_chunks, save, tiff
 # Functions that turn an upright image into the stored one, by EXIF orientation (EXIF 2.32, 4.6.4). The comment says
 # where row 0 and column 0 of the stored image are seen.
 STORED: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
-    1: lambda upright: seen,
+    1: lambda upright: upright,
     2: lambda upright: upright[:, ::-1],  # top right
     3: lambda upright: upright[::-1, ::-1],  # bottom right
     4: lambda upright: upright[::-1],  # bottom left
