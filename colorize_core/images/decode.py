@@ -52,7 +52,7 @@ class Photograph:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height)"""
+        """Width and height, in pixels."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[0])
 
 
