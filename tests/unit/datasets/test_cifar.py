@@ -41,7 +41,7 @@ def test_a_binary_batch_with_a_label_out_of_range_is_refused(names: tuple[str, .
 
 @pytest.fixture(params=["cifar10-python", "cifar10-binary", "cifar100-python", "cifar100-binary"])
 def unpacked(request: pytest.FixtureRequest, make: Callable[[str, Path], Any], tmp_path: Path) -> tuple[str, Path]:
-    """Name of the set, and the folder of its batches."""
+    """Returns the name of the data set and the folder of its batches."""
     make(request.param, tmp_path)
     return request.param.partition("-")[0], tmp_path / "batches"
 
@@ -66,8 +66,8 @@ def test_a_batch_that_was_cut_off_is_refused(unpacked: tuple[str, Path], refusal
 @pytest.mark.parametrize("other", ["cifar10", "cifar100"])
 def test_the_other_set_is_refused(make: Callable[[str, Path], Any], tmp_path: Path, refusal: Any, other: str) -> None:
     name = {"cifar10": "cifar100", "cifar100": "cifar10"}[other]
-    made = make(f"{other}-python.tar.gz", tmp_path)
-    assert f"the Python or the binary batches of {name}" in refusal(made.data.replace(other, name, 1))
+    dataset = make(f"{other}-python.tar.gz", tmp_path)
+    assert f"the Python or the binary batches of {name}" in refusal(dataset.data.replace(other, name, 1))
 
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere.tar.gz", "notes.txt"])

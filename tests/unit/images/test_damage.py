@@ -102,7 +102,7 @@ def test_damage_gives_pixels_or_an_image_error_and_nothing_else(kind: str, monke
             del damaged[rng.randrange(len(damaged)) :]
         for _ in range(rng.randint(1, 8)):
             if damaged:
-                # Half of the hits go to the first bytes, where formats keep what decides how the rest is read.
+                # Half of the changes are in the first bytes, which decide how the rest is read.
                 damaged[rng.randrange(min(len(damaged), rng.choice([64, 10**9])))] = rng.randrange(256)
         for read in (read_photograph, lambda content: open_photograph(content).read_small(16).gray):
             try:
@@ -113,4 +113,4 @@ def test_damage_gives_pixels_or_an_image_error_and_nothing_else(kind: str, monke
                 assert (got if isinstance(got, np.ndarray) else got.pixels).size > 0
                 outcomes["pixels"] += 1
     assert outcomes["error"] > 20
-    assert outcomes["pixels"] > 0 or kind == "png-16"  # of which each byte is checked
+    assert outcomes["pixels"] > 0 or kind == "png-16"  # a checksum covers each byte

@@ -35,7 +35,7 @@ def test_pixels_of_every_layout(layout: str) -> None:
 def test_small_gray_of_every_layout(layout: str) -> None:
     content, expected, _, tolerance = ALL_LAYOUTS[layout]
     reduced = open_photograph(content).read_small(4096)
-    small, size = reduced.gray, reduced.size  # as many as the file has: nothing is reduced
+    small, size = reduced.gray, reduced.size  # the file has fewer pixels, so that nothing is reduced
     eight = expected >> 8 if expected.dtype == np.uint16 else expected
     gray = eight @ [0.299, 0.587, 0.114] if eight.ndim == 3 else eight
     assert (small.dtype, small.shape) == (np.uint8, expected.shape[:2])

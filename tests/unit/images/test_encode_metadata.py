@@ -82,10 +82,10 @@ def test_exif_that_no_jpeg_can_hold_is_left_out() -> None:
 def test_an_xmp_packet_that_does_not_fit_gives_way(file_format: str) -> None:
     long = marked(Provenance("x" * 70_000, "m", "d"))
     content = encode.encode(RED, Encoding("png"), xmp=long)
-    made = colorize(
+    result = colorize(
         read_photograph(content), np.zeros((2, 2, 2), np.float32), Encoding(file_format), Provenance("a.png", "m", "d")
     )
-    found = read_photograph(made.content).metadata.xmp or b""
+    found = read_photograph(result.content).metadata.xmp or b""
     assert is_ours(io.BytesIO(found))
     assert b"a.png" in found
     unfit = marked(Provenance("x" * 70_000, "m", "d"), None)
@@ -104,8 +104,8 @@ def test_how_a_scan_lies_in_its_file_does_not_reach_ours(compression: str) -> No
     tags[0x010A], tags[0x0129], tags[0x010E] = 2, (3, 7), "a fax"  # bits from the right; page 3 of 7
     content = _scan(compression="group4", tiffinfo=tags)
     how = Encoding("tiff", tiff_compression=compression)
-    made = colorize(read_photograph(content), np.zeros((2, 2, 2), np.float32), how, Provenance("a", "m", "d"))
-    image = open_encoded(made.content)
+    result = colorize(read_photograph(content), np.zeros((2, 2, 2), np.float32), how, Provenance("a", "m", "d"))
+    image = open_encoded(result.content)
     assert set(np.unique(np.asarray(image))) == {0, 255}
     assert isinstance(image, TiffImagePlugin.TiffImageFile)
     assert image.tag_v2.get(0x010A, 1) == 1
@@ -128,6 +128,6 @@ def test_a_resolution_without_a_unit_is_in_inches() -> None:
     content = buffer.getvalue()
     for file_format in ("tiff", "jpeg", "png"):
         how = Encoding(file_format)
-        made = colorize(read_photograph(content), np.zeros((2, 2, 2), np.float32), how, Provenance("a", "m", "d"))
-        found = read_photograph(made.content).metadata.dpi
+        result = colorize(read_photograph(content), np.zeros((2, 2, 2), np.float32), how, Provenance("a", "m", "d"))
+        found = read_photograph(result.content).metadata.dpi
         assert found == pytest.approx((300, 300), abs=0.02) or read_photograph(content).metadata.dpi is None

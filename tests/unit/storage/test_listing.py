@@ -114,9 +114,9 @@ def test_match_has_the_rules_of_fsspec(tmp_path: Path, pattern: str) -> None:
 def test_match_tells_which_folders_cannot_be_listed(
     locked: Path, pattern: str, names: list[str], is_told: bool
 ) -> None:
-    told: list[OSError] = []
-    assert [entry.name for entry in storage.match(f"{locked}/{pattern}", told.append)] == names
-    assert [error.filename for error in told] == [str(locked / "locked")] * is_told
+    errors: list[OSError] = []
+    assert [entry.name for entry in storage.match(f"{locked}/{pattern}", errors.append)] == names
+    assert [error.filename for error in errors] == [str(locked / "locked")] * is_told
     if is_told:
         with pytest.raises(PermissionError):
             list(storage.match(f"{locked}/{pattern}"))
@@ -132,7 +132,7 @@ def test_links_to_files_are_followed(tmp_path: Path) -> None:
     (folder / "loop").symlink_to(folder)
     broken, entry = storage.find(str(folder))
     assert (entry.name, entry.size) == ("link.jpg", 5)
-    assert broken.name == "broken.jpg"  # whoever reads it is told that it is gone
+    assert broken.name == "broken.jpg"  # reading it raises an error
     with pytest.raises(FileNotFoundError):
         storage.read(broken.path)
     assert entry.stamp == storage.find(str(tmp_path / "store"))[0].stamp
@@ -143,7 +143,7 @@ def test_a_pipe_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"x")
     for found in (storage.find(str(tmp_path)), storage.children(str(tmp_path)), storage.match(f"{tmp_path}/*")):
         assert [(entry.name, entry.size) for entry in found] == [("a.jpg", 1), ("pipe.jpg", 0)]
-    with pytest.raises(OSError, match=r"pipe\.jpg: is not a regular file"):  # and no one waits for it
+    with pytest.raises(OSError, match=r"pipe\.jpg: is not a regular file"):  # and opening it does not block
         storage.read(str(tmp_path / "pipe.jpg"))
     with pytest.raises(OSError, match=r"pipe\.jpg: is not a regular file"):
         storage.read_range(str(tmp_path / "pipe.jpg"), 0, 1)

@@ -27,7 +27,7 @@ def _fill(root: str, names: tuple[str, ...] = TREE) -> str:
 
 @pytest.fixture(params=["local", "memory"])
 def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """TREE on a local disk, or in an object store."""
+    """Yields a folder that holds TREE, on a local disk and in an object store."""
     if request.param == "local":
         yield _fill(str(tmp_path / "in"))
     else:

@@ -43,7 +43,7 @@ def test_what_another_program_made_is_not_replaced(output: str, make_row: MakeRo
     with pytest.raises(ImageError, match=r"OUTPUT has a file a\.png that colorize did not make") as caught:
         sink.add(make_row("a", output="a.png"), marked(Provenance("a.tif", "unet-lab", "ab" * 32)))
     assert caught.value.reason == "taken"
-    sink.add(make_row("b", output="a.png"), b"a drawing")  # the very same: nothing is lost
+    sink.add(make_row("b", output="a.png"), b"a drawing")  # the same content, so that nothing is lost
     assert storage.read(storage.join(output, "a.png")) == b"a drawing"
 
 
@@ -62,7 +62,7 @@ def test_pages_are_files_beside_the_first(output: str, make_row: MakeRow) -> Non
     sink.add_page(2, Encoded(b"second", 3, 4))
     sink.add_page(3, Encoded(b"third", 5, 6))
     sink.add(make_row("a", output="album/a.png", pages=3), b"first")
-    sink.add_page(2, Encoded(b"whose third is damaged", 3, 4))
+    sink.add_page(2, Encoded(b"second", 3, 4))
     sink.add(make_row("b", output="", status="failed"), b"")
     sink.add(make_row("c", output="c.png"), b"another")
     sink.close()

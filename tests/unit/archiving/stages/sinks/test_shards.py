@@ -80,7 +80,7 @@ def test_shards_without_rows_are_removed_and_nothing_else(output: str, make_row:
     others = ["part-notes.txt", "part-00000-of-another-program.parquet", "album/part-1.parquet", "a.png"]
     for name in ("part-20260102T030405Z-abcdef-00000008-0.parquet", *others):
         storage.write(storage.join(output, name), b"x")
-    ledger.append(output, "x", [make_row("a", output="a.png")])  # colorized again: its shard is no orphan for that
+    ledger.append(output, "x", [make_row("a", output="a.png")])  # colorized again; the shard with the old result stays
     remove_orphan_shards(output)
     left = [entry.name for entry in storage.find(output) if not entry.name.startswith("_ledger/")]
     assert left == sorted([kept, *others])
