@@ -1,4 +1,4 @@
-"""What processes listen on, from Linux' /proc."""
+"""The addresses on which processes listen, from Linux' /proc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ _LOOPBACK = ("0100007F", "0000000000000000FFFF00000100007F", "000000000000000000
 
 
 def beyond_loopback(mark: str) -> tuple[set[str], int]:
-    """Of processes with this mark in their environment: who listens beyond loopback, and how many sockets listen."""
+    """Returns which processes listen beyond loopback, and the number of listening sockets.
+
+    Only processes with this mark in their environment count.
+    """
     owners: dict[str, str] = {}
     for process in Path("/proc").iterdir():
         try:
@@ -26,4 +29,6 @@ def beyond_loopback(mark: str) -> tuple[set[str], int]:
     for table in ("tcp", "tcp6"):
         rows = [line.split() for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
         found += [(row[1], owners[row[9]]) for row in rows if row[3] == _LISTENING and row[9] in owners]
-    return {f"{address}: {who}" for address, who in found if address.partition(":")[0] not in _LOOPBACK}, len(found)
+    return {f"{address}: {process}" for address, process in found if address.partition(":")[0] not in _LOOPBACK}, len(
+        found
+    )
