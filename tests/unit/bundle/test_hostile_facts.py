@@ -1,4 +1,4 @@
-"""A ``bundle.json`` that is damaged or means harm ends as one line; what loads works."""
+"""A damaged or hostile ``bundle.json`` gives a one-line error, or a bundle that works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ``model.onnx`` that means harm ends as one line: nothing runs, reads another file or takes all memory."""
+"""A hostile ``model.onnx`` gives a one-line error: no code runs, no other file is read, and memory stays small."""
 
 from __future__ import annotations
 

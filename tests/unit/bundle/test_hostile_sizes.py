@@ -1,4 +1,4 @@
-"""A ``model.onnx`` that takes little at some sizes of pictures, and all memory at others, is refused."""
+"""A ``model.onnx`` is refused if it needs little memory for some image sizes and all memory for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ``model.keras`` that means harm ends as one line: no other file is read, memory and time stay small."""
+"""A hostile ``model.keras`` gives a one-line error: no other file is read, and memory and time stay small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every reader owes to preparation and training, whatever the form of the data set."""
+"""The contract that every reader keeps, for each form of each data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees, tar and zip files of photographs: each ends as a row or as a reject, whatever its name and content."""
+"""Folders, tar and zip files of photographs: each photograph ends as a row or as a reject, with any name and content."""
 
 from __future__ import annotations
 

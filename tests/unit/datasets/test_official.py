@@ -1,4 +1,4 @@
-"""The published archive comes through HTTP: once, whole, and checked; or one line says why not."""
+"""The published archive is downloaded once and checked; a failure gives a one-line error."""
 
 from __future__ import annotations
 

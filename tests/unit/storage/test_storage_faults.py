@@ -1,4 +1,4 @@
-"""Storage before an S3 server behind a network that fails."""
+"""Storage on an S3 server behind a network that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tar files alone: links, damage, and those that are compressed as a whole."""
+"""Tar files: links, damage, and files that are compressed as a whole."""
 
 from __future__ import annotations
 

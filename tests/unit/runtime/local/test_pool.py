@@ -1,4 +1,4 @@
-"""Tasks in a child process: done once each, whatever dies."""
+"""Tasks in child processes: each is done once, whichever process dies."""
 
 from __future__ import annotations
 
