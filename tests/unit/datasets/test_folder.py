@@ -1,4 +1,4 @@
-"""Folders, tar and zip files of photographs: each photograph ends as a row or as a reject, with any name and content."""
+"""Folders, tar and zip files of photographs: each photograph ends as a row or as a reject."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage on an S3 server. ``test_storage`` and ``test_listing`` test what all stores do, ``test_storage_faults`` faults."""
+"""Storage on an S3 server; see ``test_storage`` and ``test_listing`` for what all stores do."""
 
 from __future__ import annotations
 
