@@ -64,7 +64,7 @@ def test_tones_of_a_gray_profile(pixels: NDArray[Any], file_format: str, gamma: 
     photograph = read_photograph(stored(pixels, file_format, gray_profile(gamma)))
     meant = lightness((pixels / np.iinfo(pixels.dtype).max) ** gamma)
     assert photograph.depth == 8 * pixels.itemsize
-    assert photograph.metadata.icc is None  # it does not describe what becomes of the photograph
+    assert photograph.metadata.icc is None  # the profile does not describe the converted pixels
     np.testing.assert_allclose(gray_lightness(photograph.pixels), meant, atol=0.01)
 
 

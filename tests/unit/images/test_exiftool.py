@@ -43,7 +43,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory, gray_photographs: dict[str, N
     """Returns a turned photograph with all metadata that an archive writes into a file, written by exiftool."""
     path = tmp_path_factory.mktemp("scan") / "scan.jpg"
     Image.fromarray(gray_photographs["rocket"]).convert("RGB").save(path, icc_profile=ICC, dpi=(600, 600))
-    # -n: numbers as they are
+    # With -n exiftool takes and prints numbers instead of words.
     _exiftool(
         "-overwrite_original",
         "-n",
@@ -116,7 +116,7 @@ def test_what_exiftool_writes_into_a_jpeg_2000_file_is_read(tmp_path: Path) -> N
 def _complaints(path: Path) -> set[str]:
     printed = _exiftool("-validate", "-warning", "-error", "-a", str(path))
     warnings = {line.split(":", 1)[1].strip() for line in printed.splitlines()}
-    # Tags that a scan's program should have written we cannot invent; and IPTC is undefined bytes in Adobe's files too.
+    # colorize cannot invent tags that the scanner's program left out. Adobe's files have IPTC as undefined bytes, too.
     usual = r"OK|\d+ Warnings?( .*)?|Missing required .*|\[minor\].*|Non-standard format \(undef\) .* IPTC-NAA"
     return {each for each in warnings if not re.fullmatch(usual, each)}
 
