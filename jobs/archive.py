@@ -9,7 +9,7 @@ import click
 from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.job import ArchiveJob
 from colorize_core.archiving.reporting.log_lines import LogLines
-from colorize_core.archiving.reporting.screen import Screen, Terminal
+from colorize_core.archiving.reporting.screen import RunReporter, TerminalReporter
 from colorize_core.archiving.run import run as run_job
 from colorize_core.archiving.runners import LOCAL_PHOTOGRAPHS
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
@@ -49,28 +49,28 @@ def command(dry_run: bool, max_failed: float, log_json: bool, **settings: Any) -
     INPUT is a folder (with all below it), a glob, an image, a .tar or .zip file, a .parquet file with a column of
     images, or a .txt file with a path or URL per line. Run the same command again to continue an interrupted run.
     """
-    shown: Screen = LogLines() if log_json else Terminal()
+    reporter: RunReporter = LogLines() if log_json else TerminalReporter()
     encoding = encoding_of(settings["file_format"], {name: settings.pop(name) for name in OPTIONS})
     job = ArchiveJob(ArchiveConfig(encoding=encoding, **settings))
     if dry_run:
-        shown.plan(job, job.plan())
+        reporter.plan(job, job.plan())
         return DONE
     try:
-        summary = colorize(job, shown)
+        summary = colorize(job, reporter)
     except KeyboardInterrupt:
         click.echo("finished photographs are kept: run the same command to continue", err=True)
         raise
     return DONE if summary.is_within(max_failed) else TOO_MANY_FAILED
 
 
-def colorize(job: ArchiveJob, shown: Screen) -> RunSummary:
+def colorize(job: ArchiveJob, reporter: RunReporter) -> RunSummary:
     """Plans and runs a job under the lock of OUTPUT, and shows the plan, the progress and the summary."""
-    with job.locked(shown.say) as lock:
+    with job.locked(reporter.say) as lock:
         plan = job.plan()
-        shown.plan(job, plan)
-        with shown.progress(plan.todo.num_rows) as on_row:
-            summary = run_job(job, plan, lock, on_row, shown.say)
-    shown.summary(summary, job.config.output)
+        reporter.plan(job, plan)
+        with reporter.progress(plan.todo.num_rows) as on_row:
+            summary = run_job(job, plan, lock, on_row, reporter.say)
+    reporter.summary(summary, job.config.output)
     return summary
 
 

@@ -8,7 +8,7 @@ from colorize_core import storage
 from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.gallery.side_by_side import write_side_by_side
 from colorize_core.archiving.job import ArchiveJob
-from colorize_core.archiving.reporting.screen import Terminal
+from colorize_core.archiving.reporting.screen import TerminalReporter
 from colorize_core.datasets import samples
 from jobs.archive import colorize
 from jobs.exits import DONE, TOO_MANY_FAILED, run
@@ -29,7 +29,7 @@ def command(output: str, input: str | None) -> int:
     job = ArchiveJob(
         ArchiveConfig(photographs, results, recolor=True)
     )  # recolor, since your own photographs may be in color
-    summary = colorize(job, Terminal())
+    summary = colorize(job, TerminalReporter())
     picture = write_side_by_side(job.listing.sources, storage.absolute(results), truths, _SHOWN)
     click.echo(f"side by side: {picture}")
     return TOO_MANY_FAILED if summary.failed else DONE

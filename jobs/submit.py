@@ -12,8 +12,8 @@ import colorize_core
 import jobs
 from colorize_core.runtime.cluster import check_arguments
 from colorize_core.submission import Submission, shell_command, submit
+from colorize_core.submission.dialog import TerminalDialog
 from colorize_core.submission.names import fresh_id, slot_id
-from colorize_core.submission.screen import Terminal
 from jobs.arguments import JOBS, files_of
 from jobs.exits import run
 from jobs.values import Period
@@ -67,7 +67,7 @@ def command(
     now = datetime.now(timezone.utc)
     identity = slot_id(f"colorize-{name}", every or _DAY, now) if name else fresh_id(f"colorize-{job}", now)
     line = shell_command("jobs.arrive", [job, *arguments])
-    status = submit(Submission(identity, line, [] if installed else _CODE, files), address, Terminal(), wait=wait)
+    status = submit(Submission(identity, line, [] if installed else _CODE, files), address, TerminalDialog(), wait=wait)
     if not wait:
         click.echo(identity)
     return status

@@ -1,4 +1,4 @@
-"""What the tests of several rooms share: photographs, a tiny bundle, Ray on this machine."""
+"""Fixtures that tests of several rooms share: photographs, data sets, Ray on this machine."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from PIL import Image
 
 from tests.support import tiers
 
-# Ray's workers are nice to all else by default, and would stand still while another test computes.
+# By default Ray's workers have low priority, and would stand still while another test computes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # on loopback
-# Ray's watchers of itself, of every cluster that the tests start, would take a quarter of two cores.
+# In every cluster that tests start, the processes that watch Ray would take a quarter of two cores.
 os.environ.setdefault("LOG_NAME_UPDATE_INTERVAL_S", "5")
 os.environ.setdefault("REPORTER_UPDATE_INTERVAL_MS", "30000")
 pytest_plugins = [
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def photographs() -> dict[str, NDArray[np.uint8]]:
-    """Color photographs by name, from scikit-image's wheel."""
+    """Returns color photographs by name, from scikit-image's wheel."""
     from skimage import data
 
     return {name: getattr(data, name)() for name in ("astronaut", "chelsea", "coffee", "rocket")}
@@ -44,13 +44,13 @@ def photographs() -> dict[str, NDArray[np.uint8]]:
 
 @pytest.fixture(scope="session")
 def gray_photographs(photographs: dict[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
-    """The same, gray."""
+    """Returns the same photographs in gray."""
     return {name: np.asarray(Image.fromarray(rgb).convert("L")) for name, rgb in photographs.items()}
 
 
 @pytest.fixture
 def archive_dir(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) -> Path:
-    """A folder of gray photographs in two levels and three formats."""
+    """Returns a folder of gray photographs in two levels and three formats."""
     folder = tmp_path / "scans"
     (folder / "album").mkdir(parents=True)
     Image.fromarray(gray_photographs["astronaut"]).save(folder / "astronaut.png")
@@ -62,7 +62,7 @@ def archive_dir(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]]) 
 
 @pytest.fixture(scope="session")
 def color_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
-    """160 crops of color photographs, as a folder to learn from."""
+    """Returns a folder of 160 crops of color photographs, for training."""
     folder = tmp_path_factory.mktemp("color") / "photographs"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -75,7 +75,7 @@ def color_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, N
 
 @pytest.fixture(scope="session")
 def cifar_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, NDArray[np.uint8]]) -> Path:
-    """Crops of photographs in CIFAR-10's official Python layout: batches of 40, pickled with protocol 2."""
+    """Returns a folder of crops in CIFAR-10's official Python layout: batches of 40, pickled with protocol 2."""
     folder = tmp_path_factory.mktemp("cifar") / "cifar-10-batches-py"
     folder.mkdir()
     rng = np.random.default_rng(1)
@@ -93,9 +93,9 @@ def cifar_dir(tmp_path_factory: pytest.TempPathFactory, photographs: dict[str, N
 
 @pytest.fixture(scope="session")
 def ray_here() -> Iterator[None]:
-    """Ray with two CPUs in this process; jobs that are called in it use and leave it.
+    """Starts Ray with two CPUs in this process. Jobs that are called in the process use it and do not stop it.
 
-    Once for all tests of a pytest worker: it takes longer to start than most of them.
+    Ray is started once for all tests of a pytest worker, since its start takes longer than most tests.
     """
     import ray
 
@@ -106,7 +106,7 @@ def ray_here() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def as_png() -> Callable[[NDArray[np.uint8]], bytes]:
-    """Pixels to PNG bytes."""
+    """Returns a function that encodes pixels as a PNG file."""
 
     def encode(pixels: NDArray[np.uint8]) -> bytes:
         buffer = io.BytesIO()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import pyarrow as pa
 
@@ -36,6 +36,11 @@ def to_table(rows: Iterable[_Row], row_type: type[_Row]) -> pa.Table:
 def from_table(table: pa.Table, row_type: type[_Row]) -> list[_Row]:
     """Returns an object for each row of a table. Reads only the columns that are fields of the dataclass."""
     return [row_type(**row) for row in table.select(schema_of(row_type).names).to_pylist()]
+
+
+def shared_fields(row: object, row_type: type) -> dict[str, Any]:
+    """Returns the values of a row, by name, for the fields that another row type has too."""
+    return {name: value for name, value in vars(row).items() if name in schema_of(row_type).names}
 
 
 def _arrow_type(hint: object) -> pa.DataType:

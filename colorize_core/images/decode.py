@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from colorize_core import color
 from colorize_core.errors import ImageError, one_line
 from colorize_core.images import color_detection, color_management, layouts, opening
+from colorize_core.images.formats import READABLE_SUFFIXES
 from colorize_core.images.layouts import Opened
 from colorize_core.images.metadata import Metadata, read_metadata
 from colorize_core.images.tiff import directory, pages
 
 _T = TypeVar("_T")
-SUFFIXES = frozenset(suffix for suffixes in opening.SUFFIXES.values() for suffix in suffixes)
-SUFFIX_LIST = ", ".join(sorted(SUFFIXES))
+SUFFIX_LIST = ", ".join(sorted(READABLE_SUFFIXES))
 MAX_PAGES = 10_000
 MAX_PIXELS = 300_000_000  # to decode and join, 300 Mpixel need 1.5 GB if gray, twice that if RGB
 MAX_PIXELS_OF_PAGES = 20 * MAX_PIXELS  # pixels of all pages of a file: about ten minutes of one process
@@ -52,7 +52,7 @@ class Photograph:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height)"""
+        """Width and height, in pixels."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[0])
 
 
@@ -157,7 +157,7 @@ def is_image_name(name: str) -> bool:
         (True, False)
     """
     base = posixpath.basename(name)
-    return posixpath.splitext(base)[1].lower() in SUFFIXES and not base.startswith(".")
+    return posixpath.splitext(base)[1].lower() in READABLE_SUFFIXES and not base.startswith(".")
 
 
 def read_photograph(content: bytes, frame: int = 0, *, as_stored: bool = False) -> Photograph:

@@ -53,7 +53,7 @@ class Encoding:
         object.__setattr__(self, "options", own)
 
     def __str__(self) -> str:
-        """The options that differ from the defaults, as the ledger has them: `` quality=80``."""
+        """Returns the options that differ from their defaults, as the ledger has them: `` quality=80``."""
         return "".join(f" {name}={value}" for name, value in self.options.items() if value != OPTIONS[name].default)
 
     @property

@@ -8,27 +8,11 @@ from PIL import Image, UnidentifiedImageError
 
 from colorize_core.errors import ImageError, one_line
 from colorize_core.images import jpeg2000, unsupported
+from colorize_core.images.formats import READABLE
 from colorize_core.images.layouts import Opened
 from colorize_core.images.tiff import directory, pages
 
-SUFFIXES = {  # suffixes by Pillow's name of the format; no other parser of Pillow ever sees the bytes
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "TIFF": (".tif", ".tiff"),
-    "WEBP": (".webp",),
-    "BMP": (".bmp",),
-    "JPEG2000": (".jp2", ".jpx", ".j2k", ".j2c"),
-    "PPM": (".pgm", ".ppm", ".pbm", ".pnm"),
-    "GIF": (".gif",),
-}
-try:
-    import pillow_heif
-except ImportError:
-    pass
-else:
-    pillow_heif.register_heif_opener(thumbnails=False)
-    SUFFIXES["HEIF"] = (".heic", ".heif")
-_FORMATS = tuple(SUFFIXES)
+_PILLOW_FORMATS = tuple(each.pillow_name for each in READABLE)  # no other parser of Pillow ever sees the bytes
 
 Image.MAX_IMAGE_PIXELS = None  # Pillow only warns; here the size is checked before any pixel is decoded
 
@@ -48,7 +32,7 @@ def open_image(content: bytes, max_pixels: int) -> Opened:
     if directory.is_tiff(content):
         return open_page(directory.read(content, directory.first(content)), max_pixels)
     try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        image = Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS)
     except UnidentifiedImageError:
         raise _unidentified(content) from None
     except Exception as error:  # a header made to break the parser must not end the job
@@ -83,11 +67,11 @@ def _unidentified(content: bytes) -> ImageError:
     """Returns the error for a file that Pillow does not recognize: unsupported, damaged or not an image."""
     if advice := unsupported.advice(content):
         return ImageError("unsupported", advice)
-    for name in _FORMATS:
+    for name in _PILLOW_FORMATS:
         accepts = Image.OPEN[name][1]
         if accepts and accepts(content[:16]):
             return ImageError("damaged", f"begins like a {name} file, but what follows cannot be read")
-    return ImageError("not_an_image", f"the content is none of {', '.join(_FORMATS)}")
+    return ImageError("not_an_image", f"the content is in none of the formats {', '.join(_PILLOW_FORMATS)}")
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:

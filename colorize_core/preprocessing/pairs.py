@@ -94,7 +94,7 @@ def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") 
     return rgb
 
 
-def resize(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
+def resize_pairs(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
     """Returns inputs and targets [n, S, S, c] as float32, resized to ``side`` x ``side`` pixels."""
     if inputs.shape[1] == side:
         return inputs.astype(np.float32), targets.astype(np.float32)

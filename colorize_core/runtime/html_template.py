@@ -1,4 +1,8 @@
-"""Renders HTML pages from the Jinja templates in a package's folder ``templates``."""
+"""Renders HTML pages from the Jinja templates in a package's folder ``templates``.
+
+The folder ``templates`` beside this module has the parts that several pages include: the style of a page, and the
+slider that shows one image left of a line and another one right of it.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +19,13 @@ def render(package: str, template: str, **values: Any) -> str:
         template: file name of the template.
         values: what the template shows, by name.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader(package, "templates"),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("colorize_core.runtime")]),
         autoescape=True,
         undefined=StrictUndefined,
+        keep_trailing_newline=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )

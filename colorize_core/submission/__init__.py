@@ -1,7 +1,7 @@
 """Submits jobs to a Ray cluster, shows their logs, and stops them or leaves them running when the user interrupts.
 
 ``cargo`` packs the files to send, ``server`` talks to the cluster's dashboard, ``names`` makes job names, ``following``
-turns the log and the end of a job into events, ``signals`` does so with Ctrl-C, and ``screen`` talks to the user.
+turns the log and the end of a job into events, ``signals`` does so with Ctrl-C, and ``dialog`` talks to the user.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from colorize_core.submission import cargo
+from colorize_core.submission.dialog import LEAVE, WATCH, Dialog
 from colorize_core.submission.following import Ended, Event, Lost, Noticed, Printed, follow
-from colorize_core.submission.screen import LEAVE, WATCH, Screen
 from colorize_core.submission.server import JobServer
 from colorize_core.submission.signals import Signal, signals_to
 
@@ -45,7 +45,7 @@ def shell_command(module: str, arguments: Sequence[str]) -> str:
     return shlex.join(["python", "-m", module, *arguments])
 
 
-def submit(job: Submission, address: str, screen: Screen, *, wait: bool = True) -> int:
+def submit(job: Submission, address: str, dialog: Dialog, *, wait: bool = True) -> int:
     """Submits a job, shows its log until it ends, and returns its exit status.
 
     A job with a name that was submitted before is only watched, not submitted again. If several processes submit one
@@ -54,7 +54,7 @@ def submit(job: Submission, address: str, screen: Screen, *, wait: bool = True) 
     Args:
         job: the job to run.
         address: URL of the cluster's dashboard, such as ``http://127.0.0.1:8265``.
-        screen: where to show the log, and whom to ask what to do on Ctrl-C.
+        dialog: where to show the log, and how to ask the user what to do on Ctrl-C.
         wait: False to return as soon as the job is submitted.
 
     Returns:
@@ -66,52 +66,52 @@ def submit(job: Submission, address: str, screen: Screen, *, wait: bool = True) 
         ColorizeError: the cluster cannot be reached, refuses the job, or did not answer for ten minutes.
     """
     members = cargo.choose(job.packages, job.files)
-    server = JobServer(address, screen.say)
+    server = JobServer(address, dialog.say)
     events: SimpleQueue[Event | Signal] = SimpleQueue()
     with signals_to(events.put):
-        _hand_over(server, job, members, screen)
-        return _watch(server, job.identity, screen, events) if wait else 0
+        _hand_over(server, job, members, dialog)
+        return _watch(server, job.identity, dialog, events) if wait else 0
 
 
-def _hand_over(server: JobServer, job: Submission, members: Mapping[str, Path], screen: Screen) -> None:
+def _hand_over(server: JobServer, job: Submission, members: Mapping[str, Path], dialog: Dialog) -> None:
     if server.knows(job.identity):
-        screen.say(f"{job.identity} was submitted before")
+        dialog.say(f"{job.identity} was submitted before")
         return
     with tempfile.TemporaryDirectory(prefix="colorize-") as folder:
         package = cargo.pack(members, Path(folder))
         try:
             mine = server.submit(job.command, job.identity, package)
         except KeyboardInterrupt:
-            screen.say(f"{job.identity} may have been submitted; if so, it keeps running")
-            screen.say(f"to stop it, run: {server.stop_command(job.identity)}")
+            dialog.say(f"{job.identity} may have been submitted; if so, it keeps running")
+            dialog.say(f"to stop it, run: {server.stop_command(job.identity)}")
             raise
-    screen.say(f"{job.identity} is submitted" if mine else f"another process has just submitted {job.identity}")
+    dialog.say(f"{job.identity} is submitted" if mine else f"another process has just submitted {job.identity}")
 
 
-def _watch(server: JobServer, identity: str, screen: Screen, events: SimpleQueue[Event | Signal]) -> int:
+def _watch(server: JobServer, identity: str, dialog: Dialog, events: SimpleQueue[Event | Signal]) -> int:
     threading.Thread(target=follow, args=(server, identity, events.put), daemon=True).start()
     stopping = False
     while True:
         event = events.get()
         match event:
             case Printed(text):
-                screen.show(text)
+                dialog.show(text)
             case Noticed(line):
-                screen.say(line)
+                dialog.say(line)
             case Ended(status):
                 return status
             case Lost(error):
                 raise error
             case Signal():
                 event.taken = True
-                answer = LEAVE if stopping or event.is_final else screen.ask(identity)
+                answer = LEAVE if stopping or event.is_final else dialog.ask(identity)
                 if answer == LEAVE:
-                    screen.say(f"{identity} goes on; to see its log, run: {server.log_command(identity)}")
-                    screen.say(f"to stop it, run: {server.stop_command(identity)}")
+                    dialog.say(f"{identity} goes on; to see its log, run: {server.log_command(identity)}")
+                    dialog.say(f"to stop it, run: {server.stop_command(identity)}")
                     return _INTERRUPTED
                 if answer == WATCH:
-                    screen.say(f"watching {identity} again")
+                    dialog.say(f"watching {identity} again")
                     continue
                 server.stop(identity)
-                screen.say(f"{identity} is being stopped")
+                dialog.say(f"{identity} is being stopped")
                 stopping = True

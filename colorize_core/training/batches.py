@@ -51,7 +51,7 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
 def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> Iterator[Batch]:
     """Yields whole squares at ``recipe.square_side``, the scale of inference, without augmentation."""
     for inputs, targets in _batches(shard, max(1, recipe.training.batch_size // workers)):
-        yield pairs.resize(inputs, targets, recipe.square_side)
+        yield pairs.resize_pairs(inputs, targets, recipe.square_side)
 
 
 def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None:

@@ -17,9 +17,9 @@ import pytest
 import jobs
 from colorize_core.errors import ColorizeError
 from colorize_core.submission import Submission, server, submit
+from colorize_core.submission.dialog import STOP, Answer
 from colorize_core.submission.following import Ended, Event, Noticed, follow
 from colorize_core.submission.names import fresh_id
-from colorize_core.submission.screen import STOP, Answer
 from jobs.exits import FAILED, INTERRUPTED
 from tests.support import dropping_proxy
 from tests.support.processes import hear_signals
@@ -69,7 +69,7 @@ def _read_token_again() -> None:
 def test_no_line_is_lost_or_doubled_when_connections_drop(in_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_ANSWER_SECONDS", 3.0)
     shell = f"for i in $(seq {LINES}); do echo line $i; sleep 0.05; done; printf 'the end'; exit 3"
-    screen = Recorder()
+    dialog = Recorder()
     drops = 0
     ended = threading.Event()
 
@@ -82,8 +82,8 @@ def test_no_line_is_lost_or_doubled_when_connections_drop(in_cluster: Cluster, m
             opened = streams(proxy)
             while streams(proxy) == opened and not ended.wait(0.1):
                 pass
-            before = len(screen.text)
-            while len(screen.text) == before and not ended.wait(0.1):
+            before = len(dialog.text)
+            while len(dialog.text) == before and not ended.wait(0.1):
                 pass  # what comes now comes by the stream that was opened
             drops += not ended.is_set()
             proxy.is_down = drops == 2  # as while a dashboard starts again
@@ -97,15 +97,15 @@ def test_no_line_is_lost_or_doubled_when_connections_drop(in_cluster: Cluster, m
     with dropping_proxy.before(in_cluster.address) as proxy:
         threading.Thread(target=disturb, args=(proxy,), daemon=True).start()
         identity = fresh_id("lines", datetime.now(timezone.utc))
-        status = submit(Submission(identity, shell), proxy.address, screen)
+        status = submit(Submission(identity, shell), proxy.address, dialog)
         ended.set()
         assert status == 3
-        assert re.findall(r"line (\d+)\n", screen.text) == [str(i) for i in range(1, LINES + 1)]
-        assert screen.text.endswith("\nthe end")
+        assert re.findall(r"line (\d+)\n", dialog.text) == [str(i) for i in range(1, LINES + 1)]
+        assert dialog.text.endswith("\nthe end")
         assert drops >= 4
-    told = [line for line in screen.said if not line.endswith("does not answer: trying again")]  # as often as it was so
+    told = [line for line in dialog.said if not line.endswith("does not answer: trying again")]  # as often as it was so
     assert told[0] == f"{identity} is submitted"
-    assert any("does not answer: trying again" in line for line in screen.said)
+    assert any("does not answer: trying again" in line for line in dialog.said)
 
 
 def test_what_is_sent_is_sent_once_and_another_version_of_ray_is_said(
@@ -114,14 +114,14 @@ def test_what_is_sent_is_sent_once_and_another_version_of_ray_is_said(
     import ray
 
     monkeypatch.setattr(ray, "__version__", "2.999.0")
-    screens = [Recorder(), Recorder()]
+    dialogs = [Recorder(), Recorder()]
     with dropping_proxy.before(in_cluster.address) as proxy:
-        for screen in screens:
+        for dialog in dialogs:
             job = Submission(fresh_id("sent", datetime.now(timezone.utc)), "true", [Path(jobs.__path__[0])])
-            assert submit(job, proxy.address, screen, wait=False) == 0
+            assert submit(job, proxy.address, dialog, wait=False) == 0
         assert sum(request.startswith("PUT /api/packages/gcs/") for request in proxy.requests) == 1
-    for screen in screens:
-        assert re.fullmatch(r".* has Ray \S+, this machine 2\.999\.0: install the same version", screen.said[0])
+    for dialog in dialogs:
+        assert re.fullmatch(r".* has Ray \S+, this machine 2\.999\.0: install the same version", dialog.said[0])
 
 
 def test_interrupted_it_asks_at_a_terminal_and_else_leaves_the_job_running(
@@ -188,11 +188,11 @@ def test_a_second_ctrl_c_leaves_the_job_running(in_cluster: Cluster, tmp_path: P
 
 @pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")
 def test_ends_that_are_no_exit_are_told(in_cluster: Cluster, tmp_path: Path) -> None:
-    screen = Recorder()
+    dialog = Recorder()
     now = datetime.now(timezone.utc)
-    assert submit(Submission(fresh_id("killed", now), "kill -9 $$"), in_cluster.address, screen) == 128 + signal.SIGKILL
+    assert submit(Submission(fresh_id("killed", now), "kill -9 $$"), in_cluster.address, dialog) == 128 + signal.SIGKILL
 
-    jobs_there = server.JobServer(in_cluster.address, screen.say)
+    jobs_there = server.JobServer(in_cluster.address, dialog.say)
     (tmp_path / "cargo.zip").write_bytes(b"no zip file")
     identity = fresh_id("broken", now)
     assert jobs_there.submit("true", identity, tmp_path / "cargo.zip")

@@ -1,4 +1,4 @@
-"""``colorize archive`` called in this process, and what it leaves."""
+"""Calls of ``colorize archive`` in this process, and readers of its results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _RECORDS = ("_ledger/", "_partial/", "_report/", "_runs/")
 
 
 def archive(*arguments: str | os.PathLike[str]) -> int:
-    """The exit status of ``colorize archive``, on the local runner unless another one is named."""
+    """Runs ``colorize archive``, on the local runner unless another one is named; returns the exit status."""
     given = [os.fspath(argument) for argument in arguments]
     return status_of(command, given if "--runner" in given else [*given, "--runner", "local"])
 
@@ -35,15 +35,15 @@ def lightness(image: Image.Image) -> NDArray[np.float64]:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies in a folder and below."""
+    """Returns the files in a folder and its subfolders, by relative path."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def results(out: Path) -> dict[str, bytes]:
-    """Every file below OUTPUT that is not the job's own record, hidden ones too."""
+    """Returns the files below OUTPUT, also hidden ones, without the job's own records."""
     return {name: content for name, content in files(out).items() if not name.startswith(_RECORDS)}
 
 
 def runs(out: Path) -> list[dict[str, object]]:
-    """The facts of each run, in their order."""
+    """Returns the facts of each run, the oldest first."""
     return [json.loads(path.read_text()) for path in sorted((out / "_runs").iterdir(), key=os.path.getmtime)]

@@ -1,4 +1,4 @@
-"""cluster.yaml as people use it: as it stands on AWS, and by the line in it that makes one for Google Cloud."""
+"""cluster.yaml as it is, for AWS, and as the command in its comments changes it for Google Cloud."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def text_for(cloud: str) -> str:
     if cloud == "aws":
         return FILE.read_text()
     [line] = re.findall(r"^#   (sed .*) >gcp\.yaml$", FILE.read_text(), re.MULTILINE)
-    made = subprocess.run(["bash", "-c", line], cwd=REPO, capture_output=True, text=True, check=True)
-    return made.stdout
+    changed = subprocess.run(["bash", "-c", line], cwd=REPO, capture_output=True, text=True, check=True)
+    return changed.stdout
 
 
 def load(cloud: str = "aws") -> dict[str, Any]:
@@ -27,6 +27,6 @@ def load(cloud: str = "aws") -> dict[str, Any]:
 
 
 def start_command(kind: str) -> str:
-    """The line that starts Ray on the ``head`` or a ``worker``."""
+    """Returns the command that starts Ray on the ``head`` or on a ``worker``."""
     [line] = [line for line in load()[f"{kind}_start_ray_commands"] if "ray start" in line]
     return str(line)

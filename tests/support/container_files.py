@@ -1,4 +1,4 @@
-"""Small tar and zip files, and what is said of those that are refused."""
+"""Small tar and zip files, and the messages with which bad ones are refused."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ Store = Callable[[str, bytes], str]
 
 
 def refusal(path: str, call: Callable[[str], object] = list_members) -> str:
+    """Returns the message with which a file is refused; checks that it is one line that names the file."""
     with pytest.raises(InputError) as caught:
         call(path)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""Makers of each form in which a data set comes, small and of photographs, with what must be read from it."""
+"""Makers of small data sets, one for each form of each data set, with what must be read from it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from colorize_core.datasets.rows import RowBatch
 from colorize_core.datasets.splits import SPLITS, SplitRule
 
 Pixels = NDArray[np.uint8]
-RULE = SplitRule(val=0.25, test=0.25)  # of two dozen images some fall into each split
+RULE = SplitRule(val=0.25, test=0.25)  # of two dozen images, each split gets some
 
 
 class Shot(NamedTuple):
-    """A photograph, and the PNG file of it."""
+    """A photograph, and its PNG file."""
 
     rgb: Pixels
     png: bytes
 
 
 @dataclass
-class Made:
-    """A data set on disk, and what must be read from it: by id, all good rows, and all rejects with their reason."""
+class SmallDataset:
+    """A data set on disk, and what must be read from it: all good rows, and the reasons of all rejects, by id."""
 
     data: str
     pixels: dict[str, Pixels]
@@ -76,8 +76,8 @@ _BATCHES = {
 _LABELS = {"cifar10": {"label": 10}, "cifar100": {"coarse_label": 20, "fine_label": 100}}
 
 
-def _cifar(shots: list[Shot], where: Path, name: str, form: str, place: str) -> Made:
-    made = Made(f"{name}:{where / place}", {}, {})
+def _cifar(shots: list[Shot], where: Path, name: str, form: str, place: str) -> SmallDataset:
+    dataset = SmallDataset(f"{name}:{where / place}", {}, {})
     files = {}
     for number, (batch, split) in enumerate(_BATCHES[name].items()):
         images = [shot.rgb[:32, :32] for shot in shots[:12]]
@@ -85,9 +85,9 @@ def _cifar(shots: list[Shot], where: Path, name: str, form: str, place: str) -> 
         labels = {key: [(number + 7 * i) % n for i in range(len(images))] for key, n in _LABELS[name].items()}
         for i, image in enumerate(images):
             identity = f"{batch}/{i:05d}"
-            made.pixels[identity] = np.roll(image, number, axis=1)
-            made.splits[identity] = RULE.of_official(identity, split)
-            made.labels[identity] = {key: values[i] for key, values in labels.items()}
+            dataset.pixels[identity] = np.roll(image, number, axis=1)
+            dataset.splits[identity] = RULE.of_official(identity, split)
+            dataset.labels[identity] = {key: values[i] for key, values in labels.items()}
         if form == "python":
             keys = {f"{key}s".encode(): values for key, values in labels.items()}
             files[batch] = pickle.dumps({b"data": planes, b"batch_label": batch.encode(), **keys}, protocol=2)
@@ -95,10 +95,10 @@ def _cifar(shots: list[Shot], where: Path, name: str, form: str, place: str) -> 
             files[f"{batch}.bin"] = np.column_stack([*labels.values(), planes]).astype(np.uint8).tobytes()
     inner = "" if "." not in place else f"{name}-batches/"
     pack(where / place, {inner + "readme.html": b"<html>", **{inner + file: files[file] for file in files}})
-    return made
+    return dataset
 
 
-def _celeba(shots: list[Shot], where: Path, images: str, folders: Mapping[str, str]) -> Made:
+def _celeba(shots: list[Shot], where: Path, images: str, folders: Mapping[str, str]) -> SmallDataset:
     names = [f"{i:06d}.jpg" for i in range(1, len(shots) + 1)]
     splits = {name: ("train", "train", "val", "test")[i % 4] for i, name in enumerate(names)}
     rows = {
@@ -132,10 +132,10 @@ def _celeba(shots: list[Shot], where: Path, images: str, folders: Mapping[str, s
     pack(where / folders["images"] / images, {inner + name: content for name, content in files.items()})
     good = {name: shot.rgb for name, shot in zip(names[:-2], shots, strict=False)}
     rejects = {names[-1]: "missing", names[-2]: "not_an_image", "999999.jpg": "unlisted"}
-    return Made(f"celeba:{where}", good, splits, rejects, {name: rows[name] for name in good})
+    return SmallDataset(f"celeba:{where}", good, splits, rejects, {name: rows[name] for name in good})
 
 
-def _folder(shots: list[Shot], where: Path, place: str) -> Made:
+def _folder(shots: list[Shot], where: Path, place: str) -> SmallDataset:
     good = {f"{'album/deep/' if i % 2 else ''}{i:02d}.png": shot for i, shot in enumerate(shots)}
     bad = {"album/empty.png": b"", "album/noise.jpg": b"noise", "album/cut.PNG": shots[0].png[:-400]}
     reasons = ["empty", "not_an_image", "damaged"]
@@ -154,16 +154,16 @@ def _folder(shots: list[Shot], where: Path, place: str) -> Made:
         rejects["../../unsafe.png"] = "unsafe_name"
     pack(where / place, files | {"notes.txt": b"not a photograph", ".hidden.png": b""})
     pixels = {ids[name]: shot.rgb for name, shot in good.items()}
-    return Made(f"folder:{where / place}", pixels, {name: RULE.of(name) for name in pixels}, rejects)
+    return SmallDataset(f"folder:{where / place}", pixels, {name: RULE.of(name) for name in pixels}, rejects)
 
 
-def _paired(shots: list[Shot], where: Path) -> Made:
+def _paired(shots: list[Shot], where: Path) -> SmallDataset:
     gray = [cv2.imencode(".png", cv2.cvtColor(shot.rgb, cv2.COLOR_RGB2GRAY)) for shot in shots]
     pack(where / "Gray", {f"album/{i:02d}.bmp": content.tobytes() for i, (_, content) in enumerate(gray[:-1])})
     pack(where / "Color", {f"album/{i:02d}.png": shot.png for i, shot in enumerate(shots) if i != 3})
     pack(where / "Color", {"album/04.png": shots[5].png, "album/05.png": b"noise"})
     good = {f"album/{i:02d}": shot for i, shot in enumerate(shots[:-1]) if i not in (3, 4, 5)}
-    return Made(
+    return SmallDataset(
         f"paired:{where}",
         {name: shot.rgb for name, shot in good.items()},
         {name: RULE.of(name) for name in good},
@@ -177,7 +177,7 @@ def _paired(shots: list[Shot], where: Path) -> Made:
     )
 
 
-def _paired_arrays(shots: list[Shot], where: Path) -> Made:
+def _paired_arrays(shots: list[Shot], where: Path) -> SmallDataset:
     lab = np.stack([cv2.cvtColor(shot.rgb[:32, :32], cv2.COLOR_RGB2LAB) for shot in shots])
     for folder in ("l", "ab"):
         (where / folder).mkdir(parents=True)
@@ -186,41 +186,41 @@ def _paired_arrays(shots: list[Shot], where: Path) -> Made:
         np.save(where / "ab" / f"ab{number}.npy", np.ascontiguousarray(part))
     pixels = {f"{i:06d}": cv2.cvtColor(image, cv2.COLOR_LAB2RGB) for i, image in enumerate(lab)}
     # OpenCV's own way back from 8 bits is of whole numbers, and coarser.
-    return Made(f"paired:{where}", pixels, {name: RULE.of(name) for name in pixels}, tolerance=3)
+    return SmallDataset(f"paired:{where}", pixels, {name: RULE.of(name) for name in pixels}, tolerance=3)
 
 
-def _parquet(shots: list[Shot], where: Path, form: str) -> Made:
+def _parquet(shots: list[Shot], where: Path, form: str) -> SmallDataset:
     contents: list[bytes | None] = [shot.png for shot in shots]
     contents[2:4] = [None, b"noise"]
     images = [{"bytes": content, "path": None} for content in contents] if form == "struct" else contents
-    said = ["training", "Train", "validation", "test"] * (len(shots) // 4)
+    splits = ["training", "Train", "validation", "test"] * (len(shots) // 4)
     table = pa.table({"caption": ["a photograph"] * len(shots), "image": images, "label": list(range(len(shots)))})
     files = {"a.parquet": table.slice(0, 10), "b/c.parquet": table.slice(10)}
     if form == "struct":
-        files = {"all.parquet": table.append_column("split", [said])}
+        files = {"all.parquet": table.append_column("split", [splits])}
     if form == "names":
         files = {"train-0.parquet": table.slice(0, 10), "valid/0.parquet": table.slice(10, 7)}
         files["data/test.part.parquet"] = table.slice(17)
-    made = Made(f"parquet:{where}", {}, {})
+    dataset = SmallDataset(f"parquet:{where}", {}, {})
     for name, part in files.items():
         (where / name).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(part, where / name, row_group_size=4)
         for i, label in enumerate(part["label"].to_pylist()):
             identity = f"{name}/{i:08d}"
             if label in (2, 3):
-                made.rejects[identity] = "empty" if label == 2 else "not_an_image"
+                dataset.rejects[identity] = "empty" if label == 2 else "not_an_image"
                 continue
-            made.pixels[identity] = shots[label].rgb
-            made.labels[identity] = {"label": label}
+            dataset.pixels[identity] = shots[label].rgb
+            dataset.labels[identity] = {"label": label}
             official = {"train-0.parquet": "train", "valid/0.parquet": "val", "data/test.part.parquet": "test"}
             if form == "struct":
                 official[name] = ("train", "train", "val", "test")[label % 4]
-            made.splits[identity] = official[name] if name in official else RULE.of(identity)
-    return made
+            dataset.splits[identity] = official[name] if name in official else RULE.of(identity)
+    return dataset
 
 
-def _prepared(shots: list[Shot], where: Path) -> Made:
-    made = Made(str(where), {}, {})
+def _prepared(shots: list[Shot], where: Path) -> SmallDataset:
+    dataset = SmallDataset(str(where), {}, {})
     for number, split in enumerate(SPLITS):
         images = [shot.rgb[:32, :32] for shot in shots[number::3]]
         ids = [f"album/{split} {i}.png" for i in range(len(images))]
@@ -231,19 +231,19 @@ def _prepared(shots: list[Shot], where: Path) -> Made:
         for start in (0, 5):
             part = rows.where([start <= i < start + 5 for i in range(len(ids))])
             pq.write_table(prepared.shard(part), where / split / f"part-{start:05d}.parquet")
-        made.pixels |= zip(ids, images, strict=True)
-        made.gray |= zip(ids, gray, strict=True)
-        made.splits |= dict.fromkeys(ids, split)
-        made.labels |= {identity: {"label": i} for i, identity in enumerate(ids)}
+        dataset.pixels |= zip(ids, images, strict=True)
+        dataset.gray |= zip(ids, gray, strict=True)
+        dataset.splits |= dict.fromkeys(ids, split)
+        dataset.labels |= {identity: {"label": i} for i, identity in enumerate(ids)}
     pair = {"gray": "luminance", "color_space": "lab"}
     facts = {"format": 1, "transform": {"size": 32}, "images": dict.fromkeys(SPLITS, 8), "pair": pair}
     (where / "dataset.json").write_text(json.dumps(facts))
-    return made
+    return dataset
 
 
 _FLAT = {"images": "", "partition": "", "tables": ""}
 _DEEP = {"images": "Img", "partition": "Eval", "tables": "Anno"}
-MAKERS: dict[str, Callable[[list[Shot], Path], Made]] = {
+MAKERS: dict[str, Callable[[list[Shot], Path], SmallDataset]] = {
     **{
         f"{name}-{form}{suffix}": partial(_cifar, name=name, form=form, place=f"batches{suffix}")
         for name in _BATCHES

@@ -1,4 +1,4 @@
-"""A proxy on loopback before a server, whose connections can be dropped, as networks and restarted servers do."""
+"""A proxy on loopback that drops its connections to a server on demand, as networks and restarted servers do."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 
 class DroppingProxy:
-    """Passes bytes on, both ways, until they are to be dropped.
+    """A proxy that passes bytes on in both directions until it drops its connections.
 
     Attributes:
         address: where it listens, as ``http://127.0.0.1:40000``.
-        requests: first line of what each connection began with.
+        requests: the first line of each connection.
         is_down: new connections are dropped at once.
-        is_mute: what comes is taken and never answered, as where a router has forgotten the connection.
+        is_mute: bytes are accepted and not passed on, as if a router had forgotten the connection.
     """
 
     def __init__(self, server: str) -> None:
@@ -32,7 +32,7 @@ class DroppingProxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def drop(self) -> int:
-        """Resets all connections that there are; gives how many."""
+        """Resets all open connections; returns their number."""
         with self._lock:
             dropped, self._open = self._open, set()
         for each in dropped:
@@ -43,7 +43,7 @@ class DroppingProxy:
         return len(dropped)
 
     def close(self) -> None:
-        """Ends listening too."""
+        """Stops listening, and resets all open connections."""
         self.is_down = True
         self._listener.close()
         self.drop()
@@ -77,7 +77,7 @@ class DroppingProxy:
 
 @contextmanager
 def before(server: str) -> Iterator[DroppingProxy]:
-    """One before the server of this URL."""
+    """Yields a proxy to the server of this URL."""
     proxy = DroppingProxy(server)
     try:
         yield proxy

@@ -1,4 +1,4 @@
-"""One small image as a file of every pixel layout that archives hold, and the pixels that each must give."""
+"""One small image in files of every pixel layout that archives hold, with the pixels that must be decoded."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def save(image: Image.Image, file_format: str, **options: Any) -> bytes:
 
 
 def deep_png(pixels: NDArray[np.uint16]) -> bytes:
-    """Of [h, w, 3 or 4], which Pillow cannot write."""
+    """Returns a PNG file of uint16 pixels [h, w, 3 or 4], which Pillow cannot write."""
     channels = [2, 1, 0, 3][: pixels.shape[2]]
     return bytes(cv2.imencode(".png", pixels[..., channels])[1])
 
@@ -48,7 +48,7 @@ def deep_tiff(pixels: NDArray[np.uint16], **options: Any) -> bytes:
 
 
 def png_with(content: bytes, kind: bytes, data: bytes) -> bytes:
-    """The PNG file with a chunk more, before its pixels."""
+    """Returns a PNG file with one more chunk before its pixels."""
     chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     return content[:33] + chunk + content[33:]
 
@@ -61,7 +61,7 @@ def indexed() -> Image.Image:
 
 
 def tiff(order: str, width: int, height: int, bits: int, photometric: int, pixels: bytes, *more: int) -> bytes:
-    """An uncompressed gray TIFF file, by the book (TIFF 6.0, section 4); ``more`` is another tag and its value."""
+    """Returns an uncompressed gray TIFF file (TIFF 6.0, section 4); ``more`` is another tag and its value."""
     tags = [(256, width), (257, height), (258, bits), (259, 1), (262, photometric), (273, 8)]
     tags += [(277, 1), (278, height), (279, len(pixels)), *([more] if more else [])]
     entries = b"".join(struct.pack(f"{order}HHII", tag, 4, 1, value) for tag, value in sorted(tags))
@@ -70,7 +70,7 @@ def tiff(order: str, width: int, height: int, bits: int, photometric: int, pixel
 
 
 def png_chunks(content: bytes) -> list[tuple[bytes, bytes]]:
-    """(type, whole chunk) of each chunk of a PNG file."""
+    """Returns (type, whole chunk) for each chunk of a PNG file."""
     chunks, at = [], 8
     while at < len(content):
         end = at + 12 + int.from_bytes(content[at : at + 4], "big")
@@ -86,7 +86,7 @@ BRADFORD_D50_TO_D65 = np.array(
 
 
 def lab_image() -> tuple[Image.Image, Pixels]:
-    """A LAB image of moderate colors, and the sRGB that scikit-image says they are after chromatic adaptation."""
+    """Returns a LAB image of moderate colors, and the same in sRGB by scikit-image, after chromatic adaptation."""
     lightness, a, b = np.meshgrid(np.arange(20, 91, 10.0), np.arange(-24, 25, 8.0), np.arange(-24, 25, 8.0))
     lab = np.stack([lightness, a, b], axis=-1).reshape(14, -1, 3)
     # TIFF 6.0, section 23: L as 0..255, a and b signed.

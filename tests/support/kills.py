@@ -1,4 +1,4 @@
-"""Archive runs that are disturbed by SIGKILL, and what must hold when they were run again."""
+"""Archive runs of which a process is killed by SIGKILL."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ Kill = Callable[[subprocess.Popen[str], str], bool]
 
 
 def driver(job: subprocess.Popen[str], mark: str) -> bool:
-    """The process that a user starts."""
+    """Kills the process that a user starts. Returns True if it was killed, as all functions of this kind do."""
     job.kill()
     return True
 
 
 def child(job: subprocess.Popen[str], mark: str) -> bool:
-    """The process that does the work of the local runner."""
+    """Kills a process that does the work of the local runner."""
     return _kill_one(mark, b"colorize_core.runtime.local.worker")
 
 
 def actor(job: subprocess.Popen[str], mark: str) -> bool:
-    """A process in which Ray runs all stages."""
+    """Kills a process in which Ray runs all stages."""
     return _kill_one(mark, b"Chain")
 
 
 def worker(job: subprocess.Popen[str], mark: str) -> bool:
-    """A process in which Ray runs a stage, beside those with a network in TensorFlow."""
+    """Kills a process in which Ray runs a stage without the network, if the engine is Keras."""
     return _kill_one(mark, b"ray::MapBatches(")
 
 
 def model_actor(job: subprocess.Popen[str], mark: str) -> bool:
-    """The process with the network."""
+    """Kills the process with the network."""
     return _kill_one(mark, b"Predictor")
 
 
-KILLS: dict[tuple[str, str], Kill] = {  # by runner, and who dies
+KILLS: dict[tuple[str, str], Kill] = {  # by runner and the process that is killed
     ("local", "driver"): driver,
     ("local", "child"): child,
     ("ray", "driver"): driver,
@@ -54,7 +54,7 @@ KILLS: dict[tuple[str, str], Kill] = {  # by runner, and who dies
     ("ray --engine keras", "model actor"): model_actor,
 }
 
-NAMES = {f"{runner}: {who}": (runner, who) for runner, who in KILLS}
+NAMES = {f"{runner}: {victim}": (runner, victim) for runner, victim in KILLS}
 
 
 def _kill_one(mark: str, title: bytes) -> bool:
@@ -72,9 +72,10 @@ def run(
     moment: float | None = None,
     on: Mapping[str, str] = os.environ,
 ) -> int:
-    """The exit status of ``colorize archive``, killed so many seconds after its start, or once a task is finished.
+    """Runs ``colorize archive``, kills a process if ``kill`` is given, and returns the exit status.
 
-    ``on`` is the environment, which may name a cluster.
+    The process is killed ``moment`` seconds after the start, or when a task is finished. ``on`` is the environment,
+    which may name a cluster.
     """
     mark = uuid.uuid4().hex
     call = [sys.executable, "-m", "jobs.archive", str(scans), str(out), *options]
@@ -90,19 +91,19 @@ def run(
         printed, _ = job.communicate(timeout=900)
     deadline = time.monotonic() + 600
     while list(marked(mark, b"MapBatches")) and time.monotonic() < deadline:
-        time.sleep(0.5)  # Ray ends what a killed driver leaves: it was that, not the next run, that was killed
+        time.sleep(0.5)  # Ray ends the processes that a killed driver leaves
     if kill is not driver:
         print(printed, file=sys.stderr)
     return job.returncode
 
 
 def _records(out: Path) -> int:
-    """Whole files of the ledger: others come and go while they are counted."""
+    """Returns the number of complete files in the ledger. Incomplete ones come and go meanwhile."""
     return sum(1 for _ in (out / "_ledger").glob("*.parquet"))
 
 
 def sources_in_ledger(out: Path) -> list[str]:
-    """The source of each row."""
+    """Returns the source of each row, sorted. Checks that each photograph is ok."""
     table = pa.concat_tables(ledger.scan(str(out), ["source", "status"]))
     assert set(table["status"].to_pylist()) == {"ok"}
     return sorted(table["source"].to_pylist())

@@ -1,4 +1,4 @@
-"""What an INPUT is listed as."""
+"""The listing of an INPUT."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ from colorize_core.archiving.inputs.photographs import ListedPhotograph
 
 
 def rows_of(location: str) -> list[ListedPhotograph]:
-    """The photographs of an INPUT, sorted by name."""
+    """Returns the photographs of an INPUT, sorted by name."""
     listed = typed_rows.from_table(list_sources(location).sources.table(), ListedPhotograph)
     return sorted(listed, key=lambda photograph: photograph.name)

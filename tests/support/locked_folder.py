@@ -1,4 +1,4 @@
-"""A folder that may not be listed: tests may run as root, who may list all."""
+"""A folder that may not be listed, also if the tests run as root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorize_core import storage
 
 @pytest.fixture
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One with photographs, and one below, ``locked``, that may not be listed."""
+    """Returns a folder with photographs. Its subfolder ``locked`` may not be listed."""
     for name in ("in/a/1.jpg", "in/locked/2.jpg", "in/locked/b/3.jpg"):
         storage.write(str(tmp_path / name), b"x")
     scandir = os.scandir

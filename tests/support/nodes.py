@@ -1,8 +1,8 @@
 """A Ray cluster of several nodes on this machine, on loopback.
 
-Each node has processes, shared memory and, where the system has mount namespaces, a folder for temporary files of its
-own: what one node writes there no other one sees. The head has no CPUs, as in ``cluster.yaml``. A lost node goes by
-SIGKILL of all its processes.
+Each node has its own processes and shared memory. Where the system has mount namespaces, each node also has its own
+folder for temporary files, which other nodes do not see. The head has no CPUs, as in ``cluster.yaml``. All processes of
+a lost node are killed by SIGKILL.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _HIDE = 'mount -t tmpfs none "$0" && mkdir "$TMPDIR" && exec "$@"'
 
 
 class Nodes:
-    """A head, and workers to be added and lost.
+    """A head node, and workers that can be added and lost.
 
     Attributes:
-        environment: of jobs that are to run there.
+        environment: environment of jobs that run on the cluster.
     """
 
     def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
@@ -37,16 +37,16 @@ class Nodes:
         self.environment = {**environment, "TMPDIR": str(folder / "tmp")}
         self._workers: list[tuple[str, subprocess.Popen[str]]] = []
         self._head = self._start([], "head")
-        self.environment["RAY_ADDRESS"] = self._said(self._head[1])
+        self.environment["RAY_ADDRESS"] = self._next_line(self._head[1])
 
     def add(self) -> None:
-        """One more worker, with one CPU."""
+        """Adds a worker with one CPU."""
         apart = ["unshare", "-m", "sh", "-c", _HIDE, str(self._folder)] if _has_namespaces() else []
         self._workers.append(self._start(apart, self.environment["RAY_ADDRESS"]))
-        assert self._said(self._workers[-1][1]) == "joined"
+        assert self._next_line(self._workers[-1][1]) == "joined"
 
     def lose_one_with(self, title: bytes, job: subprocess.Popen[str]) -> None:
-        """The worker that runs a process with these words in the name that Ray gave it, once there is one."""
+        """Waits for a process with this text in its name, and kills the worker that runs it."""
         while True:
             for number, (mark, _) in enumerate(self._workers):
                 if next(marked(mark, title), None):
@@ -54,7 +54,7 @@ class Nodes:
             assert job.poll() is None, f"the job ended before anything had {title!r} in its name"
 
     def lose(self, number: int = 0) -> None:
-        """One worker of those that are left, the oldest unless told otherwise."""
+        """Kills a worker, by default the oldest."""
         mark, process = self._workers.pop(number)
         while left := list(marked(mark, b"")):
             for pid in left:
@@ -66,7 +66,7 @@ class Nodes:
             stream.close()
 
     def end(self) -> None:
-        """All nodes."""
+        """Ends all nodes."""
         while self._workers:
             self.lose()
         self._head[1].communicate(timeout=900)
@@ -77,34 +77,34 @@ class Nodes:
             [*prefix, sys.executable, "-m", "tests.support.nodes", argument, str(self._folder / "ray")],
             cwd=Path(__file__).parents[2],
             env={**self.environment, "COLORIZE_TEST_NODE": mark},
-            stdin=subprocess.PIPE,  # its end ends the process
+            stdin=subprocess.PIPE,  # the process ends when this pipe is closed
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
         )
         return mark, process
 
-    def _said(self, process: subprocess.Popen[str]) -> str:
+    def _next_line(self, process: subprocess.Popen[str]) -> str:
         assert process.stdout
         return process.stdout.readline().strip()
 
 
 @contextmanager
 def nodes(environment: Mapping[str, str], workers: int) -> Iterator[Nodes]:
-    """A cluster whose nodes, and the jobs on it, have this environment; guarded by a token."""
+    """Yields a cluster with this environment for its nodes and jobs. A token guards it."""
     own = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
     own |= {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_worker_niceness": "0"}  # on loopback; as all else
     everything = {**os.environ, **environment, **own}
     everything.pop("RAY_ADDRESS", None)
-    # The path of a socket in it may have 107 bytes, which pytest's own folders nearly take.
+    # A socket's path in the folder may have 107 bytes; pytest's own folders nearly use them up.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
-        made = Nodes(everything, Path(folder))
+        cluster = Nodes(everything, Path(folder))
         try:
             for _ in range(workers):
-                made.add()
-            yield made
+                cluster.add()
+            yield cluster
         finally:
-            made.end()
+            cluster.end()
 
 
 def _has_namespaces() -> bool:

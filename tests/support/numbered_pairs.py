@@ -1,4 +1,4 @@
-"""Pairs of which each value says where it came from."""
+"""Pairs with pixel values that tell where each pixel came from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from colorize_core.color import Floats
 
 
 def numbered(count: int, size: int) -> tuple[Floats, Floats]:
-    """Inputs whose values tell row and column apart, targets that are the same plus one and plus two."""
+    """Returns inputs with a different value for each row and column, and targets: the inputs plus one and plus two."""
     rows, columns = np.mgrid[:size, :size].astype(np.float32)
     image = (rows * 64 + columns)[..., None]
     inputs = np.stack([image + 100 * i for i in range(count)])

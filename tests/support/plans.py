@@ -1,4 +1,4 @@
-"""Plans of small listings, and what a run that carried them out leaves."""
+"""Plans of small listings, and the ledger after a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorize_core.archiving.spilled_table import SpilledTable
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 
-Row = dict[str, Any]  # of photographs.SCHEMA
+Row = dict[str, Any]  # a row of photographs.SCHEMA
 Rows = dict[str, LedgerRow]
 MakeRow = Callable[..., LedgerRow]
 BUNDLE, SETTINGS = "ab" * 32, "format=png"  # those of make_row
@@ -33,7 +33,7 @@ def listed(*names: str) -> list[Row]:
 
 def plan_of(sources: Sequence[Row], done: Rows | Sequence[LedgerRow] = (), **changes: Any) -> Plan:
     there = SpilledTable(photographs.SCHEMA)
-    for row in random.Random(0).sample(sources, len(sources)):  # noqa: S311 - the order of a listing is no one's business
+    for row in random.Random(0).sample(sources, len(sources)):  # noqa: S311 - a listing is in no order
         there.append(pa.Table.from_pylist([row], photographs.SCHEMA))
     rows = list(done.values()) if isinstance(done, dict) else done
     known = [pa.Table.from_pylist([vars(row)], ledger.SCHEMA).select(plan.LEDGER_COLUMNS) for row in rows]
@@ -41,17 +41,17 @@ def plan_of(sources: Sequence[Row], done: Rows | Sequence[LedgerRow] = (), **cha
     return make_plan(there, known, request)
 
 
-def todo_of(made: Plan) -> list[Row]:
-    return sorted(made.todo.table().to_pylist(), key=lambda row: row["name"])
+def todo_of(new_plan: Plan) -> list[Row]:
+    return sorted(new_plan.todo.table().to_pylist(), key=lambda row: row["name"])
 
 
-def names_of(made: Plan) -> dict[str, str]:
-    return {row["name"]: row["output"] for row in todo_of(made)}
+def names_of(new_plan: Plan) -> dict[str, str]:
+    return {row["name"]: row["output"] for row in todo_of(new_plan)}
 
 
-def carried_out(made: Plan, make_row: MakeRow, **fields: Any) -> Rows:
-    """The ledger's rows after a run that did all of its plan."""
+def carried_out(new_plan: Plan, make_row: MakeRow, **fields: Any) -> Rows:
+    """Returns the ledger's rows after a run that colorized all photographs of a plan."""
     return {
         row["source"]: make_row(row["source"], fingerprint=row["fingerprint"], output=row["output"], **fields)
-        for row in todo_of(made)
+        for row in todo_of(new_plan)
     }

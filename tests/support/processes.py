@@ -1,4 +1,4 @@
-"""Jobs as processes of their own."""
+"""Jobs in child processes."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from pathlib import Path
 
 
 def hear_signals() -> None:
-    """For ``preexec_fn``: what a shell starts with ``&`` ignores SIGINT, and so do its children, tests among them."""
+    """Makes a child process hear SIGINT again; for ``preexec_fn``.
+
+    Processes that a shell starts with ``&`` ignore SIGINT, and so do their children, such as these tests.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def marked(mark: str, title: bytes) -> Iterator[int]:
-    """Processes with this mark in their environment and these words in the name that Ray gave them."""
+    """Yields the ids of processes with this mark in their environment and this text in their command line."""
     for path in Path("/proc").iterdir():
         try:
             if title in (path / "cmdline").read_bytes() and mark.encode() in (path / "environ").read_bytes():
                 yield int(path.name)
-        except (OSError, ValueError):  # it ended, or is no process
+        except (OSError, ValueError):  # it has ended, or the entry is not a process
             continue

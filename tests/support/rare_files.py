@@ -40,7 +40,7 @@ def _with(pixels: NDArray[Any], *more: NDArray[Any]) -> NDArray[Any]:
 
 
 def _lab() -> tuple[NDArray[np.float64], NDArray[np.uint16]]:
-    """Moderate colors, and the sRGB that scikit-image says they are after chromatic adaptation."""
+    """Returns moderate colors in Lab, and the same in sRGB by scikit-image, after chromatic adaptation."""
     lightness, a, b = np.meshgrid(np.arange(20, 91, 10.0), np.arange(-24, 25, 8.0), np.arange(-24, 25, 8.0))
     lab = np.stack([lightness, a, b], axis=-1).reshape(14, -1, 3)
     rgb = reference.xyz2rgb(reference.lab2xyz(lab, illuminant="D50") @ BRADFORD_D50_TO_D65.T)
@@ -123,7 +123,10 @@ def _box(kind: bytes, data: bytes) -> bytes:
 
 
 def jp2_by_hand(pixels: NDArray[Any], icc: bytes, **uuids: bytes) -> bytes:
-    """With an ICC profile, and what stands in boxes of its own, by their numbers (ISO/IEC 15444-1, Annex I)."""
+    """Returns a JPEG 2000 file with an ICC profile and with UUID boxes (ISO/IEC 15444-1, Annex I).
+
+    The name of a keyword argument is a letter and the UUID in hexadecimal digits; its value is the content.
+    """
     height, width, channels = (*pixels.shape, 1)[:3]
     head = struct.pack(">IIHBBBB", height, width, channels, 8 * pixels.itemsize - 1, 7, 0, 0)
     color = b"\2\0\0" + icc if icc else b"\1\0\0" + struct.pack(">I", 16 if channels > 2 else 17)

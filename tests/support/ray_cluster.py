@@ -1,4 +1,4 @@
-"""A Ray cluster of the tests' own: ``ray start --head`` on loopback."""
+"""A Ray cluster for tests: ``ray start --head`` on loopback."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def free_ports(count: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head node with two CPUs on loopback, guarded by a token; ended by its process id."""
+    """Yields a head node with two CPUs on loopback, guarded by a token. It is ended by its process id."""
     port, dashboard, agent, metrics = free_ports(4)
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -48,7 +48,7 @@ def cluster() -> Iterator[Cluster]:
     }
     for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
         environment.pop(name, None)
-    # The path of a socket in it may have 107 bytes, which pytest's own folders nearly take.
+    # A socket's path in the folder may have 107 bytes; pytest's own folders nearly use them up.
     with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as session:
         call = ["ray", "start", "--head", "--block", "--num-cpus=2", "--node-ip-address=127.0.0.1", f"--port={port}"]
         call += [f"--dashboard-port={dashboard}", f"--dashboard-agent-listen-port={agent}", f"--temp-dir={session}"]
@@ -74,7 +74,7 @@ def wait_for_agent(url: str, head: subprocess.Popen[bytes]) -> None:
             with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - a loopback address made above
                 return
         except urllib.error.HTTPError:
-            return  # it answers: what is missing is the token
+            return  # it answers that the token is missing
         except OSError:
             time.sleep(0.5)
     raise TimeoutError(f"no answer from {url}")

@@ -1,4 +1,4 @@
-"""An S3 server of its own on this machine, and a proxy before it that fails as real networks do."""
+"""An S3 server for tests on this machine, and a proxy to it that fails as real networks do."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _REFUSALS = {
 
 @dataclass
 class Faults:
-    """What goes wrong, and how often.
+    """The faults of a proxy: the fraction of requests, in [0, 1], that end with each.
 
     Attributes:
-        slow_down: of all requests, those answered by 503.
-        no_answer: those that are carried out, and not answered.
-        cut_body: those of which half the body comes.
-        forbidden: those answered by 403.
-        after: so many go well first.
-        limit: after so many faults all goes well.
-        seed: of the dice.
-        seen: how many requests ended how.
-        sent: bytes of bodies.
+        slow_down: fraction answered by 503.
+        no_answer: fraction carried out, but not answered.
+        cut_body: fraction answered with half the body.
+        forbidden: fraction answered by 403.
+        after: number of requests that succeed before the first fault.
+        limit: number of faults after which all requests succeed.
+        seed: seed of the random generator.
+        seen: number of requests by their end.
+        sent: bytes of bodies that were sent.
     """
 
     slow_down: float = 0.0
@@ -62,7 +62,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def next(self, method: str) -> str:
-        """What becomes of the next request: a field of this class, or 'ok'."""
+        """Returns the end of the next request: the name of a fault, or 'ok'."""
         kinds = ("slow_down", "no_answer", "forbidden", *(["cut_body"] if method == "GET" else []))
         with self._lock:
             [kind] = self._random.choices(
@@ -76,7 +76,7 @@ class Faults:
 
 @contextmanager
 def faulty_proxy(target: str, faults: Faults) -> Iterator[str]:
-    """Passes requests on to ``host:port`` and spoils some of them; gives its own URL."""
+    """Passes requests on to ``host:port``, some with a fault. Yields the URL of the proxy."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -121,7 +121,7 @@ def faulty_proxy(target: str, faults: Faults) -> Iterator[str]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that went away is no news
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients may go away
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
@@ -143,7 +143,7 @@ class S3:
         return self.url.removeprefix("http://")
 
     def environment(self, endpoint: str = "") -> dict[str, str]:
-        """What makes every S3 client of a process use this server, or another endpoint, and no settings of its user."""
+        """Returns variables that make every S3 client use this server or endpoint, and no settings of the user."""
         return {
             "AWS_ENDPOINT_URL": endpoint or self.url,
             "AWS_ACCESS_KEY_ID": KEY,
@@ -155,7 +155,7 @@ class S3:
         }
 
     def client(self) -> object:
-        """A client that shares nothing with fsspec."""
+        """Returns a client that shares nothing with fsspec."""
         return botocore.session.get_session().create_client(
             "s3",
             endpoint_url=self.url,
@@ -166,7 +166,7 @@ class S3:
 
     @contextmanager
     def asking_for_credentials(self) -> Iterator[None]:
-        """While it lasts, only keys that the server knows will do, and it knows none."""
+        """Makes the server refuse all keys within the block."""
         self._set_free_requests(b"0")
         try:
             yield
@@ -182,7 +182,7 @@ class S3:
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3]:
-    """A process of its own: moto changes botocore in the process that imports it."""
+    """Yields a server in a child process, since moto changes botocore in the process that imports it."""
     with subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
         env=os.environ | {"MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)},
@@ -217,7 +217,7 @@ def s3(s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
 
 @pytest.fixture
 def bucket(s3_server: S3, s3: Connect) -> str:
-    """URL of a bucket with nothing in it."""
+    """Returns the URL of an empty bucket."""
     name = f"bucket-{uuid.uuid4().hex}"
     s3_server.client().create_bucket(Bucket=name)  # type: ignore[attr-defined]
     return f"s3://{name}"
@@ -225,7 +225,7 @@ def bucket(s3_server: S3, s3: Connect) -> str:
 
 @pytest.fixture
 def filled(bucket: str) -> str:
-    """A bucket with a few files in two folders."""
+    """Returns the URL of a bucket with a few files in two folders."""
     for name in ("a.bin", "b.bin", "below/c.bin", "below/2/d.bin"):
         storage.write(f"{bucket}/{name}", CONTENT)
     return bucket
@@ -233,7 +233,7 @@ def filled(bucket: str) -> str:
 
 @contextmanager
 def failing(server: S3, connect: Connect, faults: Faults) -> Iterator[str]:
-    """This process sees the server through a proxy."""
+    """Connects this process to the server through a proxy with faults, within the block."""
     with faulty_proxy(server.host, faults) as proxy:
         connect(proxy)
         yield proxy

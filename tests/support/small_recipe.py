@@ -1,4 +1,4 @@
-"""A model so small that a training takes seconds: what is tested is the way from data to bundle, not the colors."""
+"""A model that trains in seconds, for tests of the way from data to bundle. Its colors are poor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-SETTINGS: dict[str, Any] = {  # of unet-lab
+SETTINGS: dict[str, Any] = {  # changes of the recipe unet-lab
     "data.size": 32,
     "data.crop": 32,
     "data.inference_side": 32,
@@ -20,11 +20,11 @@ SETTINGS: dict[str, Any] = {  # of unet-lab
 
 
 def as_arguments(settings: Mapping[str, Any]) -> list[str]:
-    """Settings as ``colorize train`` takes them."""
+    """Returns settings as arguments of ``colorize train``."""
     return [f"--set={name}={value}" for name, value in settings.items()]
 
 
 def read_history(bundle: Path) -> list[dict[str, float]]:
-    """The rows of a bundle's history.csv."""
+    """Returns the rows of a bundle's history.csv."""
     with open(bundle / "history.csv", newline="") as file:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

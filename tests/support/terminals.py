@@ -1,4 +1,4 @@
-"""Processes that a person runs at a terminal: a pseudo terminal, whose keys make signals as real ones do."""
+"""A pseudo terminal for processes, where Ctrl-C sends a signal as on a real terminal."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tests.support.processes import hear_signals
 CTRL_C = "\x03"
 
 
-class Terminal:
-    """A process and what stands on its terminal."""
+class PseudoTerminal:
+    """A pseudo terminal: the process that runs on it, and the text that it printed."""
 
     def __init__(self, process: subprocess.Popen[bytes], master: int) -> None:
         self.process = process
@@ -28,11 +28,11 @@ class Terminal:
         self._read = 0
 
     def press(self, keys: str) -> None:
-        """As if typed."""
+        """Sends keys to the process, as if they were typed."""
         os.write(self._master, keys.encode())
 
     def wait_for(self, words: str, seconds: float = 600) -> None:
-        """Reads on until these words came, after those that were waited for before."""
+        """Reads until these words appear, behind the words of the last call."""
         deadline = time.monotonic() + seconds
         while words not in self.text[self._read :]:
             if time.monotonic() > deadline or not self._more():
@@ -40,7 +40,7 @@ class Terminal:
         self._read = self.text.index(words, self._read) + len(words)
 
     def end(self, seconds: float = 600) -> int:
-        """Reads to the end; the exit status."""
+        """Reads until the process ends; returns its exit status."""
         deadline = time.monotonic() + seconds
         while self._more() and time.monotonic() < deadline:
             pass
@@ -50,7 +50,7 @@ class Terminal:
         if select.select([self._master], [], [], 1)[0]:
             try:
                 content = os.read(self._master, 1 << 16)
-            except OSError:  # Linux says so that no process has the terminal open any longer
+            except OSError:  # on Linux, no process has the terminal open any longer
                 return False
             self.text += content.decode(errors="replace").replace("\r\n", "\n")
             return bool(content)
@@ -58,8 +58,8 @@ class Terminal:
 
 
 @contextmanager
-def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[Terminal]:
-    """Runs a command in the foreground of a terminal of its own; ends it if need be."""
+def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[PseudoTerminal]:
+    """Runs a command in the foreground of its own pseudo terminal, and ends the command if it still runs."""
     master, slave = pty.openpty()
     control = f"import fcntl, os, sys; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0); os.execv(sys.argv[1], sys.argv[1:])"
     process = subprocess.Popen(
@@ -74,7 +74,7 @@ def at_a_terminal(call: list[str], environment: dict[str, str]) -> Iterator[Term
     os.close(slave)
     fcntl.fcntl(master, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     try:
-        yield Terminal(process, master)
+        yield PseudoTerminal(process, master)
     finally:
         process.kill()
         process.wait(timeout=120)

@@ -1,7 +1,7 @@
-"""Two tiers: ``make test`` is what a newcomer runs, ``make test-all`` is all the rest.
+"""Two tiers of tests: ``make test`` runs the first, ``make test-all`` the second.
 
-The first has every command once, a real cluster, a real training, S3 and a killed run, within ten minutes on two
-cores. A test is in the second tier if its name here begins as one of ``THOROUGH`` does, and none of ``FIRST``.
+The first tier runs every command once, a real cluster, a real training, S3 and a killed run, within ten minutes on two
+cores. A test is in the second tier if its id begins with an entry of ``THOROUGH`` and with no entry of ``FIRST``.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 
 class LogLines:
-    """A ``screen.Screen`` whose lines have ``time``, ``event`` and the facts of the event."""
+    """A ``screen.RunReporter`` whose lines have ``time``, ``event`` and the facts of the event."""
 
     def say(self, line: str) -> None:
         """Logs a message as ``event: notice``."""

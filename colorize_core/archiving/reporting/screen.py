@@ -62,7 +62,7 @@ class ArchiveProgress(ProgressBar):
             self.console.print(", ".join(fact for fact in facts if fact), soft_wrap=True)
 
 
-class Screen(Protocol):
+class RunReporter(Protocol):
     """Shows a run to a person or a program."""
 
     def say(self, line: str) -> None:
@@ -78,8 +78,8 @@ class Screen(Protocol):
         """Shows what a run did."""
 
 
-class Terminal:
-    """A ``Screen`` for people."""
+class TerminalReporter:
+    """A ``RunReporter`` for people."""
 
     def say(self, line: str) -> None:
         """Prints a message in yellow on standard error."""

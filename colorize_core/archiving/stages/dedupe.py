@@ -111,11 +111,12 @@ def _split(planned: Plan, content: dict[str, str], originals: dict[str, str]) ->
     for table in planned.todo:
         sources = table["source"].to_pylist()
         digests = [content.get(source, "") for source in sources]
-        of = [originals.get(digest, "") for digest in digests]
-        is_copy = np.array([bool(o) and o != source for o, source in zip(of, sources, strict=True)])
+        original_of = [originals.get(digest, "") for digest in digests]
+        pairs = zip(original_of, sources, strict=True)
+        is_copy = np.array([bool(original) and original != source for original, source in pairs])
         kept.append(table.filter(pa.array(~is_copy)))
-        extra = {"task": pa.array([0] * len(of), pa.int64()), "original": pa.array(of), "content": pa.array(digests)}
-        columns = dict(zip(table.column_names, table.columns, strict=True)) | extra
+        new = {"task": pa.array([0] * len(sources), pa.int64()), "original": original_of, "content": digests}
+        columns = dict(zip(table.column_names, table.columns, strict=True)) | new
         copies.append(pa.table(columns, SCHEMA).filter(pa.array(is_copy)))
     return replace(planned, todo=kept), copies
 
@@ -173,9 +174,9 @@ class Copy:
         original = self.originals.get(duplicate.original)
         equal = f"equal to {duplicate.original}"
         if original is None:
-            return row.failed("storage", f"{equal}: was not made"), b""
+            return row.failed("storage", f"{equal}, which has no result: run the same command again"), b""
         if original.content != duplicate.content:
-            return row.failed("unreadable", f"{equal} when they were compared, which has changed since"), b""
+            return row.failed("unreadable", f"{equal} when they were compared, but that file has changed since"), b""
         if original.status != "ok":
             message = f"{equal}: {original.message}"
             return replace(row, status=original.status, reason=original.reason, message=message), b""
@@ -185,20 +186,8 @@ class Copy:
             return row.failed(error.reason, error.message), b""
         except OSError as error:
             return row.failed("storage", f"cannot be copied: {one_line(error)}"), b""
-        row = replace(
-            row,
-            status="ok",
-            reason=original.reason,
-            message=equal + (f": {original.message}" if original.reason else ""),
-            output=duplicate.output,
-            width=original.width,
-            height=original.height,
-            pages=original.pages,
-            colorfulness=original.colorfulness,
-            bytes=original.bytes,
-            pictures=original.pictures,
-        )
-        return row, content
+        message = equal + (f": {original.message}" if original.reason else "")
+        return replace(row.with_result_of(original), output=duplicate.output, message=message), content
 
     def _pages(self, original: LedgerRow, sink: FileSink) -> bytes:
         """Returns the file of the first page, and hands the files of the others to ``sink``."""

@@ -10,8 +10,8 @@ import io
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +24,7 @@ from colorize_core.storage import Entry, parquet
 
 FOLDER = "_ledger"
 Status = Literal["ok", "skipped", "failed"]
+_IDENTITY = ("source", "fingerprint", "content", "bundle", "settings", "run_id", "seconds", "finished_at")
 _SMALL = 2 << 20  # bytes of a file below which it is merged: about 30,000 rows
 _FEW = 32  # number of small files that are not worth merging
 _READERS = 16  # files that are read at the same time, since a store takes a while for each
@@ -79,19 +80,15 @@ class LedgerRow:
 
     def failed(self, reason: str, message: str) -> LedgerRow:
         """Returns the row of the same photograph after a failure, without a result."""
-        return LedgerRow(
-            source=self.source,
-            fingerprint=self.fingerprint,
-            content=self.content,
-            status="failed",
-            reason=reason,
-            message=message,
-            bundle=self.bundle,
-            settings=self.settings,
-            run_id=self.run_id,
-            seconds=self.seconds,
-            finished_at=self.finished_at,
-        )
+        return LedgerRow(status="failed", reason=reason, message=message, **self._identity())
+
+    def with_result_of(self, original: LedgerRow) -> LedgerRow:
+        """Returns the row of the same photograph with the result of another one."""
+        return replace(original, **self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        """Returns the fields that name the photograph, the model and the run, by name."""
+        return {name: getattr(self, name) for name in _IDENTITY}
 
 
 SCHEMA = typed_rows.schema_of(LedgerRow)

@@ -1,4 +1,4 @@
-"""The record that describes one image format, and the options that a format can have."""
+"""The records that describe one image format, and the options that a format can have."""
 
 from __future__ import annotations
 
@@ -34,11 +34,29 @@ class Option:
 
 
 @dataclass(frozen=True)
-class ImageFormat:
-    """An image format that results can have: its limits, its options, and the function that writes it.
+class ReadableFormat:
+    """An image format that is read.
 
     Attributes:
-        name: the value of ``--format``.
+        name: Pillow's name of the format, in lower case.
+        suffixes: suffixes of file names, in lower case.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+
+    @property
+    def pillow_name(self) -> str:
+        """Pillow's name of the format, such as ``JPEG``."""
+        return self.name.upper()
+
+
+@dataclass(frozen=True)
+class ImageFormat(ReadableFormat):
+    """An image format that is read and written: its limits, its options, and the function that writes it.
+
+    Attributes:
+        name: the value of ``--format``, and Pillow's name of the format, in lower case.
         suffixes: suffixes of file names, in lower case; results have the first.
         write: called as ``write(file, pixels, metadata, **options)`` with an empty binary file; uint8 [H, W, 3 or 4],
             also uint16 if ``holds_16_bits``, as an array or a ``LazyImage``; the metadata of the file, XMP included;
@@ -50,8 +68,6 @@ class ImageFormat:
         largest_xmp: most bytes of an XMP packet; None if there is no limit that matters.
     """
 
-    name: str
-    suffixes: tuple[str, ...]
     write: Callable[..., None]
     options: tuple[Option, ...] = ()
     holds_16_bits: bool = False

@@ -31,7 +31,7 @@ def write(file: IO[bytes], pixels: LazyImage | NDArray[Any], metadata: Metadata,
 
 JPEG = ImageFormat(
     name="jpeg",
-    suffixes=(".jpg", ".jpeg"),
+    suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"),
     write=write,
     options=(QUALITY,),
     longest_side=65_500,

@@ -12,7 +12,7 @@ from colorize_core.archiving.state.ledger import LedgerRow
 
 @pytest.fixture(scope="session")
 def make_row() -> Callable[..., LedgerRow]:
-    """A ledger's row of a photograph that went well, but for the given fields."""
+    """Returns a function that makes the ledger's row of a colorized photograph, with the given fields changed."""
 
     def make(source: str, **fields: Any) -> LedgerRow:
         plain: dict[str, Any] = {
@@ -42,6 +42,6 @@ def make_row() -> Callable[..., LedgerRow]:
 
 @pytest.fixture(params=[200_000, 2], ids=["one partition", "many partitions"])
 def rows_per_partition(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Whatever is planned is planned the same in one piece and in many."""
+    """Runs a test with one partition and with many. Both must give the same plan."""
     monkeypatch.setattr(plan, "_ROWS_PER_PARTITION", request.param)
     return int(request.param)

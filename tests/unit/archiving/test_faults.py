@@ -9,12 +9,12 @@ from colorize_core.archiving.faults import FOLDER, OutageDetector, counted_death
 
 @pytest.mark.parametrize(
     ("photographs", "expected"),
-    [(1, 256), (31, 9), (32, 8), (256, 8)],  # of a task; tasks until it is said
+    [(1, 256), (31, 9), (32, 8), (256, 8)],  # photographs in a task; tasks until an outage is detected
 )
 def test_a_store_is_away_after_many_photographs_in_several_tasks(photographs: int, expected: int) -> None:
     outage = OutageDetector()
-    said = [outage.is_outage_after(["storage"] * photographs) for _ in range(expected)]
-    assert said == [False] * (expected - 1) + [True]
+    detected = [outage.is_outage_after(["storage"] * photographs) for _ in range(expected)]
+    assert detected == [False] * (expected - 1) + [True]
     assert outage.photographs == photographs * expected
 
 

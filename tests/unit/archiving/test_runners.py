@@ -1,4 +1,4 @@
-"""How large the tasks of a runner are."""
+"""The size of a runner's tasks."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 
 import numpy as np
@@ -17,6 +17,7 @@ from colorize_core.archiving.stages import dedupe, finished, pages
 from colorize_core.archiving.stages.dedupe import Duplicate
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.pages import PageInput, PageRow
+from colorize_core.archiving.stages.sinks.parquet import ShardRow
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import StageSeconds
@@ -134,3 +135,23 @@ def test_a_failure_takes_back_what_was_written() -> None:
     written = LedgerRow(**(vars(LEDGER_ROW) | {"output": "a.png", "width": 3, "pages": 2, "pictures": "x"}))
     expected = vars(LEDGER_ROW) | {"status": "failed", "reason": "taken", "message": "no"}
     assert vars(written.failed("taken", "no")) == expected
+
+
+def test_shared_fields_are_those_of_both_types() -> None:
+    shared = typed_rows.shared_fields(LEDGER_ROW, ShardRow)
+    assert shared.keys() == {field.name for field in fields(LedgerRow)} & {field.name for field in fields(ShardRow)}
+    assert all(value == getattr(LEDGER_ROW, name) for name, value in shared.items())
+
+
+def test_a_copy_has_the_result_of_its_original_and_its_own_identity() -> None:
+    result = {
+        "status": "ok",
+        "reason": "in_color",
+        "output": "a.png",
+        "width": 3,
+        "height": 2,
+        "pages": 2,
+        "pictures": "x",
+    }
+    original = LedgerRow(**(vars(LEDGER_ROW) | result | {"source": "a", "fingerprint": "9-9", "run_id": "earlier"}))
+    assert vars(LEDGER_ROW.with_result_of(original)) == vars(LEDGER_ROW) | result

@@ -1,4 +1,4 @@
-"""Bundles to change, and bundles whose digests fit whatever is in them."""
+"""Fixtures: a copy of the default bundle, and bundles of any files with digests that fit them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def forge(tmp_path: Path) -> Callable[..., Path]:
         weights = good_weights() if weights is None else weights
         network = good_onnx().SerializeToString() if network is None else network
         facts = facts_of_default()
-        made = bundle.Bundle(Recipe.model_validate(facts["recipe"]), weights, {}, {}, {}, {})
+        original = bundle.Bundle(Recipe.model_validate(facts["recipe"]), weights, {}, {}, {}, {})
         facts |= {
-            "digest": made.digest,
+            "digest": original.digest,
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
             "onnx_sha256": hashlib.sha256(network).hexdigest(),
         }
@@ -41,5 +41,5 @@ def forge(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the default bundle."""
+    """Returns the folder of a copy of the default bundle."""
     return Path(shutil.copytree(bundle.place("default"), tmp_path / "bundle"))

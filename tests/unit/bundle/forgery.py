@@ -1,4 +1,4 @@
-"""Bundles that say they are whole, whatever is in their files: as somebody makes them who means harm."""
+"""Makers of hostile bundles, and of the errors with which they are refused."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from onnx import TensorProto, helper
 from colorize_core import bundle, load_bundle
 from colorize_core.errors import BundleError
 
-LIMIT = 1 << 30  # bytes that a process may have which loads hostile bundles
+LIMIT = 1 << 30  # bytes of memory of a process that loads hostile bundles
 
 
 def good_weights() -> bytes:
-    """A ``model.keras`` as Keras writes it, of one layer."""
+    """Returns a ``model.keras`` with one layer, as Keras writes it."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         group = file.create_group("layers/conv/vars")
@@ -40,12 +40,12 @@ def zipped(files: Mapping[str, bytes], compression: int = zipfile.ZIP_STORED) ->
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, content in files.items():
-            archive.writestr(zipfile.ZipInfo(name), content, compression)  # of 1980: always the same bytes
+            archive.writestr(zipfile.ZipInfo(name), content, compression)  # dated 1980: always the same bytes
     return buffer.getvalue()
 
 
 def good_onnx() -> onnx.ModelProto:
-    """A network [n, h, w, 1] -> [n, h, w, 2] of one convolution."""
+    """Returns a network [n, h, w, 1] -> [n, h, w, 2] with one convolution."""
     nodes = [
         helper.make_node("Transpose", ["lightness"], ["planes"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["planes", "kernel"], ["ab"]),
@@ -67,7 +67,7 @@ def facts_of_default() -> dict[str, Any]:
 
 
 def refusal(folder: Path) -> str:
-    """What ``load_bundle`` says, which is one line for a terminal."""
+    """Returns the message with which ``load_bundle`` refuses a folder; checks that it is one printable line."""
     with pytest.raises(BundleError) as caught:
         load_bundle(str(folder))
     message = str(caught.value)
@@ -78,7 +78,7 @@ def refusal(folder: Path) -> str:
 
 
 def refusals_under_limits(folders: list[Path], seconds: float) -> list[str]:
-    """What ``load_bundle`` says of each, in a process that has 1 GiB of address space."""
+    """Returns the message of ``load_bundle`` for each folder, from a process with 1 GiB of address space."""
     code = (
         "import json, resource, sys\n"
         f"resource.setrlimit(resource.RLIMIT_AS, ({LIMIT}, {LIMIT}))\n"

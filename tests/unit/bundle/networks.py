@@ -1,4 +1,4 @@
-"""Pieces of ONNX files that mean harm."""
+"""Parts of hostile ONNX files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def shape_of(*sides: int) -> onnx.TensorProto:
 
 
 def mixed_in(*nodes: onnx.NodeProto, initializers: list[onnx.TensorProto] | None = None) -> Change:
-    """Nodes whose output ``more`` decides what the network says, so that no optimizer leaves them out."""
+    """Adds nodes. Their output ``more`` is a factor of the colors, so that no optimizer removes them."""
 
     def change(model: onnx.ModelProto) -> None:
         graph = model.graph
@@ -38,7 +38,8 @@ def node(operator: str, inputs: list[str], outputs: list[str], **settings: Any) 
     return helper.make_node(operator, inputs, outputs, **settings)
 
 
-def made(change: Change) -> bytes:
+def changed_network(change: Change) -> bytes:
+    """Returns the ONNX file of a good network after a change."""
     model = good_onnx()
     change(model)
     content: bytes = model.SerializeToString()

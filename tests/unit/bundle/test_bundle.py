@@ -39,41 +39,41 @@ def test_the_default_bundle_says_how_good_it_is() -> None:
 
 
 def test_a_digest_stays_what_it_was_when_the_bundle_was_made() -> None:
-    """Archives know their results by it: were it computed in another way, all of them would be made again."""
+    """The ledger identifies results by the digest. If it were computed differently, all results would be outdated."""
     facts = json.loads((DEFAULT / "bundle.json").read_text())
     assert load_bundle("default").digest == facts["digest"]
 
 
-def changed(made: bundle.Bundle, **settings: Any) -> bundle.Bundle:
-    """The same weights under another recipe."""
-    raw = made.recipe.model_dump()
+def changed(original: bundle.Bundle, **settings: Any) -> bundle.Bundle:
+    """Returns a bundle with the same weights and a changed recipe."""
+    raw = original.recipe.model_dump()
     for dotted, value in settings.items():
         section, name = dotted.split("__")
         raw[section][name] = value
-    return replace(made, recipe=Recipe.model_validate(raw))
+    return replace(original, recipe=Recipe.model_validate(raw))
 
 
 def test_a_digest_covers_what_decides_a_result() -> None:
-    made = load_bundle("default")
-    classes = changed(made, training__loss="ab-classification", training__rebalance=0, training__color_gain=1)
-    deep = changed(made, model__encoder="VGG16")
+    original = load_bundle("default")
+    classes = changed(original, training__loss="ab-classification", training__rebalance=0, training__color_gain=1)
+    deep = changed(original, model__encoder="VGG16")
     others = [
         classes,
         changed(classes, training__ab_step=20),
         changed(classes, training__temperature=0.5),
         deep,
     ]
-    assert len({each.digest for each in (made, *others)}) == 5
-    # Neither how long was trained, nor where the encoder's weights came from, nor what its loss does not use.
-    assert changed(made, training__epochs=99, training__temperature=0.5).digest == made.digest
+    assert len({each.digest for each in (original, *others)}) == 5
+    # The digest does not cover the epochs, the origin of the encoder's weights, or settings that the loss does not use.
+    assert changed(original, training__epochs=99, training__temperature=0.5).digest == original.digest
     assert changed(deep, model__encoder_weights="imagenet").digest == deep.digest
 
 
 def test_a_bundle_of_classes_on_an_encoder_gives_its_model_back(tmp_path: Path) -> None:
 
-    made = load_bundle("default")
+    original = load_bundle("default")
     recipe = changed(
-        made,
+        original,
         training__loss="ab-classification",
         training__rebalance=0,
         training__color_gain=1,
@@ -86,7 +86,7 @@ def test_a_bundle_of_classes_on_an_encoder_gives_its_model_back(tmp_path: Path) 
     rng = np.random.default_rng(0)
     model.set_weights([rng.uniform(0.1, 0.5, weight.shape) for weight in model.get_weights()])
     model.save(tmp_path / "model.keras")
-    again = replace(made, recipe=recipe, weights=(tmp_path / "model.keras").read_bytes()).model()
+    again = replace(original, recipe=recipe, weights=(tmp_path / "model.keras").read_bytes()).model()
     inputs = rng.uniform(-1, 1, (2, 32, 48, 1)).astype(np.float32)
     colors = np.asarray(model(inputs, training=False))
     assert colors.any()
@@ -101,12 +101,12 @@ def test_the_default_bundle_colors_what_it_never_saw(gray_photographs: dict[str,
 
 def test_a_model_starts_with_the_weights_of_a_bundle_of_its_kind() -> None:
 
-    made = load_bundle("default")
-    model = build_model(made.recipe)
+    original = load_bundle("default")
+    model = build_model(original.recipe)
     bundle.start_from(model, "default")
-    for got, expected in zip(model.get_weights(), made.model().get_weights(), strict=True):
+    for got, expected in zip(model.get_weights(), original.model().get_weights(), strict=True):
         np.testing.assert_array_equal(got, expected)
-    other = build_model(changed(made, model__settings={"widths": [8, 8], "convolutions": [1, 1]}).recipe)
+    other = build_model(changed(original, model__settings={"widths": [8, 8], "convolutions": [1, 1]}).recipe)
     with pytest.raises(BundleError, match=r"model\.start default has another model than the recipe"):
         bundle.start_from(other, "default")
 
@@ -193,7 +193,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 
 def test_a_model_file_with_code_runs_nothing(forge: Callable[..., Path], tmp_path: Path) -> None:
-    """A file whose configuration asks for a Lambda layer with code, under a digest that fits."""
+    """The file has a digest that fits, and its configuration asks for a Lambda layer with code."""
     import keras
 
     ran = tmp_path / "ran"
@@ -211,8 +211,8 @@ def test_a_model_file_with_code_runs_nothing(forge: Callable[..., Path], tmp_pat
 
 
 def test_weights_of_another_model_are_refused() -> None:
-    made = load_bundle("default")
-    settings = {**made.recipe.model.settings, "widths": [8, 16, 32, 64]}
-    model = made.recipe.model.model_copy(update={"settings": settings})
+    original = load_bundle("default")
+    settings = {**original.recipe.model.settings, "widths": [8, 16, 32, 64]}
+    model = original.recipe.model.model_copy(update={"settings": settings})
     with pytest.raises(BundleError, match=r"model\.keras of unet-lite cannot be loaded"):
-        replace(made, recipe=made.recipe.model_copy(update={"model": model})).model()
+        replace(original, recipe=original.recipe.model_copy(update={"model": model})).model()

@@ -1,4 +1,4 @@
-"""A ``bundle.json`` that is damaged or means harm ends as one line; what loads works."""
+"""A damaged or hostile ``bundle.json`` gives a one-line error, or a bundle that works."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG = "x" * 1_000_000
 
 
 def ways(value: Any, way: Way = ()) -> Iterator[Way]:
-    """The places of all values, those of lists and objects too."""
+    """Yields the path of each value, and of each list and object."""
     if way:
         yield way
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
@@ -64,7 +64,7 @@ WAYS = list(ways(facts_of_default()))
 
 
 def fits(old: Any, new: Any, way: Way) -> bool:
-    """Whether a bundle may load in which a value became another one."""
+    """Returns True if a bundle may load after the old value at a path was replaced by the new one."""
     if new is None:
         return way[0] == "metrics" or old is None  # a figure that does not exist
     if isinstance(old, bool) or isinstance(new, bool):
@@ -78,7 +78,7 @@ def fits(old: Any, new: Any, way: Way) -> bool:
 def test_any_value_may_become_another_one(
     new: Any, forge: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each ends as one line, or as a bundle that works; what its files are stays as it was."""
+    """Loading ends with a one-line error, or with a bundle that works and has the same files."""
     monkeypatch.setattr(loading, "check_in_sandbox", lambda *_: None)
     folder = forge()
     facts = json.loads((folder / "bundle.json").read_text())
@@ -88,15 +88,15 @@ def test_any_value_may_become_another_one(
         put(way, new)(changed)
         (folder / "bundle.json").write_text(json.dumps(changed))
         try:
-            made = load_bundle(str(folder))
+            loaded_bundle = load_bundle(str(folder))
         except BundleError:
             refusal(folder)
             continue
         assert fits(at(facts, way), new, way), way
         loaded += 1
-        assert made.digest == facts["digest"]
-        assert 0 <= made.gain("vivid") <= 10
-        assert made.name in write_card(made)
+        assert loaded_bundle.digest == facts["digest"]
+        assert 0 <= loaded_bundle.gain("vivid") <= 10
+        assert loaded_bundle.name in write_card(loaded_bundle)
     assert len(WAYS) > 250
     assert loaded < len(WAYS) * (0.9 if isinstance(new, int) or new is None else 0.01)
 
@@ -193,8 +193,10 @@ def test_hostile_facts_take_little_memory(forge: Callable[..., Path]) -> None:
     folders = [forge(str(i)) for i in range(len(FILES))]
     for folder, (content, _) in zip(folders, FILES.values(), strict=True):
         (folder / "bundle.json").write_bytes(content)
-    said = refusals_under_limits(folders, seconds=30)
-    assert [words in message for message, (_, words) in zip(said, FILES.values(), strict=True)] == [True] * len(FILES)
+    messages = refusals_under_limits(folders, seconds=30)
+    assert [words in message for message, (_, words) in zip(messages, FILES.values(), strict=True)] == [True] * len(
+        FILES
+    )
 
 
 def test_a_model_file_that_is_too_large_is_not_read(forge: Callable[..., Path]) -> None:
@@ -214,8 +216,8 @@ def test_a_bundle_of_format_1_loads(forge: Callable[..., Path]) -> None:
 
     rewrite(folder, change)
     (folder / "model.onnx").unlink()
-    made = load_bundle(str(folder))
-    assert (made.onnx, made.converted) == (b"", {})
+    loaded_bundle = load_bundle(str(folder))
+    assert (loaded_bundle.onnx, loaded_bundle.converted) == (b"", {})
 
 
 def test_facts_that_a_later_version_adds_are_no_harm(forge: Callable[..., Path]) -> None:
@@ -260,11 +262,13 @@ def test_any_text_becomes_one_that_a_bundle_may_hold(
 
 
 def test_a_new_bundle_holds_what_a_user_says(forge: Callable[..., Path]) -> None:
-    made = load_bundle(str(forge()))
-    training = dict(made.training) | {"note": "<script>\x1b" + LONG, "data": "folder:a\nb"}
-    again = Bundle.create(made.recipe, made.weights, 99.0, training, made.onnx, made.converted)
+    loaded_bundle = load_bundle(str(forge()))
+    training = dict(loaded_bundle.training) | {"note": "<script>\x1b" + LONG, "data": "folder:a\nb"}
+    again = Bundle.create(
+        loaded_bundle.recipe, loaded_bundle.weights, 99.0, training, loaded_bundle.onnx, loaded_bundle.converted
+    )
     folder = forge("saved")
-    save_bundle(again.with_metrics(made.metrics), str(folder), {})
+    save_bundle(again.with_metrics(loaded_bundle.metrics), str(folder), {})
     loaded = load_bundle(str(folder))
     assert loaded.training["note"].startswith(r"&lt;script>\x1bxxx")
     assert loaded.training["data"] == "folder:a b"

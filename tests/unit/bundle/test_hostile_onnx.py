@@ -1,4 +1,4 @@
-"""A ``model.onnx`` that means harm ends as one line: nothing runs, reads another file or takes all memory."""
+"""A hostile ``model.onnx`` gives a one-line error: no code runs, no other file is read, and memory stays small."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorize_core import Colorizer, load_bundle
 from colorize_core.bundle.facts import UnsafeError
 from colorize_core.bundle.onnx_check import check_onnx
 from tests.unit.bundle.forgery import good_onnx, refusal, refusals_under_limits
-from tests.unit.bundle.networks import MEMORY, Change, made, mixed_in, node, shape_of
+from tests.unit.bundle.networks import MEMORY, Change, changed_network, mixed_in, node, shape_of
 
 
 def external(location: str, in_attribute: bool = False) -> Change:
@@ -62,7 +62,7 @@ def with_kernel(channels: int, sides: list[Any]) -> Change:
 
 
 def subgraph(operator: str) -> Change:
-    """A node with a graph in it; the loop would go on for 2 ** 62 turns."""
+    """Adds a node that contains a graph. A loop would run 2 ** 62 times."""
     inner = helper.make_graph(
         [node("Identity", ["going"], ["goes"]), node("Identity", ["x"], ["y"])],
         "inner",
@@ -77,9 +77,9 @@ def subgraph(operator: str) -> Change:
         ],
     )
     name = {"If": "then_branch"}.get(operator, "body")
-    made = node(operator, ["turns", "yes", "kernel"], ["more"], **{name: inner})
+    outer = node(operator, ["turns", "yes", "kernel"], ["more"], **{name: inner})
     turns = [numpy_helper.from_array(np.int64(2**62), "turns"), numpy_helper.from_array(np.bool_(True), "yes")]
-    return mixed_in(made, initializers=turns)
+    return mixed_in(outer, initializers=turns)
 
 
 def second(what: str) -> Change:
@@ -90,8 +90,8 @@ def second(what: str) -> Change:
 
 
 def function(model: onnx.ModelProto) -> None:
-    made = helper.make_function("mine", "F", ["a"], ["b"], [node("Identity", ["a"], ["b"])], model.opset_import)
-    model.functions.append(made)
+    identity = [node("Identity", ["a"], ["b"])]
+    model.functions.append(helper.make_function("mine", "F", ["a"], ["b"], identity, model.opset_import))
 
 
 def sparse(model: onnx.ModelProto) -> None:
@@ -105,7 +105,7 @@ def training(model: onnx.ModelProto) -> None:
 
 
 def outer_products(model: onnx.ModelProto) -> None:
-    """Each step squares the number of values: 128 ** 16."""
+    """Adds three steps, each of which squares the number of values: up to 128 ** 16."""
     nodes = [node("Identity", ["lightness"], ["x0"])]
     for i in range(3):
         nodes += [
@@ -258,14 +258,14 @@ def test_a_plain_network_colorizes(forge: Callable[..., Path]) -> None:
 def test_a_hostile_network_is_refused_before_a_session_opens_it(case: str) -> None:
     change, words = CASES[case]
     with pytest.raises(UnsafeError, match=words):
-        check_onnx(made(change))
+        check_onnx(changed_network(change))
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("case", TRIED)
 def test_a_network_that_a_trial_unmasks_is_refused(case: str, forge: Callable[..., Path]) -> None:
     change, words = CASES[case]
-    message = refusal(forge(network=made(change)))
+    message = refusal(forge(network=changed_network(change)))
     assert message.startswith("model.onnx of ")
     assert re.search(words, message), message
 
@@ -276,7 +276,7 @@ def test_what_is_no_network_is_refused(case: str, forge: Callable[..., Path]) ->
 
 
 def test_a_network_in_the_words_of_another_format_is_refused(forge: Callable[..., Path]) -> None:
-    """ONNX Runtime reads a format of its own where ``ORTM`` stands at the fifth byte, as it may in ONNX, too."""
+    """ONNX Runtime takes a file for its own format if bytes 5 to 8 are ``ORTM``, as they can be in ONNX."""
     model = good_onnx()
     model.ClearField("ir_version")
     content = b"\x12\x06ABORTM" + model.SerializeToString()  # the field producer_name
@@ -306,12 +306,12 @@ def test_names_that_are_no_text_are_refused(forge: Callable[..., Path]) -> None:
 
 @pytest.mark.timeout(200)
 def test_hostile_networks_take_little_memory(forge: Callable[..., Path]) -> None:
-    """A gigabyte for the process that loads them; what it starts has the same limit."""
+    """The process that loads the networks, and each process that it starts, is limited to a gigabyte."""
     cases = ["ConstantOfShape", "ConstantOfShape, less", "Tile", "doubling", "outer products", "Loop", "huge images"]
     cases += ["external data", "an unknown domain", "functions", "a graph in a plain operator"]
-    folders = [forge(str(i), network=made(CASES[case][0])) for i, case in enumerate(cases)]
-    # A hundred bytes of memory for each two of the file.
+    folders = [forge(str(i), network=changed_network(CASES[case][0])) for i, case in enumerate(cases)]
+    # Parsed, each two bytes of this file take a hundred bytes of memory.
     folders.append(forge("many", network=b"\x3a\x80\x80\x80\x08" + b"\x0a\x00" * (8 << 20)))
-    said = refusals_under_limits(folders, seconds=150)
-    assert len(said) == len(folders)
-    assert all(message.startswith("model.onnx of ") for message in said), said
+    messages = refusals_under_limits(folders, seconds=150)
+    assert len(messages) == len(folders)
+    assert all(message.startswith("model.onnx of ") for message in messages), messages

@@ -1,4 +1,4 @@
-"""A ``model.onnx`` that takes little at some sizes of pictures, and all memory at others, is refused."""
+"""A ``model.onnx`` is refused if it needs little memory for some image sizes and all memory for others."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from colorize_core import load_bundle
 from colorize_core.bundle.facts import UnsafeError
 from colorize_core.bundle.onnx_check import check_onnx
 from tests.unit.bundle.forgery import refusal
-from tests.unit.bundle.networks import MEMORY, Change, made, node
+from tests.unit.bundle.networks import MEMORY, Change, changed_network, node
 
 
 def whole(name: str, *values: int) -> onnx.TensorProto:
@@ -23,9 +23,9 @@ def whole(name: str, *values: int) -> onnx.TensorProto:
 
 
 def of_shape(*nodes: onnx.NodeProto) -> Change:
-    """Nodes that make ``count`` of the input's ``n``, ``h`` and ``w``, and so many numbers of it.
+    """Adds nodes that compute ``count`` from the input's ``n``, ``h`` and ``w``, and a tensor of ``count`` numbers.
 
-    The result is added to the colors, times nothing.
+    The sum of the tensor, times zero, is added to the colors, so that no optimizer removes it.
     """
 
     def change(model: onnx.ModelProto) -> None:
@@ -34,7 +34,7 @@ def of_shape(*nodes: onnx.NodeProto) -> Change:
         graph.node.append(node("Shape", ["lightness"], ["s"]))
         graph.node.extend(node("Gather", ["s", f"at_{side}"], [side]) for side in "nhw")
         graph.node.extend(nodes)
-        if not any("more" in made.output for made in nodes):
+        if not any("more" in each.output for each in nodes):
             graph.node.append(node("ConstantOfShape", ["count"], ["more"]))
         graph.node.append(node("Exp", ["more"], ["exp"]))
         graph.node.append(node("ReduceSum", ["exp"], ["sum"], keepdims=0))
@@ -51,7 +51,7 @@ def of_shape(*nodes: onnx.NodeProto) -> Change:
 
 
 def crop(wanted: str) -> list[onnx.NodeProto]:
-    """Brings the width of a transposed convolution's output to a size of its input's, as tf2onnx does."""
+    """Returns nodes that crop a transposed convolution's output to a side of its input, as tf2onnx does."""
     return [
         node("ConvTranspose", ["planes", "kernel_"], ["same"]),
         node("Shape", ["same"], ["sides"]),
@@ -149,19 +149,19 @@ OF_SHAPE: dict[str, tuple[list[onnx.NodeProto], str]] = {
 
 @pytest.mark.parametrize("case", OF_SHAPE)
 def test_a_network_that_grows_at_some_shapes_is_refused(case: str) -> None:
-    """Nothing at a square and at two images; all memory at 3:1, or at four."""
+    """The networks need little memory for squares and for two images, but all memory at 3:1 or for four images."""
     nodes, operator = OF_SHAPE[case]
     words = rf"size depends on the image size in an unknown way \({operator}\)"
     with pytest.raises(UnsafeError, match=words):
-        check_onnx(made(of_shape(*nodes)))
+        check_onnx(changed_network(of_shape(*nodes)))
 
 
 def test_a_network_that_crops_as_ours_do_loads(forge: Callable[..., Path]) -> None:
-    load_bundle(str(forge(network=made(of_shape(*crop("at_3"))))))
+    load_bundle(str(forge(network=changed_network(of_shape(*crop("at_3"))))))
 
 
 def outer(model: onnx.ModelProto) -> None:
-    """The columns beyond the 200th, each times each, and those products again: no size is said."""
+    """Adds the product of all pairs of pixels beyond column 200. The file declares no sizes for it."""
     graph = model.graph
     graph.node[-1].output[0] = "plain"
     graph.node.extend(
@@ -183,5 +183,5 @@ def outer(model: onnx.ModelProto) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_network_that_grows_at_wide_pictures_alone_is_refused(forge: Callable[..., Path]) -> None:
-    """Four pictures of 256 x 96 have 21,504 pixels there, which make 1.8 GB."""
-    assert re.search(MEMORY, refusal(forge(network=made(outer))))
+    """Four images of 256 x 96 have 21,504 pixels beyond column 200, and their products need 1.8 GB."""
+    assert re.search(MEMORY, refusal(forge(network=changed_network(outer))))

@@ -1,4 +1,4 @@
-"""A ``model.keras`` that means harm ends as one line: no other file is read, memory and time stay small."""
+"""A hostile ``model.keras`` gives a one-line error: no other file is read, and memory and time stay small."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def external(file: h5py.File) -> None:
 
 
 def without_storage(file: h5py.File) -> None:
-    """A terabyte that was declared and never written."""
+    """Declares a data set of 2 ** 40 numbers that is never written."""
     file.create_dataset("layers/huge", (1 << 40,), np.float32)
 
 
 def overlapping(file: h5py.File) -> None:
-    """A data set that lies where others do, which is what makes a small file large."""
+    """Adds 20 names for one data set, by which a small file becomes large when it is read."""
     file["layers/a"] = np.zeros(100_000, np.uint8)
     for i in range(20):
         file[f"layers/{i}"] = file["layers/a"]
@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Change, str]] = {
 
 
 def encrypted(content: bytes) -> bytes:
-    """The flag of encryption is set in each header."""
+    """Returns a zip file with the encryption flag set in each header."""
     changed = bytearray(content)
     for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         at = changed.find(mark)
@@ -149,7 +149,7 @@ def encrypted(content: bytes) -> bytes:
 
 
 def lies(size: int) -> bytes:
-    """The weights are said to have another size than they have."""
+    """Returns a zip file that declares another size for the weights than they have."""
     content = bytearray(good_weights())
     at = content.rfind(b"PK\x01\x02")
     assert content[at:].find(b"model.weights.h5") > 0
@@ -200,7 +200,7 @@ def test_plain_weights_load(forge: Callable[..., Path]) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_hostile_weights_are_refused(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    os.mkfifo("PIPE")  # whoever opens it waits for ever
+    os.mkfifo("PIPE")  # opening it would block for ever
     change, words = CASES[case]
     with pytest.raises(UnsafeError, match=words):
         check_weights(keras(change))
@@ -236,6 +236,6 @@ def test_hostile_weights_take_little_memory(forge: Callable[..., Path]) -> None:
     cases += ["external link", "external link for a group", "a remark of a reference"]
     folders = [forge(str(i), weights=keras(CASES[case][0])) for i, case in enumerate(cases)]
     folders.append(forge("bomb", weights=FILES["a bomb"][0]()))
-    said = refusals_under_limits(folders, seconds=60)
-    assert len(said) == len(folders)
-    assert all(message.startswith("model.keras of ") for message in said), said
+    messages = refusals_under_limits(folders, seconds=60)
+    assert len(messages) == len(folders)
+    assert all(message.startswith("model.keras of ") for message in messages), messages

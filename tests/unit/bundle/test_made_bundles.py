@@ -1,4 +1,4 @@
-"""What training makes loads again, whatever the model; what is absurdly large is refused before it is made."""
+"""Bundles of every model load again; a model that is far too large is refused before it is built."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def test_what_training_makes_loads_again(
     network.save(tmp_path / "model.keras")
     onnx, compared = to_onnx(network, recipe)
     default = load_bundle("default")
-    made = Bundle.create(
+    original = Bundle.create(
         recipe, (tmp_path / "model.keras").read_bytes(), 1.5, default.training, onnx, compared.facts()
     ).with_metrics(default.metrics)
-    save_bundle(made, str(tmp_path / "made"), {})
+    save_bundle(original, str(tmp_path / "made"), {})
     loaded = load_bundle(str(tmp_path / "made"))
-    assert loaded == made
+    assert loaded == original
     loaded.model()
     Colorizer(loaded).colorize(np.full((30, 40), 99, np.uint8))
 
@@ -71,18 +71,18 @@ def test_an_absurd_network_is_not_built(
     with pytest.raises(RecipeError, match=words) as caught:
         models.build(model, settings, "lab", encoder=encoder)
     assert "\n" not in str(caught.value)
-    made = load_bundle(str(forge()))
-    raw = made.recipe.model_dump()
-    changed = made.recipe.model.model_copy(update={"name": model, "settings": settings, "encoder": encoder})
+    original = load_bundle(str(forge()))
+    raw = original.recipe.model_dump()
+    changed = original.recipe.model.model_copy(update={"name": model, "settings": settings, "encoder": encoder})
     with pytest.raises(BundleError, match=f"recipe in bundle.json of {raw['name']} makes no network: .*{words}"):
-        replace(made, recipe=made.recipe.model_copy(update={"model": changed})).model()
+        replace(original, recipe=original.recipe.model_copy(update={"model": changed})).model()
 
 
 @pytest.mark.parametrize("recipe", ["cifar10-dense", "cifar100-conv-dense", "lab-conv", "unet-lab-32", "unet-lite"])
 def test_shipped_networks_are_far_from_the_limit(recipe: str) -> None:
-    made: Recipe = load_recipe(recipe)
-    count = build_model(made).count_params()
-    estimate = models._estimate_weights(made.model.settings, has_encoder=made.model.encoder is not None)
+    original: Recipe = load_recipe(recipe)
+    count = build_model(original).count_params()
+    estimate = models._estimate_weights(original.model.settings, has_encoder=original.model.encoder is not None)
     assert max(estimate, count) < models._MAX_WEIGHTS / 20
-    if made.model.encoder is None:
+    if original.model.encoder is None:
         assert 0.3 < estimate / count < 3

@@ -41,7 +41,7 @@ def test_a_process_that_does_not_answer(
 ) -> None:
     monkeypatch.setattr(sandbox, "_START", code)
     monkeypatch.setattr(sandbox, "_WALL_CLOCK_FACTOR", 0.3)
-    # More than a pipe holds, for those who do not read it.
+    # More than a pipe holds, so that a child blocks if nothing reads its output.
     folder = forge(weights=zipped({"model.weights.h5": bytes(1 << 20)}))
     message = refusal(folder)
     assert re.search(words, message), message
@@ -53,7 +53,7 @@ def test_a_process_that_cannot_start(forge: Callable[..., Path], monkeypatch: py
 
 
 def test_files_of_shipped_bundles_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are as much a part of colorize as its code, and load in a tenth of the time."""
+    """They are part of colorize, as its code is. Without the sandbox they load in a tenth of the time."""
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     assert load_bundle("default").onnx
 
@@ -61,7 +61,7 @@ def test_files_of_shipped_bundles_are_trusted(monkeypatch: pytest.MonkeyPatch) -
 def test_no_code_in_the_working_folder_runs(
     forge: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever stands in a bundle's folder may have Python files of a stranger around."""
+    """The working folder can be a bundle's folder with Python files from a stranger."""
     folder = forge()
     for name in ("json", "h5py", "numpy", "onnx", "sitecustomize", "usercustomize"):
         (folder / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")

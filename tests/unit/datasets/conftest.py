@@ -1,4 +1,4 @@
-"""Fixtures for the tests of data sets: every form of each data set, and what reading it gives."""
+"""Fixtures for the tests of data sets: each form of each data set, and what must be read from it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from colorize_core import datasets
 from colorize_core.datasets.rows import ReadPlan
 from colorize_core.errors import InputError
 from tests.support import dataset_forms
-from tests.support.dataset_forms import MAKERS, RULE, Made, Pixels, Shot
+from tests.support.dataset_forms import MAKERS, RULE, Pixels, Shot, SmallDataset
 
 
 @pytest.fixture(scope="session")
 def shots(photographs: dict[str, Pixels], as_png: Callable[[Pixels], bytes]) -> list[Shot]:
-    """24 crops of photographs, of 32x32 pixels and more."""
+    """Returns 24 crops of photographs, of 32x32 pixels and more."""
     rng = np.random.default_rng(2)
     crops = []
     for i in range(24):
@@ -36,32 +36,34 @@ def pack() -> Callable[[Path, Mapping[str, bytes]], str]:
 
 
 @pytest.fixture(scope="session")
-def make(shots: list[Shot]) -> Callable[[str, Path], Made]:
-    """Makes a form of a data set, by its name, in a folder."""
+def make(shots: list[Shot]) -> Callable[[str, Path], SmallDataset]:
+    """Returns a function that makes a form of a data set, by its name, in a folder."""
     return lambda form, where: MAKERS[form](shots, where)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Gives every form of every data set to the tests that take ``made``."""
-    if "made" in metafunc.fixturenames:
-        metafunc.parametrize("made", MAKERS, indirect=True, scope="module")
+    """Gives every form of every data set to the tests that take ``dataset``."""
+    if "dataset" in metafunc.fixturenames:
+        metafunc.parametrize("dataset", MAKERS, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
-def made(request: pytest.FixtureRequest, make: Callable[[str, Path], Made], tmp_path_factory: Any) -> Made:
-    """A form of a data set, made once per module."""
+def dataset(
+    request: pytest.FixtureRequest, make: Callable[[str, Path], SmallDataset], tmp_path_factory: Any
+) -> SmallDataset:
+    """Returns a form of a data set, which is made once per module."""
     return make(request.param, tmp_path_factory.mktemp("set") / "source")
 
 
 @pytest.fixture(scope="session")
 def forms() -> list[str]:
-    """The names of all forms: DATASET-FORM, and one of what ``prepare`` makes."""
+    """Returns the names of all forms: DATASET-FORM, and ``prepared`` for the output of ``prepare``."""
     return list(MAKERS)
 
 
 @pytest.fixture(scope="session")
 def read_all() -> Callable[[ReadPlan], dict[str, dict[str, Any]]]:
-    """Reads all chunks; gives each row by its id."""
+    """Returns a function that reads all chunks of a plan and returns the rows by their ids."""
 
     def read(plan: ReadPlan) -> dict[str, dict[str, Any]]:
         found = {}
@@ -79,7 +81,10 @@ def read_all() -> Callable[[ReadPlan], dict[str, dict[str, Any]]]:
 
 @pytest.fixture
 def refusal(tmp_path: Path) -> Callable[[str], str]:
-    """Plans and reads; gives the one line that must come of it. It says where and what to do; nothing is written."""
+    """Returns a function that reads data, which must fail, and returns the message.
+
+    The message is one line that names the place and what to do. Nothing is written.
+    """
 
     def refuse(data: str) -> str:
         before = sorted(tmp_path.rglob("*"))
@@ -98,7 +103,7 @@ def refusal(tmp_path: Path) -> Callable[[str], str]:
 
 @pytest.fixture(scope="session")
 def ends() -> Callable[[str], dict[str, str]]:
-    """The reason of every reject, known before or found while reading; '' of every good row."""
+    """Returns a function that maps each id to the reason of its rejection; '' for a good row."""
 
     def of(data: str) -> dict[str, str]:
         plan = datasets.plan(data, RULE)

@@ -1,4 +1,4 @@
-"""CelebA: whatever is damaged in its tables is said before a row is read, and no image is lost."""
+"""CelebA: damage in its tables is reported before a row is read, and no image is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trees, tar and zip files of photographs: each ends as a row or as a reject, whatever its name and content."""
+"""Folders, tar and zip files of photographs: each photograph ends as a row or as a reject."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_of_two_files_of_one_name_the_first_is_used(
 ) -> None:
     path = tmp_path / f"x.{suffix}"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # zipfile's, of the very thing that is made here
+        warnings.simplefilter("ignore")  # zipfile warns about what this test makes on purpose
         for i, name in enumerate(["a.png", second]):
             if suffix == "zip":
                 with zipfile.ZipFile(path, "a") as archive:

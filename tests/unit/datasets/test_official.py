@@ -1,4 +1,4 @@
-"""The published archive comes through HTTP: once, whole, and checked; or one line says why not."""
+"""The published archive is downloaded once and checked; a failure gives a one-line error."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[_Mirror]
 def publish(
     mirror: _Mirror, monkeypatch: pytest.MonkeyPatch, make: Callable[[str, Path], Any], tmp_path: Path
 ) -> Callable[[str], Any]:
-    """A small archive in place of the published one, with its MD5."""
+    """Returns a function that replaces the published archive, and its MD5, by a small one."""
 
     def put(name: str, extra: bytes = b"") -> Any:
-        made = make(f"{name}-python.tar.gz", tmp_path / "made")
-        content = Path(made.data.partition(":")[2]).read_bytes() + extra
+        dataset = make(f"{name}-python.tar.gz", tmp_path / "made")
+        content = Path(dataset.data.partition(":")[2]).read_bytes() + extra
         mirror.files[NAMES[name]] = content
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         monkeypatch.setitem(official._ARCHIVES, name, official._Archive(NAMES[name], md5))
-        return made
+        return dataset
 
     return put
 
@@ -101,18 +101,18 @@ def _cached(tmp_path: Path) -> list[str]:
 def test_it_is_fetched_once_and_read(
     name: str, mirror: _Mirror, publish: Callable[[str], Any], tmp_path: Path, read_all: Callable[..., Any]
 ) -> None:
-    made = publish(name)
+    dataset = publish(name)
     for _ in range(2):
-        rows = read_all(datasets.plan(f"{name}:official", made.rule))
-        assert rows.keys() == made.pixels.keys()
+        rows = read_all(datasets.plan(f"{name}:official", dataset.rule))
+        assert rows.keys() == dataset.pixels.keys()
         for identity, row in rows.items():
-            np.testing.assert_array_equal(row["rgb"], made.pixels[identity])
+            np.testing.assert_array_equal(row["rgb"], dataset.pixels[identity])
     assert mirror.requests == [f"/{NAMES[name]}"]
     assert _cached(tmp_path) == [NAMES[name]]
 
 
 def test_the_md5_sums_are_those_that_were_published() -> None:
-    """https://www.cs.toronto.edu/~kriz/cifar.html"""
+    """Source: https://www.cs.toronto.edu/~kriz/cifar.html."""
     assert {name: (archive.name, archive.md5) for name, archive in official._ARCHIVES.items()} == {
         "cifar10": (NAMES["cifar10"], "c58f30108f718f92721af3b95e74349a"),
         "cifar100": (NAMES["cifar100"], "eb9058c3a382ffc7106e4002c42a8d85"),
@@ -130,12 +130,12 @@ def test_an_archive_of_another_md5_is_refused_and_not_kept(mirror: _Mirror, tmp_
 def test_an_archive_that_ends_in_the_middle_is_refused_and_not_kept(
     mirror: _Mirror, publish: Callable[[str], Any], tmp_path: Path, sends_length: bool
 ) -> None:
-    made = publish("cifar10")
+    dataset = publish("cifar10")
     mirror.cut, mirror.sends_length = 100, sends_length
     assert "try again, or fetch the file by hand" in _refusal()
     assert _cached(tmp_path) == []
     mirror.cut = 0
-    assert datasets.plan("cifar10:official", made.rule).chunks
+    assert datasets.plan("cifar10:official", dataset.rule).chunks
 
 
 def test_an_archive_that_is_not_there_is_refused(mirror: _Mirror, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(
 
 
 def test_an_archive_is_not_held_in_memory(publish: Callable[..., Any]) -> None:
-    """A simple server, as this one, gives no ranges: fsspec would fail at 5 MB."""
+    """A simple server like this one does not answer range requests, so fsspec would fail at 5 MB."""
     publish("cifar10", extra=os.urandom(12 << 20))
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Pairs of gray and color: names that match, NumPy files that belong together, and never a pickle that is opened."""
+"""Pairs of gray and color: names that match, and NumPy files that belong together; a pickle is never loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What prepare leaves, read back; and what somebody did to it in between."""
+"""Prepared data sets are read back; those that were changed since are refused."""
 
 from __future__ import annotations
 

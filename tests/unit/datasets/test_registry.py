@@ -17,8 +17,8 @@ from colorize_core.datasets import DATASETS
 def test_a_test_split_that_is_declared_needs_no_fraction(
     name: str, forms: list[str], make: Callable[[str, Path], Any], read_all: Any, tmp_path: Path
 ) -> None:
-    made = make(next(form for form in forms if form.partition("-")[0] == name), tmp_path / "source")
-    rows = read_all(datasets.plan(made.data, replace(made.rule, test=0.0)))
+    dataset = make(next(form for form in forms if form.partition("-")[0] == name), tmp_path / "source")
+    rows = read_all(datasets.plan(dataset.data, replace(dataset.rule, test=0.0)))
     assert any(row["split"] == "test" for row in rows.values()) == DATASETS[name].has_test_split
 
 

@@ -24,7 +24,7 @@ IDS = [f"album/{i:05d}.jpg" for i in range(20_000)]
     ],
 )
 def test_a_split_never_changes(identity: str, split: str) -> None:
-    """Pinned: were the hash another, every prepared data set would leak its test images into training."""
+    """If the hash changed, prepared data sets would have test images of earlier ones in training."""
     assert SplitRule(0.05, 0.05).of(identity) == split
 
 

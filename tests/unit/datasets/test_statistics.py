@@ -1,4 +1,4 @@
-"""Sums that add up to what NumPy and scikit-image say of all images at once."""
+"""Statistics of parts add up to those that NumPy and scikit-image compute for all images at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parquet files of images: damage is said in one line, and each row ends as a row or as a reject."""
+"""Parquet files of images: damage gives a one-line error, and each row ends as a row or as a reject."""
 
 from __future__ import annotations
 

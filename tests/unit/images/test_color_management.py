@@ -32,7 +32,7 @@ ADOBE = bytes(
         gamma=563 / 256,
     )
 )
-MADE = Provenance("a.tif", "m", "d")
+PROVENANCE = Provenance("a.tif", "m", "d")
 
 
 def gray_profile(gamma: float) -> bytes:
@@ -64,7 +64,7 @@ def test_tones_of_a_gray_profile(pixels: NDArray[Any], file_format: str, gamma: 
     photograph = read_photograph(stored(pixels, file_format, gray_profile(gamma)))
     meant = lightness((pixels / np.iinfo(pixels.dtype).max) ** gamma)
     assert photograph.depth == 8 * pixels.itemsize
-    assert photograph.metadata.icc is None  # it does not describe what becomes of the photograph
+    assert photograph.metadata.icc is None  # the profile does not describe the converted pixels
     np.testing.assert_allclose(gray_lightness(photograph.pixels), meant, atol=0.01)
 
 
@@ -90,11 +90,11 @@ def test_gamma_of_a_png_file(gray: bool) -> None:
     pixels = EIGHT if gray else np.stack([EIGHT, EIGHT[::-1], EIGHT.T], axis=-1)
     linear = png_with(stored(pixels, "PNG", b""), b"gAMA", struct.pack(">I", 100_000))
     usual = png_with(stored(pixels, "PNG", b""), b"gAMA", struct.pack(">I", 45_455))
-    said = png_with(linear, b"sRGB", b"\0")
+    tagged = png_with(linear, b"sRGB", b"\0")
     meant = pixels / 255
     curve = np.where(meant <= 0.0031308, meant * 12.92, 1.055 * meant ** (1 / 2.4) - 0.055)
     np.testing.assert_allclose(read_photograph(linear).pixels / 65535, curve, atol=1e-5)
-    for content in (usual, said):  # the chunk that says sRGB outweighs gAMA (PNG, 11.3.2)
+    for content in (usual, tagged):  # the chunk that says sRGB outweighs gAMA (PNG, 11.3.2)
         np.testing.assert_array_equal(read_photograph(content).pixels, pixels)
 
 
@@ -118,10 +118,10 @@ def test_a_gray_photograph_with_an_rgb_profile_keeps_both_lightness_and_profile(
     file_format: str, chroma: tuple[float, float]
 ) -> None:
     content = stored(np.stack([EIGHT] * 3, axis=-1), "TIFF", ADOBE)
-    made = colorize(
-        read_photograph(content), np.full((2, 2, 2), chroma, np.float32), Encoding(file_format, quality=100), MADE
+    result = colorize(
+        read_photograph(content), np.full((2, 2, 2), chroma, np.float32), Encoding(file_format, quality=100), PROVENANCE
     )
-    image = Image.open(io.BytesIO(made.content))
+    image = Image.open(io.BytesIO(result.content))
     assert image.info["icc_profile"] == ADOBE
     xyz = imagecodecs.cms_transform(
         np.asarray(image.convert("RGB")),
@@ -141,13 +141,13 @@ def test_a_gray_photograph_with_an_rgb_profile_keeps_both_lightness_and_profile(
 def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: str, depth: int) -> None:
     rgb = np.random.default_rng(5).integers(0, 1 << depth, (40, 50, 3)).astype(np.uint16 if depth == 16 else np.uint8)
     content = tiff_of(rgb, "rgb", iccprofile=ADOBE)
-    made = colorize(read_photograph(content, as_stored=True), None, Encoding(kind), MADE)
-    again = read_photograph(made.content, as_stored=True)
+    result = colorize(read_photograph(content, as_stored=True), None, Encoding(kind), PROVENANCE)
+    again = read_photograph(result.content, as_stored=True)
     np.testing.assert_array_equal(again.pixels, rgb)
     assert again.metadata.icc == ADOBE
     in_srgb = read_photograph(content).pixels >> 8  # what the gallery shows
-    np.testing.assert_array_equal(made.thumbnails.before, made.thumbnails.after)
-    assert np.abs(made.thumbnails.after.astype(int) - in_srgb).mean() < 1
+    np.testing.assert_array_equal(result.thumbnails.before, result.thumbnails.after)
+    assert np.abs(result.thumbnails.after.astype(int) - in_srgb).mean() < 1
 
 
 def test_inks_of_a_profile() -> None:
@@ -172,7 +172,7 @@ def test_neutral_tones_through_profiles_near_srgb(gamma: float, depth: int) -> N
         )
     )
     content = stored(EIGHT if depth == 1 else np.stack([EIGHT] * 3, axis=-1), "PNG", icc)
-    made = colorize(read_photograph(content), np.zeros((2, 2, 2), np.float32), Encoding("png"), MADE)
-    with Image.open(io.BytesIO(made.content)) as image:
+    result = colorize(read_photograph(content), np.zeros((2, 2, 2), np.float32), Encoding("png"), PROVENANCE)
+    with Image.open(io.BytesIO(result.content)) as image:
         assert image.info["icc_profile"] == icc
         assert np.abs(np.asarray(image).astype(int) - EIGHT[..., None]).max() <= 1

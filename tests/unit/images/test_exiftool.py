@@ -43,7 +43,7 @@ def scan(tmp_path_factory: pytest.TempPathFactory, gray_photographs: dict[str, N
     """Returns a turned photograph with all metadata that an archive writes into a file, written by exiftool."""
     path = tmp_path_factory.mktemp("scan") / "scan.jpg"
     Image.fromarray(gray_photographs["rocket"]).convert("RGB").save(path, icc_profile=ICC, dpi=(600, 600))
-    # -n: numbers as they are
+    # With -n exiftool takes and prints numbers instead of words.
     _exiftool(
         "-overwrite_original",
         "-n",
@@ -70,11 +70,11 @@ def scan(tmp_path_factory: pytest.TempPathFactory, gray_photographs: dict[str, N
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
 def test_all_that_a_scan_carried_and_the_mark(scan: Path, tmp_path: Path, file_format: str) -> None:
     ab = np.full((4, 4, 2), (12, 20), np.float32)
-    made = colorize(
+    result = colorize(
         read_photograph(scan.read_bytes()), ab, Encoding(file_format), Provenance("boxes/scan.jpg", "unet", "ab" * 32)
     )
     path = tmp_path / f"made{FORMATS[file_format].suffix}"
-    path.write_bytes(made.content)
+    path.write_bytes(result.content)
     tags = _tags(path)
     width, height = Image.open(io.BytesIO(scan.read_bytes())).size
     assert tags["Composite:ImageSize"] == f"{height}x{width}"  # stands upright
@@ -101,8 +101,8 @@ def test_what_exiftool_writes_into_a_jpeg_2000_file_is_read(tmp_path: Path) -> N
     path, profile = tmp_path / "scan.jp2", tmp_path / "profile.icc"
     Image.fromarray(np.arange(768, dtype=np.uint8).reshape(16, 48)).save(path)
     profile.write_bytes(ICC)
-    said = ["-EXIF:Orientation=6", "-EXIF:Artist=A. Nyhoff", "-IPTC:ObjectName=Markt", "-XMP-dc:Title=Märkte"]
-    _exiftool("-overwrite_original", "-n", *said, f"-ICC_Profile<={profile}", str(path))
+    tags = ["-EXIF:Orientation=6", "-EXIF:Artist=A. Nyhoff", "-IPTC:ObjectName=Markt", "-XMP-dc:Title=Märkte"]
+    _exiftool("-overwrite_original", "-n", *tags, f"-ICC_Profile<={profile}", str(path))
     photograph = read_photograph(path.read_bytes())
     metadata = photograph.metadata
     assert photograph.size == (16, 48)
@@ -115,10 +115,10 @@ def test_what_exiftool_writes_into_a_jpeg_2000_file_is_read(tmp_path: Path) -> N
 
 def _complaints(path: Path) -> set[str]:
     printed = _exiftool("-validate", "-warning", "-error", "-a", str(path))
-    said = {line.split(":", 1)[1].strip() for line in printed.splitlines()}
-    # Tags that a scan's program should have written we cannot invent; and IPTC is undefined bytes in Adobe's files too.
+    warnings = {line.split(":", 1)[1].strip() for line in printed.splitlines()}
+    # colorize cannot invent tags that the scanner's program left out. Adobe's files have IPTC as undefined bytes, too.
     usual = r"OK|\d+ Warnings?( .*)?|Missing required .*|\[minor\].*|Non-standard format \(undef\) .* IPTC-NAA"
-    return {each for each in said if not re.fullmatch(usual, each)}
+    return {each for each in warnings if not re.fullmatch(usual, each)}
 
 
 @pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
@@ -126,12 +126,12 @@ def test_exiftool_complains_of_nothing_that_was_not_there_before(scan: Path, tmp
     deep = tmp_path / "deep.tif"
     Image.fromarray(np.arange(65536, dtype=np.uint16).reshape(256, 256)).save(deep, dpi=(600, 600))
     for source in (scan, deep):
-        made = colorize(
+        result = colorize(
             read_photograph(source.read_bytes()),
             np.zeros((4, 4, 2), np.float32),
             Encoding(file_format),
             Provenance("a", "m", "d"),
         )
         path = tmp_path / f"{source.stem}{FORMATS[file_format].suffix}"
-        path.write_bytes(made.content)
+        path.write_bytes(result.content)
         assert _complaints(path) <= _complaints(source)

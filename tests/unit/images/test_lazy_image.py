@@ -78,7 +78,7 @@ def test_png_in_bands(dtype: type[np.uint8 | np.uint16], channels: int, level: i
     with Image.open(io.BytesIO(file)) as opened:
         opened.load()  # checks each chunk
         assert opened.info["dpi"] == pytest.approx((300, 300), abs=0.01)
-    if level:  # as well packed as at once, but for a filter chosen otherwise here and there
+    if level:  # nearly as small as in one piece; some rows get another filter
         assert len(file) < 1.05 * len(png.encode(pixels, level)) + 2000
 
 
@@ -98,7 +98,7 @@ def test_tiff_in_strips(dtype: type[np.uint8 | np.uint16], channels: int, compre
         assert (page.photometric, page.planarconfig) == (tifffile.PHOTOMETRIC.RGB, tifffile.PLANARCONFIG.CONTIG)
         assert page.extrasamples == ((tifffile.EXTRASAMPLE.UNASSALPHA,) if channels == 4 else ())
         np.testing.assert_array_equal(page.asarray(), pixels)
-    if dtype == np.uint8:  # Pillow knows no others of several channels
+    if dtype == np.uint8:  # Pillow does not know several channels of 16 bits
         with Image.open(io.BytesIO(file)) as image_again:
             assert image_again.info["dpi"] == (300, 150)
             np.testing.assert_array_equal(np.asarray(image_again), pixels)

@@ -50,12 +50,12 @@ def test_pairs_of_a_batch_are_those_of_its_images(photographs: Photographs) -> N
         np.testing.assert_allclose(targets[i], one[1], atol=1e-6)
 
 
-def test_resize_halves_by_area() -> None:
+def test_resized_pairs_are_means_of_areas() -> None:
     inputs, targets = numbered(2, 8)
-    small_in, small_out = pairs.resize(inputs, targets, 4)
+    small_in, small_out = pairs.resize_pairs(inputs, targets, 4)
     np.testing.assert_allclose(small_in, inputs.reshape(2, 4, 2, 4, 2, 1).mean(axis=(2, 4)))
     np.testing.assert_allclose(small_out, targets.reshape(2, 4, 2, 4, 2, 2).mean(axis=(2, 4)))
-    same = pairs.resize(inputs, targets, 8)
+    same = pairs.resize_pairs(inputs, targets, 8)
     np.testing.assert_array_equal(same[0], inputs)
     np.testing.assert_array_equal(same[1], targets)
 

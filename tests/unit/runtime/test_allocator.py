@@ -1,4 +1,4 @@
-"""Memory that is kept when it is free, by the pages that the system has to clear."""
+"""Freed memory is kept, measured by the pages that the system has to clear."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many networks there are on which clusters, and what each reserves."""
+"""The number of networks on a cluster, and the resources that each reserves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tar and zip files: what is in them, read in place; and damage, of which no file may be lost in silence."""
+"""Tar and zip files are listed and read in place; damage never loses a file without an error."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zip
 
 
 def patched(content: bytes, field: int, value: bytes) -> bytes:
-    """A zip file of one member, with other bytes in a field of its local header, and in the same of its directory."""
+    """Returns a zip file of one member with a field replaced in the local header and in the central directory."""
     changed = bytearray(content)
     directory = content.index(b"PK\x01\x02")
     for at in (field, directory + field + 2):
@@ -26,7 +26,7 @@ def patched(content: bytes, field: int, value: bytes) -> bytes:
     return bytes(changed)
 
 
-FLAGS, METHOD, CHECKSUM, SIZE = 6, 8, 14, 22  # of the local header: APPNOTE.TXT, section 4.3.7
+FLAGS, METHOD, CHECKSUM, SIZE = 6, 8, 14, 22  # offsets of fields in the local header: APPNOTE.TXT, section 4.3.7
 
 
 @pytest.mark.parametrize("name", ["x.tar", "x.zip", "X.TAR", "X.ZIP"])
@@ -61,7 +61,7 @@ def test_folders_symbolic_links_and_devices_are_no_members(store: Store) -> None
 def test_members_of_one_name_are_told_apart(store: Store, suffix: str) -> None:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # zipfile's, of the very thing that is made here
+        warnings.simplefilter("ignore")  # zipfile warns about what this test makes on purpose
         if suffix == "zip":
             with zipfile.ZipFile(buffer, "w") as archive:
                 for content in ("first", "second"):
@@ -172,7 +172,7 @@ def test_a_zip_file_that_was_exchanged_is_read_anew(store: Store) -> None:
 
 @pytest.mark.parametrize("make", [tar, zipped])
 def test_a_container_that_was_replaced_gives_no_other_photograph(store: Store, make: Callable[..., bytes]) -> None:
-    """Of members that are alike in size, each has moved to another's place."""
+    """The members of the new container have the same sizes, and each is where another one was."""
     path = store("x.tar" if make is tar else "x.zip", make({"a.jpg": b"first", "b.jpg": b"other"}))
     members = list_members(path)
     store(path.rsplit("/", 1)[1], make({"0.jpg": b"thing", "a.jpg": b"first!", "b.jpg": b"other!"}))

@@ -1,4 +1,4 @@
-"""A Parquet file with a column of pickles is refused by all that read such files, before any value is looked at."""
+"""Every reader of Parquet files refuses a file with a column of pickles before it reads a value."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Touch:
 
 
 def write(path: Path, ran: Path, column: str = "image", nested: str = "") -> Path:
-    """A file of one row, whose column holds a pickle that makes the file ``ran``."""
+    """Writes a Parquet file with one row. Its column holds a pickle that creates the file ``ran`` when it is loaded."""
     content: Any = pickle.dumps(_Touch(ran))
     field = pa.field(column, pa.large_binary(), metadata=OF_RAY)
     if nested == "struct":
@@ -64,8 +64,8 @@ try:
 except Exception as error:
     print(type(error).__name__, error)
 """
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.startswith("InputError a.parquet has pickles in its column 'image', which could run anything: ")
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert printed.startswith("InputError a.parquet has pickles in its column 'image', which could run anything: ")
     assert not ran.exists()
 
 

@@ -1,4 +1,4 @@
-"""Storage before an S3 server behind a network that fails."""
+"""Storage on an S3 server behind a network that fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OPERATIONS: dict[str, Callable[[str], Any]] = {
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What would go on for half a minute ends at once."""
+    """Ends retries at once instead of after half a minute."""
     monkeypatch.setattr(retry, "_RETRY_SECONDS", 0.0)
     monkeypatch.setattr(retry, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(stores, "_ATTEMPTS", 1)
@@ -144,7 +144,7 @@ def test_what_cannot_be_removed_is_said(filled: str, impatient: None, monkeypatc
 
 @pytest.mark.usefixtures("impatient")
 def test_an_endpoint_where_nobody_listens(s3: Connect) -> None:
-    s3("http://127.0.0.1:9")  # discard: nobody has listened there for decades
+    s3("http://127.0.0.1:9")  # the port of the discard service, on which no server listens
     with pytest.raises(OSError, match=r"^s3://bucket/a: .*connect to the endpoint"):
         storage.read("s3://bucket/a")
     with pytest.raises(OutputError, match="OUTPUT s3://bucket/out cannot be written"):

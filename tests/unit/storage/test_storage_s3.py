@@ -1,4 +1,4 @@
-"""Storage before an S3 server. ``test_storage`` has what all stores do, ``test_storage_faults`` what happens to it."""
+"""Storage on an S3 server; see ``test_storage`` and ``test_listing`` for what all stores do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which URLs are refused since they hold a secret, and which errors of a store are worth another try."""
+"""The URLs that are refused because they hold a secret, and the errors of a store that are worth a retry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tar files alone: links, damage, and those that are compressed as a whole."""
+"""Tar files: links, damage, and files that are compressed as a whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.container_files import FILES, NOISE, Store, refusal, tar, zip
 
 
 def _linked(*members: tuple[str, bytes, str]) -> bytes:
-    """A tar file of names, types and what they link to; files hold the word that is their link."""
+    """Returns a tar file of members (name, type, link target); a regular file contains the third value as text."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, kind, link in members:
@@ -86,7 +86,7 @@ def test_names_that_are_no_utf8_in_a_tar_file(store: Store) -> None:
 
 
 def test_a_tar_file_cut_off_anywhere_is_refused(store: Store) -> None:
-    """Also between two files, and in front of the end mark: tarfile would take it for whole."""
+    """The cuts include those between two files and before the end mark, which tarfile would accept."""
     content = tar(FILES)
     whole = 512 + 2560 + 512 + 512 + 512  # headers, contents to the next multiple of 512
     cuts = [*range(0, whole, 100), *range(0, whole + 1, 512), whole + 511]

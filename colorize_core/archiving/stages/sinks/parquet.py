@@ -70,22 +70,8 @@ class ParquetSink(ShardSink):
         return to_parquet(typed_rows.to_table(rows, ShardRow))
 
     def _rows(self, photograph: ShardPhotograph) -> Iterator[ShardRow]:
-        row = photograph.row
-        plain = ShardRow(
-            source=row.source,
-            width=row.width,
-            height=row.height,
-            status=row.status,
-            reason=row.reason,
-            message=row.message,
-            model=self._destination.model,
-            bundle=row.bundle,
-            settings=row.settings,
-            seconds=row.seconds,
-            fingerprint=row.fingerprint,
-            run_id=row.run_id,
-            finished_at=row.finished_at,
-        )
+        facts = typed_rows.shared_fields(photograph.row, ShardRow)
+        plain = ShardRow(model=self._destination.model, **facts)
         if not photograph.pages:
             yield plain
         for page in photograph.pages:

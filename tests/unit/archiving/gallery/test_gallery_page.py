@@ -1,4 +1,4 @@
-"""Which photographs a gallery has, and what it keeps of them."""
+"""The photographs that a gallery shows, and the thumbnails that it keeps."""
 
 from __future__ import annotations
 

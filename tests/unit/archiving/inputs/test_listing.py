@@ -27,7 +27,7 @@ def _fill(root: str, names: tuple[str, ...] = TREE) -> str:
 
 @pytest.fixture(params=["local", "memory"])
 def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """TREE on a local disk, or in an object store."""
+    """Yields a folder that holds TREE, on a local disk and in an object store."""
     if request.param == "local":
         yield _fill(str(tmp_path / "in"))
     else:
@@ -80,7 +80,7 @@ def test_a_glob_or_a_single_file(tree: str, pattern: str, names: list[str]) -> N
         ("nowhere", "does not exist: give a folder, a glob, one of .bmp"),
         ("nowhere/*.jpg", "holds no photograph: 0 files, none of them .bmp, .gif, "),
         ("*.psd", "holds no photograph: 1 files"),
-        ("album/notes.txt", "holds no photograph: 1 files"),  # what it lists is none
+        ("album/notes.txt", "holds no photograph: 1 files"),  # not a list of photographs
         ("album/notes.doc", "is a file but no image"),
         ("album/.hidden.jpg", "is a file but no image"),
     ],
@@ -118,7 +118,7 @@ def test_a_name_that_is_no_utf8_is_escaped(tmp_path: Path) -> None:
         file.write(b"x")
     [row] = rows_of(str(tmp_path))
     assert (row.name, row.source) == ("caf\\xe9.jpg", f"{tmp_path}/caf\\xe9.jpg")
-    with open(tmp_path / "caf\\xe9.jpg", "wb") as file:  # by that very name, with a backslash
+    with open(tmp_path / "caf\\xe9.jpg", "wb") as file:  # a name that contains a backslash
         file.write(b"x")
     assert len({row.source for row in rows_of(str(tmp_path))}) == 2
     assert row.path == os.fsencode(tmp_path) + b"/caf\xe9.jpg"

@@ -1,4 +1,4 @@
-"""Lists of paths: each line is a photograph, whatever becomes of the others."""
+"""Lists of paths: each line is a photograph, and a bad line does not affect the others."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class _Forbidding(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def forbidding() -> Iterator[str]:
-    """The URL of a server that shows nothing to anybody."""
+    """Yields the URL of a server that answers every request with 403 Forbidden."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Forbidding) as server:
         Thread(target=server.serve_forever).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""What photographs are beside files: members of containers, rows of Parquet files."""
+"""Photographs that are not files: members of containers and rows of Parquet files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def _tar(path: Path, members: dict[str, bytes]) -> Path:
 
 def _zip(path: Path, members: Sequence[tuple[str, bytes]]) -> Path:
     with warnings.catch_warnings(), zipfile.ZipFile(path, "w") as archive:
-        warnings.simplefilter("ignore")  # two of one name
+        warnings.simplefilter("ignore")  # zipfile warns if two members have the same name
         for name, content in members:
             archive.writestr(name, content)
     return path
@@ -79,7 +79,7 @@ def test_a_container_as_input_has_names_of_its_own(tmp_path: Path, name: str) ->
 
 
 def test_a_member_that_stays_the_same_keeps_its_fingerprint(tmp_path: Path) -> None:
-    """Though its container grows, and everything in it moves."""
+    """The container grows and its members move, but the fingerprint of an unchanged member stays."""
     for make, path in ((_tar, tmp_path / "1.tar"), (lambda p, m: _zip(p, list(m.items())), tmp_path / "1.zip")):
         make(path, {"b.jpg": b"the same"})
         before = {row.name: row.fingerprint for row in rows_of(str(path))}

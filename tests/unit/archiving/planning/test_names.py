@@ -53,7 +53,7 @@ def test_names_in_the_ledger_stay_when_files_are_added(make_row: MakeRow) -> Non
 
 
 def test_the_name_of_a_source_that_is_gone_stays_taken(make_row: MakeRow) -> None:
-    """Its result is still in OUTPUT, perhaps the only one: it may come from another INPUT."""
+    """The result is still in OUTPUT, and may be the only copy, since its source may be in another INPUT."""
     done = carried_out(plan_of(listed("a.tif")), make_row)
     assert names_of(plan_of(listed("a.jpg"), done)) == {"a.jpg": "a.jpg.png"}
     elsewhere = [listed_file("a.tif", folder="/other")]
@@ -70,19 +70,19 @@ def test_names_hold_over_many_runs(make_row: MakeRow) -> None:
         outputs: dict[str, str] = {}
         for run in range(5):
             there |= set(rng.sample(every, 5))
-            made = plan_of(listed(*there), done, bundle=f"model {run}", limit=rng.choice([None, 3]))
-            for name, output in names_of(made).items():
+            new_plan = plan_of(listed(*there), done, bundle=f"model {run}", limit=rng.choice([None, 3]))
+            for name, output in names_of(new_plan).items():
                 assert outputs.setdefault(name, output) == output  # a re-run never renames
-            done |= carried_out(made, make_row, bundle=f"model {run}")
+            done |= carried_out(new_plan, make_row, bundle=f"model {run}")
             assert len({output.casefold() for output in outputs.values()}) == len(outputs)
 
 
 def test_another_format_gets_names_of_its_own(make_row: MakeRow) -> None:
     sources = listed("a.jpg", "a.tif")
     done = carried_out(plan_of(sources), make_row)
-    made = plan_of(sources, done, suffix=".webp", settings="format=webp")
-    assert names_of(made) == {"a.jpg": "a.webp", "a.tif": "a.tif.webp"}
-    assert made.outdated == 2
+    new_plan = plan_of(sources, done, suffix=".webp", settings="format=webp")
+    assert names_of(new_plan) == {"a.jpg": "a.webp", "a.tif": "a.tif.webp"}
+    assert new_plan.outdated == 2
 
 
 def test_a_name_outlives_other_formats_and_failures(make_row: MakeRow) -> None:
@@ -91,13 +91,13 @@ def test_a_name_outlives_other_formats_and_failures(make_row: MakeRow) -> None:
         make_row("/in/b.tif", output="b.jpg", settings="format=jpeg", finished_at=NOON + timedelta(1)),
         make_row("/in/b.tif", output="", status="failed", bundle="cd" * 32, finished_at=NOON + timedelta(2)),
     ]
-    made = plan_of(listed("b.jpg", "b.tif"), rows)
-    assert names_of(made) == {"b.jpg": "b.jpg.png", "b.tif": "b.png"}
+    new_plan = plan_of(listed("b.jpg", "b.tif"), rows)
+    assert names_of(new_plan) == {"b.jpg": "b.jpg.png", "b.tif": "b.png"}
 
 
 @pytest.mark.parametrize("folder", ["a.png", "A.PNG", "a.png/b"])
 def test_no_result_is_named_like_a_folder_of_sources(folder: str) -> None:
-    """The folder will have results of its own."""
+    """The results of the photographs in the folder need the name."""
     names = names_of(plan_of(listed("a.jpg", f"{folder}/c.jpg", "z.jpg")))
     assert names == {"a.jpg": "a.jpg.png", f"{folder}/c.jpg": f"{folder}/c.png", "z.jpg": "z.png"}
 
@@ -118,7 +118,7 @@ def test_a_folder_that_comes_later_gives_way_to_a_result(make_row: MakeRow, fold
 
 
 def test_names_in_shards_need_no_memory(make_row: MakeRow) -> None:
-    """The ledger has the shard, not the name in it."""
+    """The ledger has the name of the shard, but not the name of the photograph in the shard."""
     assert names_of(plan_of(listed("a.jpg", "b/a.tif"), in_shards=True)) == {
         "a.jpg": "a.jpg.png",
         "b/a.tif": "b/a.tif.png",
@@ -128,7 +128,7 @@ def test_names_in_shards_need_no_memory(make_row: MakeRow) -> None:
 
 
 def test_names_stay_within_what_file_systems_take() -> None:
-    """255 bytes, of which an é has two; ten thousand pages, too."""
+    """The limit is 255 bytes, also with the suffix of page 10,000; an é has two bytes."""
     long = ["é" * 119 + suffix for suffix in (".jpg", ".tif", ".webp")]
     long += ["x/" + "b" * 251 + ".gif", "y/" + "c" * 240 + ".gif"]
     names = names_of(plan_of(listed(*long)))
@@ -157,7 +157,7 @@ def test_no_result_lies_where_runs_keep_their_own() -> None:
 
 
 def test_folders_stay_within_what_file_systems_take() -> None:
-    """Escaped, a name of other than UTF-8 is four times as long."""
+    """Bytes that are not UTF-8 are escaped, which makes a name four times as long."""
     long = "\\xe9" * 80
     names = names_of(plan_of(listed(f"{long}/a.jpg", f"{long}/b.jpg", f"{long}x/a.jpg")))
     folders = {name: output.split("/")[0] for name, output in names.items()}

@@ -42,9 +42,9 @@ def test_what_is_in_shards_is_done(make_row: MakeRow) -> None:
 def test_what_is_left_to_do(
     make_row: MakeRow, fields: dict[str, Any], retry: bool, expected: tuple[int, int, int, int]
 ) -> None:
-    made = plan_of(listed("a.jpg"), [make_row("/in/a.jpg", **fields)], retry_failed=retry)
-    assert (made.todo.num_rows, made.finished, made.failed_before, made.outdated) == expected
-    assert names_of(made) in ({}, {"a.jpg": "a.png"})
+    new_plan = plan_of(listed("a.jpg"), [make_row("/in/a.jpg", **fields)], retry_failed=retry)
+    assert (new_plan.todo.num_rows, new_plan.finished, new_plan.failed_before, new_plan.outdated) == expected
+    assert names_of(new_plan) in ({}, {"a.jpg": "a.png"})
 
 
 @pytest.mark.parametrize("before", [{"status": "skipped", "output": ""}, {"output": "a.png", "pages": 3}])
@@ -68,9 +68,9 @@ def test_a_mixed_archive_is_counted_whole(make_row: MakeRow) -> None:
         "/in/old.jpg": make_row("/in/old.jpg", output="old.png", fingerprint="6-1"),
         "/in/gone.jpg": make_row("/in/gone.jpg", output="gone.png"),
     }
-    made = plan_of(sources, done)
-    assert names_of(made) == {"new.jpg": "new.png", "old.jpg": "old.png"}
-    assert (made.finished, made.failed_before, made.outdated) == (1, 1, 1)
+    new_plan = plan_of(sources, done)
+    assert names_of(new_plan) == {"new.jpg": "new.png", "old.jpg": "old.png"}
+    assert (new_plan.finished, new_plan.failed_before, new_plan.outdated) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(("limit", "planned"), [(None, 5), (9, 5), (5, 5), (2, 2), (0, 0)])
@@ -78,13 +78,13 @@ def test_limit(make_row: MakeRow, limit: int | None, planned: int, rows_per_part
     sources = listed("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg", "z.jpg")
     done = [make_row(f"/in/{stem}.jpg", output=f"{stem}.png", fingerprint="6-1") for stem in "bcde"]
     done.append(make_row("/in/z.jpg", output="z.png"))
-    made = plan_of(sources, done, limit=limit)
-    names = [row["name"] for row in todo_of(made)]
+    new_plan = plan_of(sources, done, limit=limit)
+    names = [row["name"] for row in todo_of(new_plan)]
     assert len(names) == planned
     if rows_per_partition > 6:  # else by bucket, and within each by name
         assert names == ["a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"][:planned]
-    assert made.finished == 1
-    assert made.outdated == len({"b.jpg", "c.jpg", "d.jpg", "e.jpg"} & set(names))
+    assert new_plan.finished == 1
+    assert new_plan.outdated == len({"b.jpg", "c.jpg", "d.jpg", "e.jpg"} & set(names))
 
 
 def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
@@ -92,9 +92,9 @@ def test_runs_with_a_limit_come_to_the_end(make_row: MakeRow) -> None:
     whole, done = names_of(plan_of(sources)), {}
     in_parts: dict[str, str] = {}
     for _ in range(3):
-        made = plan_of(sources, done, limit=3)
-        in_parts |= names_of(made)
-        done |= carried_out(made, make_row)
+        new_plan = plan_of(sources, done, limit=3)
+        in_parts |= names_of(new_plan)
+        done |= carried_out(new_plan, make_row)
     assert in_parts == whole
     assert (plan_of(sources, done).todo.num_rows, plan_of(sources, done).finished) == (0, 8)
 
@@ -109,23 +109,23 @@ def test_of_many_photographs_a_task_has_more(photographs: int, expected: int) ->
 
 
 def test_as_many_tasks_as_have_so_many_photographs() -> None:
-    made = Plan(SpilledTable(plan.SCHEMA))
+    new_plan = Plan(SpilledTable(plan.SCHEMA))
     for i, size in enumerate([1000] * 40 + [20 * MIB] * 3):
         row = listed_file(f"{i}.jpg", size) | {"output": f"{i}.png"}
-        made.todo.append(pa.Table.from_pylist([row], plan.SCHEMA))
-    assert [made.tasks_of(photographs) for photographs in (31, 32, 39, 40, 41, 43, 44)] == [0, 1, 1, 2, 3, 5, 5]
+        new_plan.todo.append(pa.Table.from_pylist([row], plan.SCHEMA))
+    assert [new_plan.tasks_of(photographs) for photographs in (31, 32, 39, 40, 41, 43, 44)] == [0, 1, 1, 2, 3, 5, 5]
 
 
 def _tasks(sizes: Sequence[int]) -> list[list[str]]:
     sources = [listed_file(f"{i:03d}.jpg", size) for i, size in enumerate(sizes)]
-    made = Plan(SpilledTable(plan.SCHEMA))
+    new_plan = Plan(SpilledTable(plan.SCHEMA))
     for row in sources:
-        made.todo.append(pa.Table.from_pylist([row | {"output": row["name"] + ".png"}], plan.SCHEMA))
-    tables = list(made.tasks())
+        new_plan.todo.append(pa.Table.from_pylist([row | {"output": row["name"] + ".png"}], plan.SCHEMA))
+    tables = list(new_plan.tasks())
     assert all(table.schema == plan.TASK_SCHEMA for table in tables)
     assert [set(table["task"].to_pylist()) for table in tables] == [{number} for number in range(len(tables))]
     rows = [row for table in tables for row in table.drop_columns("task").to_pylist()]
-    assert rows == made.todo.table().to_pylist()
+    assert rows == new_plan.todo.table().to_pylist()
     return [table["source"].to_pylist() for table in tables]
 
 
@@ -153,14 +153,14 @@ def test_the_last_row_of_a_source_counts(make_row: MakeRow) -> None:
         "/in/a.jpg", finished_at=NOON + timedelta(milliseconds=1), status="failed", reason="damaged", output=""
     )
     for rows in ([old, new], [new, old], [new, old, old, new]):
-        made = plan_of(listed("a.jpg"), rows)
-        assert (made.todo.num_rows, made.finished, made.failed_before) == (0, 0, 1)
+        new_plan = plan_of(listed("a.jpg"), rows)
+        assert (new_plan.todo.num_rows, new_plan.finished, new_plan.failed_before) == (0, 0, 1)
 
 
 @pytest.mark.parametrize("reason", ["storage", "unreadable", "taken"])
 def test_what_failed_through_no_fault_of_its_own_is_tried_again(make_row: MakeRow, reason: str) -> None:
-    made = plan_of(listed("a.jpg"), [make_row("/in/a.jpg", status="failed", reason=reason, output="")])
-    assert (made.todo.num_rows, made.failed_before, made.outdated) == (1, 0, 0)
+    new_plan = plan_of(listed("a.jpg"), [make_row("/in/a.jpg", status="failed", reason=reason, output="")])
+    assert (new_plan.todo.num_rows, new_plan.failed_before, new_plan.outdated) == (1, 0, 0)
 
 
 def test_many_buckets_hold_no_more_than_their_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,20 +168,20 @@ def test_many_buckets_hold_no_more_than_their_share(monkeypatch: pytest.MonkeyPa
     sizes: list[int] = []
     compare = plan._compare
     monkeypatch.setattr(plan, "_compare", lambda rows, *rest: (sizes.append(rows.num_rows), compare(rows, *rest)))
-    made = plan_of(listed(*(f"{i}.jpg" for i in range(1000))))
-    assert made.todo.num_rows == sum(sizes) == 1000
+    new_plan = plan_of(listed(*(f"{i}.jpg" for i in range(1000))))
+    assert new_plan.todo.num_rows == sum(sizes) == 1000
     assert len(sizes) == 11
     assert max(sizes) < 200
 
 
 def test_what_input_names_twice_is_done_once() -> None:
-    made = plan_of([*listed("a.jpg", "b.jpg"), *listed("a.jpg")])
-    assert names_of(made) == {"a.jpg": "a.png", "b.jpg": "b.png"}
-    assert (made.photographs, made.todo.num_rows) == (2, 2)
+    new_plan = plan_of([*listed("a.jpg", "b.jpg"), *listed("a.jpg")])
+    assert names_of(new_plan) == {"a.jpg": "a.png", "b.jpg": "b.png"}
+    assert (new_plan.photographs, new_plan.todo.num_rows) == (2, 2)
 
 
 def test_one_source_by_several_names_is_done_once() -> None:
     there = [listed_file("a.jpg") | {"name": name} for name in ("in/a.jpg", "a.jpg", "z/a.jpg")]
-    made = plan_of([*there, *listed("b.jpg", "y/a.jpg")])  # those by name between them
-    assert names_of(made) == {"a.jpg": "a.png", "b.jpg": "b.png", "y/a.jpg": "y/a.png"}
-    assert (made.photographs, made.todo.num_rows) == (3, 3)
+    new_plan = plan_of([*there, *listed("b.jpg", "y/a.jpg")])  # those by name between them
+    assert names_of(new_plan) == {"a.jpg": "a.png", "b.jpg": "b.png", "y/a.jpg": "y/a.png"}
+    assert (new_plan.photographs, new_plan.todo.num_rows) == (3, 3)

@@ -1,4 +1,4 @@
-"""The last stage alone, without Ray."""
+"""The last stage, without Ray."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from colorize_core.images.encode import Encoding
 
 
 def _pages(count: int) -> pa.Table:
-    """Rows as the network leaves them."""
+    """Returns the table of a photograph with ``count`` pages after the stage ``predict``."""
     buffer = io.BytesIO()
     with tifffile.TiffWriter(buffer) as file:
         for number in range(count):

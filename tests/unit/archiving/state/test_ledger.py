@@ -24,7 +24,7 @@ NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 
 
 def append(output: str, rows: list[LedgerRow]) -> None:
-    """As a task does, under a name of its own."""
+    """Appends rows in a new file, as a task does."""
     ledger.append(output, f"{rows[0].run_id}-{next(NUMBERS):08d}", rows)
 
 
@@ -64,7 +64,7 @@ def test_each_append_is_one_file_of_its_run(tmp_path: Path, make_row: MakeRow) -
 
 
 def test_work_that_is_done_again_leaves_its_rows_once(tmp_path: Path, make_row: MakeRow) -> None:
-    """As Ray does it when a process dies."""
+    """Ray runs a task again if its process dies."""
     for when in (NOON, NOON + timedelta(seconds=5)):
         ledger.append(
             str(tmp_path), "run-7-00000003", [make_row("a", finished_at=when), make_row("b", finished_at=when)]
@@ -81,7 +81,7 @@ def test_no_rows_make_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_the_last_row_of_a_source_counts(tmp_path: Path, make_row: MakeRow, first: int) -> None:
-    """By the time in it, whatever its file is called: the run with the later name may have ended earlier."""
+    """The newest time decides, not the name of the file: a run with a later name may have ended earlier."""
     old = make_row("a", status="failed", reason="storage", output="", finished_at=NOON, run_id="zzz")
     new = make_row("a", status="ok", finished_at=NOON + timedelta(milliseconds=1), run_id="aaa")
     for row in (old, new) if first == 0 else (new, old):

@@ -23,7 +23,7 @@ ELSEWHERE = Holder("run-elsewhere", "scanner-7 boot pid", "42 1", "2026-01-02 03
 
 @pytest.fixture(autouse=True)
 def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tenths of seconds in place of seconds."""
+    """Shortens the times of the lock from seconds to tenths of seconds."""
     monkeypatch.setattr(lock, "_BEAT", 0.1)
     monkeypatch.setattr(lock, "_DEAD", 1.0)
     monkeypatch.setattr(lock, "_SETTLE", 0.0)
@@ -40,7 +40,7 @@ def output(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
@@ -49,7 +49,7 @@ def make(output: str, run: str = "run-1") -> Lock:
 
 
 def leave(output: str, holder: Holder, number: int = 1) -> None:
-    """What a killed holder leaves behind."""
+    """Writes the files that a killed holder leaves behind."""
     storage.write(storage.join(output, "_lock", f"{number:08d}.json"), json.dumps(vars(holder)).encode())
     storage.write(storage.join(output, "_lock", f"{holder.token}.beat"), b"7")
 
@@ -58,26 +58,26 @@ def files(output: str) -> list[str]:
     return [entry.name for entry in storage.children(storage.join(output, "_lock"))]
 
 
-def test_nothing_is_left_when_it_is_over(output: str, said: list[str]) -> None:
+def test_nothing_is_left_when_it_is_over(output: str, messages: list[str]) -> None:
     for _ in range(2):
-        with make(output).held(said.append):
+        with make(output).held(messages.append):
             assert len(files(output)) == 2
     assert files(output) == []
     if storage.is_local(output):
         assert os.listdir(output) == []
-    assert said == []
+    assert messages == []
 
 
-def test_it_is_let_go_when_the_block_fails(output: str, said: list[str]) -> None:
-    with pytest.raises(KeyError), make(output).held(said.append):
+def test_it_is_let_go_when_the_block_fails(output: str, messages: list[str]) -> None:
+    with pytest.raises(KeyError), make(output).held(messages.append):
         raise KeyError
     assert files(output) == []
 
 
-def test_the_second_is_told_who_holds_it_and_since_when(output: str, said: list[str]) -> None:
-    with make(output, "run-1").held(said.append) as _:
+def test_the_second_is_told_who_holds_it_and_since_when(output: str, messages: list[str]) -> None:
+    with make(output, "run-1").held(messages.append) as _:
         before = files(output)
-        with pytest.raises(ColorizeError) as caught, make(output, "run-2").held(said.append):
+        with pytest.raises(ColorizeError) as caught, make(output, "run-2").held(messages.append):
             pytest.fail("two hold it")
         assert sorted(files(output)) == sorted(before)
     message = str(caught.value)
@@ -87,19 +87,19 @@ def test_the_second_is_told_who_holds_it_and_since_when(output: str, said: list[
     assert "\n" not in message
 
 
-def test_a_holder_on_another_machine_without_a_sign_of_life_is_dead(output: str, said: list[str]) -> None:
+def test_a_holder_on_another_machine_without_a_sign_of_life_is_dead(output: str, messages: list[str]) -> None:
     leave(output, ELSEWHERE, 3)
-    with make(output).held(said.append):
+    with make(output).held(messages.append):
         assert sorted(name for name in files(output) if name.endswith(".json")) == ["00000004.json"]
         assert f"{ELSEWHERE.token}.beat" not in files(output)
-    [line] = said
+    [line] = messages
     assert line.startswith(
         "OUTPUT is held by run run-elsewhere on scanner-7 (process 42) since 2026-01-02 03:04:05 UTC"
     )
 
 
-def test_a_holder_on_another_machine_that_lives_keeps_it(output: str, said: list[str]) -> None:
-    """Whatever its clock says: only that the beat changes counts."""
+def test_a_holder_on_another_machine_that_lives_keeps_it(output: str, messages: list[str]) -> None:
+    """The clock of the other machine does not matter: a holder lives while its beat changes."""
     leave(output, ELSEWHERE)
     beats = iter(range(100))
     over = threading.Event()
@@ -111,7 +111,7 @@ def test_a_holder_on_another_machine_that_lives_keeps_it(output: str, said: list
     thread = threading.Thread(target=live)
     thread.start()
     try:
-        with pytest.raises(ColorizeError, match="written by run run-elsewhere"), make(output).held(said.append):
+        with pytest.raises(ColorizeError, match="written by run run-elsewhere"), make(output).held(messages.append):
             pytest.fail("two hold it")
     finally:
         over.set()
@@ -120,7 +120,7 @@ def test_a_holder_on_another_machine_that_lives_keeps_it(output: str, said: list
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process has no start time to tell it by")
 def test_a_killed_process_of_this_machine_is_known_to_be_gone(
-    output: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+    output: str, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lock, "_DEAD", 1e9)
     ended = subprocess.Popen([sys.executable, "-c", ""])
@@ -132,32 +132,32 @@ def test_a_killed_process_of_this_machine_is_known_to_be_gone(
         child.kill()
     assert holder.has_ended()
     ended.wait()
-    reused = Holder("run-0", me.host, f"{os.getpid()} 1", me.since, "0" * 32)  # our number, another start
+    reused = Holder("run-0", me.host, f"{os.getpid()} 1", me.since, "0" * 32)  # another start time
     assert reused.has_ended()
     assert not me.has_ended()
     assert not Holder("run-0", "another machine", process, me.since, "0" * 32).has_ended()
     leave(output, holder)
-    with make(output).held(said.append):
+    with make(output).held(messages.append):
         pass
-    [line] = said
+    [line] = messages
     assert "held by run run-0 on " in line
     assert line.endswith("which has ended: this run takes over")
 
 
-def test_a_lock_file_that_is_not_whole_yet_is_waited_for(output: str, said: list[str]) -> None:
+def test_a_lock_file_that_is_not_whole_yet_is_waited_for(output: str, messages: list[str]) -> None:
     storage.write(storage.join(output, "_lock", "00000001.json"), b'{"run')
     started = time.monotonic()
-    with make(output).held(said.append):
+    with make(output).held(messages.append):
         assert time.monotonic() - started >= 1.0
-    assert "held by another run" in said[0]
+    assert "held by another run" in messages[0]
 
 
-def test_the_one_who_waits_goes_on_when_the_holder_lets_go(output: str, said: list[str]) -> None:
+def test_the_one_who_waits_goes_on_when_the_holder_lets_go(output: str, messages: list[str]) -> None:
     leave(output, ELSEWHERE)
     path = storage.join(output, "_lock", "00000001.json")
     timer = threading.Timer(0.5, storage.remove, [path])
     timer.start()
-    with make(output).held(said.append):
+    with make(output).held(messages.append):
         pass
     timer.join()
 
@@ -191,13 +191,13 @@ def test_of_many_who_try_at_once_one_gets_it(output: str) -> None:
     assert files(output) == []
 
 
-def test_who_slept_too_long_learns_that_it_lost(output: str, said: list[str]) -> None:
+def test_who_slept_too_long_learns_that_it_lost(output: str, messages: list[str]) -> None:
     first = make(output, "run-1")
-    with first.held(said.append):
+    with first.held(messages.append):
         fence = first.fence
         fence.check()
         first.check()
-        leave(output, ELSEWHERE, 2)  # somebody took over
+        leave(output, ELSEWHERE, 2)  # another run takes over
         with pytest.raises(ColorizeError, match="another run has taken over OUTPUT"):
             fence.check()
         first._thread.join(10)
@@ -207,18 +207,18 @@ def test_who_slept_too_long_learns_that_it_lost(output: str, said: list[str]) ->
 
 
 def test_a_store_that_ignores_exclusive_creation_is_noticed(
-    tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def create(path: str, content: bytes) -> bool:
         storage.write(path, content)
         return True
 
     honest = make(str(tmp_path / "a"))
-    with honest.held(said.append):
+    with honest.held(messages.append):
         assert honest.is_exclusive
     monkeypatch.setattr(storage, "create", create)
     other = make(str(tmp_path / "b"))
-    with other.held(said.append):
+    with other.held(messages.append):
         assert not other.is_exclusive
 
 
@@ -230,7 +230,7 @@ def test_create_makes_a_file_once(output: str) -> None:
 
 
 def test_a_store_out_of_reach_does_not_stop_the_beat(
-    output: str, said: list[str], monkeypatch: pytest.MonkeyPatch
+    output: str, messages: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write: Callable[..., Any] = storage.write
     calls = 0
@@ -244,7 +244,7 @@ def test_a_store_out_of_reach_does_not_stop_the_beat(
 
     monkeypatch.setattr(storage, "write", moody)
     mine = make(output)
-    with mine.held(said.append):
+    with mine.held(messages.append):
         deadline = time.monotonic() + 10
         while calls < 8 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -252,10 +252,10 @@ def test_a_store_out_of_reach_does_not_stop_the_beat(
     assert calls >= 8
 
 
-def test_a_number_that_was_used_before_proves_nothing(output: str, said: list[str]) -> None:
-    """Taken over, let go, and begun again at 1 by a third run, while the first one slept."""
+def test_a_number_that_was_used_before_proves_nothing(output: str, messages: list[str]) -> None:
+    """While the first run slept, a second one took over and ended, and a third one began again at number 1."""
     first = make(output, "run-1")
-    with first.held(said.append):
+    with first.held(messages.append):
         fence = first.fence
         leave(output, ELSEWHERE, 1)
         with pytest.raises(ColorizeError, match="another run has taken over OUTPUT"):

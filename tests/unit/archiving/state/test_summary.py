@@ -1,4 +1,4 @@
-"""How much of a run may fail."""
+"""The fraction of a run's photographs that may fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from colorize_core.archiving.state.summary import RunSummary
 
 
 def summary(ok: int, failed: int, not_listed: tuple[str, ...] = ()) -> RunSummary:
-    """Of a run of which nothing else is asked."""
+    """Returns a summary with the given counts; its other fields are None."""
     counts = {"ok": ok, "failed": failed, "skipped": 0, "folders_not_listed": list(not_listed)}
     return RunSummary(**{field.name: counts.get(field.name) for field in fields(RunSummary)})  # type: ignore[arg-type]
 

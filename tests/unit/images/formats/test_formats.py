@@ -18,8 +18,8 @@ from colorize_core.archiving.stages.sinks.sink import OutputFormat
 from colorize_core.errors import UserError
 from colorize_core.images import formats
 from colorize_core.images.encode import Encoding, encode
-from colorize_core.images.formats import BY_SUFFIX, FORMATS, OPTIONS, names_with
-from colorize_core.images.formats.image_format import ImageFormat, Option
+from colorize_core.images.formats import BY_SUFFIX, FORMATS, OPTIONS, READABLE, READABLE_SUFFIXES, names_with
+from colorize_core.images.formats.image_format import ImageFormat, Option, ReadableFormat
 from colorize_core.images.lazy_image import LazyImage, to_array
 from colorize_core.images.metadata import Metadata
 from colorize_core.images.metadata.provenance import Provenance, is_ours, made_by_machine, marked
@@ -31,8 +31,20 @@ GRADIENT: NDArray[np.uint8] = np.repeat(np.arange(48, dtype=np.uint8)[None, :, N
 def test_the_suffixes_that_are_written_and_understood() -> None:
     for name, suffix in {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}.items():
         assert FORMATS[name].suffix == suffix
-    for suffix, name in {".jpeg": "jpeg", ".tiff": "tiff"}.items():
+    for suffix, name in {".jpeg": "jpeg", ".jfif": "jpeg", ".tiff": "tiff"}.items():
         assert BY_SUFFIX[suffix] is FORMATS[name]
+
+
+@pytest.mark.parametrize("record", READABLE, ids=lambda record: record.name)
+def test_a_readable_format_is_known_to_pillow(record: ReadableFormat) -> None:
+    Image.init()
+    assert record.pillow_name in Image.OPEN
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in record.suffixes)
+
+
+def test_a_suffix_belongs_to_one_format() -> None:
+    assert len(READABLE_SUFFIXES) == sum(len(record.suffixes) for record in READABLE)
+    assert BY_SUFFIX.keys() <= READABLE_SUFFIXES
 
 
 @pytest.mark.parametrize("name", FORMATS)

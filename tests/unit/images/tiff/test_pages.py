@@ -57,11 +57,11 @@ def test_floats_from_black_to_white() -> None:
     np.testing.assert_array_equal(seen, [[0, 16384, 32768, 65535]])  # halves go to even numbers
 
 
-@pytest.mark.parametrize(("value", "said"), [(1.5, "from 0 to 1.5"), (-0.1, "from -0.1 to 0"), (np.nan, "nan")])
-def test_other_floats_are_not_guessed_at(value: float, said: str) -> None:
+@pytest.mark.parametrize(("value", "message"), [(1.5, "from 0 to 1.5"), (-0.1, "from -0.1 to 0"), (np.nan, "nan")])
+def test_other_floats_are_not_guessed_at(value: float, message: str) -> None:
     floats = np.zeros((4, 5), np.float32)
     floats[2, 3] = value
-    with pytest.raises(ImageError, match=said) as caught:
+    with pytest.raises(ImageError, match=message) as caught:
         read_photograph(tiff_of(floats, 1))
     assert caught.value.reason == "unsupported"
 

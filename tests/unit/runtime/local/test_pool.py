@@ -1,4 +1,4 @@
-"""Tasks in a child process: done once each, whatever dies."""
+"""Tasks in child processes: each is done once, whichever process dies."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def failing_strangely(threads: int) -> Callable[[int, int], int]:
     return work
 
 
-def who(threads: int) -> Callable[[int, int], tuple[int, int]]:
+def pid_and_threads(threads: int) -> Callable[[int, int], tuple[int, int]]:
     return lambda task, deaths: (os.getpid(), threads)
 
 
@@ -79,18 +79,18 @@ def test_results_come_as_they_are_done_and_a_pool_serves_several_runs() -> None:
     with Pool(1, 3) as pool:
         assert sorted(pool.run(range(50), doubling)) == [(2 * task, 0) for task in range(50)]
         assert list(pool.run([], doubling)) == []
-        places = set(pool.run(range(9), who))
+        places = set(pool.run(range(9), pid_and_threads))
         assert len(places) == 1
         [(pid, threads)] = places
         assert (threads, pid != os.getpid()) == (3, True)
-        assert set(pool.run(range(9), who)) == places
+        assert set(pool.run(range(9), pid_and_threads)) == places
 
 
 def test_processes_start_when_there_is_work_for_them() -> None:
     with Pool(3) as pool:
-        assert len({pid for pid, _ in pool.run(range(1), who)}) == 1
+        assert len({pid for pid, _ in pool.run(range(1), pid_and_threads)}) == 1
         assert len(pool._children) == 1
-        assert len(list(pool.run(range(30), who))) == 30
+        assert len(list(pool.run(range(30), pid_and_threads))) == 30
         assert len(pool._children) == 3
 
 

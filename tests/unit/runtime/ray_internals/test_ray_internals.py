@@ -1,4 +1,4 @@
-"""The private parts of Ray that colorize uses: they are there, they do what they are used for, in one place alone."""
+"""The private parts of Ray that colorize uses exist, do what they are used for, and are used in one room alone."""
 
 from __future__ import annotations
 

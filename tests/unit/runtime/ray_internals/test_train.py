@@ -70,7 +70,7 @@ def test_what_ray_lacks_is_named_in_one_sentence() -> None:
 
 
 def private_names(path: Path) -> Iterator[str]:
-    """Names below ``ray`` that a module imports or spells out, and that have a part with a leading underscore."""
+    """Returns the names below ``ray`` that a module uses and that have a part with a leading underscore."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "ray":
             names = [f"{node.module}.{alias.name}" for alias in node.names]

@@ -16,7 +16,7 @@ WATCH: Answer = "watch"
 _ANSWERS = (STOP, LEAVE, WATCH)
 
 
-class Screen(Protocol):
+class Dialog(Protocol):
     """The interface through which ``submit`` talks to the user."""
 
     def show(self, text: str) -> None:
@@ -29,8 +29,8 @@ class Screen(Protocol):
         """Asks a user who pressed Ctrl-C whether to stop the job, leave it running, or watch it again."""
 
 
-class Terminal:
-    """A ``Screen`` on the standard streams of this process."""
+class TerminalDialog:
+    """A ``Dialog`` on the standard streams of this process."""
 
     def show(self, text: str) -> None:
         """Writes to standard output, which holds the log and nothing else."""
