@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from colorize_core import storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.errors import RecipeError, one_line
-from colorize_core.models import ENCODERS, MODELS, TEMPERATURE, check_sizes
+from colorize_core.models import ENCODERS, MODELS, TEMPERATURE
+from colorize_core.models.sizes import check_sizes
 
 LONGEST_TEXT = 10_000  # characters of a name, a path or a note
 # Terminal control characters, characters that change the direction of text, surrogates, and the beginning of HTML tags.

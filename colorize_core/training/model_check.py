@@ -65,12 +65,12 @@ def check_settings(recipe: Recipe) -> None:
 @functools.cache
 def _settings(name: str) -> dict[str, _Setting]:
     """Reads the settings of a model from its builder's source. Importing the builder would import Keras."""
-    module, function = models.MODELS[name].builder.split(":")
+    module = models.MODELS[name].module
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise RecipeError(f"model.name {name}: its module {module} is not installed")
     tree = ast.parse(Path(spec.origin).read_text())
-    [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build"]
     with_defaults = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return {
         argument.arg: _Setting(default is None, _choices(argument.annotation))

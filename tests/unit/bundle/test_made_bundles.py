@@ -13,6 +13,7 @@ import pytest
 from colorize_core import Bundle, Colorizer, load_bundle, load_recipe, models
 from colorize_core.bundle import save_bundle
 from colorize_core.errors import BundleError, RecipeError
+from colorize_core.models import sizes
 from colorize_core.networks.conversion import to_onnx
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
@@ -82,7 +83,8 @@ def test_an_absurd_network_is_not_built(
 def test_shipped_networks_are_far_from_the_limit(recipe: str) -> None:
     made: Recipe = load_recipe(recipe)
     count = build_model(made).count_params()
-    estimate = models._estimate_weights(made.model.settings, has_encoder=made.model.encoder is not None)
-    assert max(estimate, count) < models._MAX_WEIGHTS / 20
+    model = made.model
+    estimate = models.estimate_weights(model.name, model.settings, has_encoder=model.encoder is not None)
+    assert max(estimate, count) < sizes.MAX_WEIGHTS / 20
     if made.model.encoder is None:
         assert 0.3 < estimate / count < 3
