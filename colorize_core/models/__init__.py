@@ -45,7 +45,7 @@ class ModelRecord:
 def _halvings(count: int) -> int:
     """Returns the multiple for ``count`` halvings of the resolution. Raises ValueError if there are too many."""
     if not 0 <= count <= MAX_LENGTH:
-        raise ValueError(f"the model cannot halve the resolution {count} times: the most are {MAX_LENGTH}")
+        raise ValueError(f"the model cannot halve the resolution {count} times: at most {MAX_LENGTH} are allowed")
     return 1 << count
 
 
@@ -106,7 +106,9 @@ def build(
         _check_settings(settings, module.build)
         weights = estimate_weights(name, settings, has_encoder=encoder is not None)
         if weights > MAX_WEIGHTS:
-            raise ValueError(f"the network would have about {weights:.1e} weights: the most are {MAX_WEIGHTS:.1e}")
+            raise ValueError(
+                f"the network would have about {weights:.1e} weights: at most {MAX_WEIGHTS:.1e} are allowed"
+            )
         model: keras.Model = module.build(head=head, encoder=encoder, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error

@@ -17,11 +17,11 @@ def check_sizes(settings: Any, depth: int = 0) -> None:
     """Raises ValueError if a number or a list in ``model.settings`` is larger than any network needs."""
     if isinstance(settings, Mapping | list | tuple):
         if len(settings) > MAX_LENGTH or depth == _MAX_NESTING:
-            raise ValueError(f"model.settings has a list of more than {MAX_LENGTH} values, or one deep inside others")
+            raise ValueError(f"model.settings has a list of more than {MAX_LENGTH} values, or lists nested too deep")
         for value in settings.values() if isinstance(settings, Mapping) else settings:
             check_sizes(value, depth + 1)
     elif isinstance(settings, int | float) and not -_MAX_NUMBER <= settings <= _MAX_NUMBER:  # refuses nan, too
-        raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest is {_MAX_NUMBER:,}")
+        raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest allowed is {_MAX_NUMBER:,}")
 
 
 def whole_number(settings: Mapping[str, Any], name: str) -> int:

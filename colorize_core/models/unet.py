@@ -43,7 +43,7 @@ def build(
         dropout: fraction of bottleneck channels dropped in training.
     """
     if sum(convolutions) > _MAX_CONVOLUTIONS:
-        raise ValueError(f"convolutions are {sum(convolutions)} in all: the most are {_MAX_CONVOLUTIONS}")
+        raise ValueError(f"convolutions add up to {sum(convolutions)}: at most {_MAX_CONVOLUTIONS} are allowed")
 
     def convolve(x: keras.KerasTensor, width: int, *, strides: int = 1, size: int = 3) -> keras.KerasTensor:
         x = layers.Conv2D(

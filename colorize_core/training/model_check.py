@@ -135,9 +135,9 @@ def check_sizes(recipe: Recipe, model: keras.Model) -> None:
         factors.add(side // height if height and side % height == 0 else 0)  # 0: not a whole part of the side
         if shape != [height, height, channels] or 0 in factors or len(factors) > 1:
             raise RecipeError(
-                f"model {recipe.model.name} makes {' x '.join(map(str, shape))} of images of {side} x {side}: need "
-                f"{channels} channels, and the same whole part of the side for all multiples of model.multiple "
-                f"({recipe.model.multiple})"
+                f"model {recipe.model.name} returns {' x '.join(map(str, shape))} for images of {side} x {side}: it "
+                f"must return {channels} channels, and divide the sides of all multiples of model.multiple "
+                f"({recipe.model.multiple}) by one whole number"
             )
 
 

@@ -40,7 +40,7 @@ class Range(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Range:
         if self.min >= self.max or (self.log and self.min <= 0):
-            raise ValueError("need min below max, and above 0 where log is true")
+            raise ValueError("min must be below max, and above 0 if log is true")
         return self
 
     def draw(self, rng: np.random.Generator) -> int | float:
@@ -108,5 +108,5 @@ def _check(choices: Mapping[str, Any], path: str | None) -> None:
         )
     if "training.color_gain" in choices:
         raise RecipeError(
-            f"search space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
+            f"search space {path}: training.color_gain is applied after the trials are compared: set it in the recipe"
         )

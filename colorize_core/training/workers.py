@@ -16,6 +16,7 @@ from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_li
 from colorize_core.recipes import Recipe
 from colorize_core.runtime import cluster, placement
 from colorize_core.training import batches, checkpoints, model_check, pair_splits
+from colorize_core.training.config import Workers
 from colorize_core.training.history import History
 from colorize_core.training.message_queue import MessageListener
 from colorize_core.training.progress import TrainingProgress
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _MAX_LOST_WORKERS = 3  # workers that may be lost in a row without an epoch in between; one more ends the training
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The processes that train.
-
-    Attributes:
-        number: number of processes.
-        use_gpu: whether each process has a GPU; None to use GPUs if the cluster has any.
-
-    Example:
-        >>> Workers(number=2, use_gpu=True)
-        Workers(number=2, use_gpu=True)
-    """
-
-    number: int = 1
-    use_gpu: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -189,8 +173,8 @@ class TrainingWorkers:
         state = checkpoints.load_newest(self._scratch)
         if state and state.identity != identity:
             raise OutputError(
-                f"the checkpoint in {self._scratch} is of another recipe or of other data: give those, or remove "
-                f"{self._scratch}"
+                f"the checkpoint in {self._scratch} was written with another recipe or data set: give the same ones "
+                f"again, or remove {self._scratch}"
             )
         self._progress.restore(state.history if state else [])
         class_weights = batches.class_weights(splits["train"].pairs.iterator(), self._recipe)

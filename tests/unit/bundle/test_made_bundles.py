@@ -20,14 +20,14 @@ from colorize_core.recipes.network import build_model
 
 SIDE = 16
 LARGE: list[tuple[str, dict[str, Any], str | None, str]] = [
-    ("conv", {"widths": [65_536, 65_536]}, None, "about .* weights: the most are"),
-    ("unet", {"widths": [8, 9_999], "convolutions": [1, 60]}, None, "about .* weights: the most are"),
-    ("unet", {"widths": [8, 8], "convolutions": [1, 10_000]}, None, "convolutions are 10001 in all: the most are 256"),
+    ("conv", {"widths": [65_536, 65_536]}, None, "about .* weights: at most"),
+    ("unet", {"widths": [8, 9_999], "convolutions": [1, 60]}, None, "about .* weights: at most"),
+    ("unet", {"widths": [8, 8], "convolutions": [1, 10_000]}, None, "convolutions add up to 10001: at most 256"),
     ("unet", {"widths": [8, 10**9], "convolutions": [1, 1]}, None, "a number in model.settings is 1000000000"),
     ("conv", {"widths": [1] * 40}, None, "more than 32 values"),
-    ("dense", {"side": 4096, "bottleneck": 99}, None, "about .* weights: the most are"),
-    ("dense", {"side": 4096, "bottleneck": 99}, "MobileNetV2", "about .* weights: the most are"),
-    ("conv_dense", {"side": 4096, "widths": [8], "code": 4096}, None, "about .* weights: the most are"),
+    ("dense", {"side": 4096, "bottleneck": 99}, None, "about .* weights: at most"),
+    ("dense", {"side": 4096, "bottleneck": 99}, "MobileNetV2", "about .* weights: at most"),
+    ("conv_dense", {"side": 4096, "widths": [8], "code": 4096}, None, "about .* weights: at most"),
 ]
 
 
@@ -75,7 +75,7 @@ def test_an_absurd_network_is_not_built(
     made = load_bundle(str(forge()))
     raw = made.recipe.model_dump()
     changed = made.recipe.model.model_copy(update={"name": model, "settings": settings, "encoder": encoder})
-    with pytest.raises(BundleError, match=f"recipe in bundle.json of {raw['name']} makes no network: .*{words}"):
+    with pytest.raises(BundleError, match=f"network of {raw['name']} cannot be built from its bundle.json: .*{words}"):
         replace(made, recipe=made.recipe.model_copy(update={"model": changed})).model()
 
 

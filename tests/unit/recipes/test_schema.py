@@ -153,10 +153,14 @@ def test_a_recipe_does_not_change(tmp_path: Path) -> None:
         ("data.crop", 10**9, "data.crop: .*less than or equal to 4096"),
         ("data.inference_side", 20_000, "data.inference_side: .*less than or equal to 4096 .got 20000."),
         ("model.multiple", 10**9, "model.multiple: .*less than or equal to 4096"),
-        ("model.settings", {"widths": [8, 10**9]}, "model: .*a number in model.settings is 1000000000: the largest is"),
+        (
+            "model.settings",
+            {"widths": [8, 10**9]},
+            "model: .*a number in model.settings is 1000000000: the largest allowed is",
+        ),
         ("model.settings", {"dropout": float("nan")}, "model: .*a number in model.settings is nan"),
         ("model.settings", {"widths": [8] * 33}, "model: .*more than 32 values"),
-        ("model.settings", {"widths": [[[[[8]]]]]}, "model: .*deep inside others"),
+        ("model.settings", {"widths": [[[[[8]]]]]}, "model: .*nested too deep"),
         ("model.settings", {"a\x1b": 1}, r"model: .*control character or markup .'.x1b'."),
         ("training.epochs", 10**7, "training.epochs: .*less than or equal to 1000000"),
         ("training.batch_size", 10**6, "training.batch_size: .*less than or equal to 65536"),
@@ -209,7 +213,7 @@ def test_what_is_out_of_range_or_unknown_is_refused_by_name(
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"data.color_space": "rgb"}, "ab-classification: data.color_space rgb has no ab"),
+        ({"data.color_space": "rgb"}, "ab-classification needs data.color_space lab, not rgb"),
         ({"training.rebalance": 2}, "set training.rebalance to 0"),
     ],
 )
@@ -228,7 +232,9 @@ def test_classes_need_ab_and_have_weights_of_their_own(
 def test_a_color_gain_needs_a_last_layer_that_is_linear_in_ab(tmp_path: Path, dotted: str, value: str) -> None:
     path = _written(tmp_path, _with("training.color_gain", 1.1))
     assert load_recipe(path).training.color_gain == 1.1
-    with pytest.raises(RecipeError, match=r"color_gain is for unet, lab and a loss of pixels: set it to 1"):
+    with pytest.raises(
+        RecipeError, match=r"color_gain needs model.name unet, data.color_space lab, and a training.loss other than ab-"
+    ):
         load_recipe(path, {dotted: value})
 
 
@@ -236,7 +242,7 @@ def test_weights_of_an_encoder_have_a_known_kind_of_file(tmp_path: Path) -> None
     path = _written(tmp_path, _with("model.encoder", "ResNet50"))
     for good in ("none", "imagenet", "a.weights.h5", "s3://bucket/a.h5", "a.keras"):
         assert load_recipe(path, {"model.encoder_weights": good}).model.encoder_weights == good
-    with pytest.raises(RecipeError, match=r"encoder_weights is 'a\.npz': none, imagenet, or a "):
+    with pytest.raises(RecipeError, match=r"encoder_weights is 'a\.npz'; choose none, imagenet, or a "):
         load_recipe(path, {"model.encoder_weights": "a.npz"})
 
 
@@ -277,7 +283,9 @@ def test_overrides_reach_settings_of_the_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dotted", ["name.first", "training.epochs.more", "data.size.x.y"])
 def test_an_override_below_a_value_is_refused(tmp_path: Path, dotted: str) -> None:
-    with pytest.raises(RecipeError, match=f"'{dotted}' names no setting: settings are written section.key=value"):
+    with pytest.raises(
+        RecipeError, match=f"'{dotted}' is not the name of a setting: settings are written section.key=value"
+    ):
         load_recipe(_written(tmp_path, MINIMAL), {dotted: 1})
 
 
