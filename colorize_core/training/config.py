@@ -49,7 +49,7 @@ class TrainConfig:
         >>> from colorize_core import load_recipe
         >>> config = TrainConfig(load_recipe("unet-lab"), "folder:photographs", "my-bundle", workers=Workers(2))
         >>> config.recipe.training.batch_size // config.workers.number
-        16
+        32
     """
 
     recipe: Recipe
