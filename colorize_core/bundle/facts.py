@@ -193,7 +193,8 @@ def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
         first = error.errors()[0]
         place = ".".join(map(str, [section, *first["loc"]])).strip(".")
         got = "" if isinstance(first["input"], dict | list) else f" (got {first['input']!r:.50})"
-        raise UnsafeError(f"is damaged: {shown(place + ': ' + first['msg'] + got)}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise UnsafeError(f"is damaged: {shown(place + ': ' + message + got)}") from error
     except ColorizeError as error:  # a path has a secret in it
         raise UnsafeError(f"is damaged: {shown(one_line(error))}") from error
     return raw, recipe

@@ -69,7 +69,8 @@ def _validated(raw: dict[str, Any], name: str) -> Recipe:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         got = f" (got {first['input']!r})" if field and not isinstance(first["input"], dict) else ""
-        raise RecipeError(f"recipe {name}: {field + ': ' if field else ''}{first['msg']}{got}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"recipe {name}: {field + ': ' if field else ''}{message}{got}") from error
 
 
 def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:

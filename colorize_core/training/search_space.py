@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _FIXED = (
     *("data.size", "data.gray", "data.color_space", "data.inference_side"),
     *("model.name", "model.encoder", "model.settings.first_stride"),
 )
+_TYPE_NAME = re.compile(r"\[|^(Range|Values|int|float)$")
 DEFAULT: dict[str, Any] = {
     "training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True},
     "training.batch_size": [32, 64, 128],
@@ -94,7 +96,10 @@ def load_search_space(path: str | None) -> SearchSpace:
         space = SearchSpace.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"search space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        # Beside settings, Pydantic's places have its own names of the types that it tried.
+        place = ".".join(str(part) for part in first["loc"] if not _TYPE_NAME.search(str(part)))
+        message = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"search space {path}: {place + ': ' if place else ''}{message}") from error
     except (OSError, yaml.YAMLError) as error:
         raise RecipeError(f"search space {path} cannot be read: {one_line(error)}") from error
     _check(space.root, path)

@@ -164,8 +164,24 @@ class TrainingWorkers:
             OutputError: ``scratch`` holds a checkpoint of another training.
             ColorizeError: the training failed.
         """
-        from ray.train import TrainingFailedError
+        self._listener.queue.publish(self._training_data(splits))
+        self._wait_until_trained()
+        self._has_ended = True
+        self._context.close()  # waits for the last messages of the workers
+        if self._progress.error:
+            raise ColorizeError(one_line(self._progress.error)) from self._progress.error
+        state = checkpoints.load_newest(self._scratch)  # messages may have been lost together with a worker
+        if state is None:
+            raise ColorizeError(f"the workers ended without a checkpoint in {self._scratch}")
+        return state.history
 
+    def _training_data(self, splits: Mapping[str, pair_splits.Split]) -> TrainingData:
+        """Returns what the workers need to know of the data, and shows the history of a training that is resumed.
+
+        Raises:
+            InputError: the data do not fill one batch.
+            OutputError: ``scratch`` holds a checkpoint of another training.
+        """
         steps = pair_splits.count_steps(self._recipe, splits, self._resources.number)
         # The learning rate may change between two runs: a training that diverged is resumed with a lower one.
         settings = self._recipe.model_dump_json(exclude={"training": {"learning_rate"}})
@@ -179,21 +195,22 @@ class TrainingWorkers:
         self._progress.restore(state.history if state else [])
         class_weights = batches.class_weights(splits["train"].pairs.iterator(), self._recipe)
         pairs = {name: split.pairs for name, split in splits.items()}
-        self._listener.queue.publish(TrainingData(pairs, steps, identity, class_weights))
+        return TrainingData(pairs, steps, identity, class_weights)
+
+    def _wait_until_trained(self) -> None:
+        """Waits for the workers. Starts them again if they were lost, but had finished an epoch since the last start.
+
+        Raises:
+            ray.train.TrainingFailedError: the workers failed before they had finished another epoch.
+        """
+        from ray.train import TrainingFailedError
+
         while True:
             epoch_before = checkpoints.newest_epoch(self._scratch)
             try:
                 self._group.wait()
-                break
+                return
             except TrainingFailedError:
                 if self._progress.error or checkpoints.newest_epoch(self._scratch) == epoch_before:
                     raise  # spot machines may be taken away as often as they like if epochs are finished in between
             self._group = self._start()
-        self._has_ended = True
-        self._context.close()  # waits for the last messages of the workers
-        if self._progress.error:
-            raise ColorizeError(one_line(self._progress.error)) from self._progress.error
-        state = checkpoints.load_newest(self._scratch)  # messages may have been lost together with a worker
-        if state is None:
-            raise ColorizeError(f"the workers ended without a checkpoint in {self._scratch}")
-        return state.history

@@ -59,7 +59,7 @@ def test_the_default_fits_every_recipe() -> None:
         ("{}", "at least 1 item"),
         ("training.loss: []", "training.loss"),
         ("training.learning_rate: {min: 1, max: 1}", "min must be below max"),
-        ("training.learning_rate: {min: 0, max: 1, log: true}", "above 0 where log is true"),
+        ("training.learning_rate: {min: 0, max: 1, log: true}", "learning_rate: min must be below max, and above 0 if"),
         ("training.learning_rate: {min: 0}", "training.learning_rate"),
         ("training.learning_rate: 3", "training.learning_rate"),
         ("data.gray: [luminance, average]", "data.gray changes what trials are compared on"),
