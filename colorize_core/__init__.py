@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from colorize_core.preparation.prepare import PrepareConfig, prepare
     from colorize_core.preparation.shards import Transform
     from colorize_core.recipes import Recipe, load_recipe
+    from colorize_core.training.config import TrainConfig, TuneConfig, Workers
     from colorize_core.training.pair_rows import load_pairs
     from colorize_core.training.search_space import SearchSpace
     from colorize_core.training.trainer import train
     from colorize_core.training.tuning import tune
-    from colorize_core.training.workers import Workers
 
 __all__ = [
     "ArchiveConfig",
@@ -59,7 +59,9 @@ __all__ = [
     "RecipeError",
     "SearchSpace",
     "SplitRule",
+    "TrainConfig",
     "Transform",
+    "TuneConfig",
     "UserError",
     "Workers",
     "archive",
@@ -83,8 +85,10 @@ _LAZY = {
     "Recipe": "colorize_core.recipes",
     "SearchSpace": "colorize_core.training.search_space",
     "SplitRule": "colorize_core.datasets.splits",
+    "TrainConfig": "colorize_core.training.config",
     "Transform": "colorize_core.preparation.shards",
-    "Workers": "colorize_core.training.workers",
+    "TuneConfig": "colorize_core.training.config",
+    "Workers": "colorize_core.training.config",
     "archive": "colorize_core.archiving.run",
     "evaluate": "colorize_core.evaluation.evaluate",
     "export": "colorize_core.networks.export",

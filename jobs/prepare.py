@@ -15,15 +15,18 @@ from colorize_core.preparation import screen
 from colorize_core.preparation.prepare import PrepareConfig, prepare
 from colorize_core.preparation.shards import Transform
 from jobs.exits import DONE, run
+from jobs.help_lists import name_list
 from jobs.values import FRACTION, Number
 
 _option = partial(click.option, show_default=True)
 _OWN_SIZES = ", ".join(f"{name} {each.size}" for name, each in DATASETS.items() if each.size != DataSet.size)
+_DOWNLOADABLE = [name for name, each in DATASETS.items() if each.is_downloadable]
+_LISTS = [name_list("Data sets", DATASETS), name_list('Data sets that take SOURCE "official"', _DOWNLOADABLE)]
 _GRAY, _SPACE = click.Choice(get_args(GrayFormula)), click.Choice(get_args(ColorSpace))
 
 
-@click.command("prepare")
-@click.argument("dataset", type=click.Choice(sorted(DATASETS)))
+@click.command("prepare", epilog="\n\n".join(_LISTS))
+@click.argument("dataset", type=click.Choice(sorted(DATASETS)), metavar="DATASET")
 @click.argument("source")
 @click.argument("output")
 @_option(
@@ -56,9 +59,9 @@ def command(
 ) -> int:
     """Writes training-ready shards of the data set DATASET at SOURCE into OUTPUT.
 
-    SOURCE is a folder or an archive as published. For cifar10 and cifar100 it may be "official": the archive is
-    downloaded from its publisher then. The shards keep the colors of the images: --gray and --color-space only say
-    which pairs the function load_pairs makes of them. Each training recipe has settings of its own.
+    SOURCE is a folder or an archive as published. For some data sets it may be "official", which downloads the archive
+    from its publisher. The shards keep the colors of the images: --gray and --color-space only say which pairs the
+    function load_pairs computes from them. Each training recipe has its own --gray and --color-space.
     """
     record = DATASETS[dataset]
     if val_fraction + (0 if record.has_test_split else test_fraction) >= 1:

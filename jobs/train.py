@@ -8,13 +8,14 @@ import click
 
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
+from colorize_core.training.config import TrainConfig, Workers
 from colorize_core.training.trainer import train
-from colorize_core.training.workers import Workers
 from jobs.exits import DONE, run
+from jobs.help_lists import RECIPES_AND_DATA_SETS
 from jobs.values import recipe_settings
 
 
-@click.command("train")
+@click.command("train", epilog=RECIPES_AND_DATA_SETS)
 @click.argument("recipe")
 @click.argument("data")
 @click.argument("output")
@@ -51,24 +52,15 @@ def command(
 ) -> int:
     """Trains RECIPE on DATA and writes a model bundle to OUTPUT.
 
-    RECIPE is a YAML file or the name of a shipped recipe: celeba-conv, lab-conv, cifar10-conv, cifar100-conv-dense,
-    cifar10-dense, unet-lab, unet-lab-32, unet-lite or unet-lite-32. DATA is a folder that colorize prepare made, or
+    RECIPE is a YAML file or the name of a shipped recipe. DATA is a folder that colorize prepare made, or
     DATASET:SOURCE, such as folder:/photos or cifar10:/data/cifar-10-batches-py.
     """
     shortcuts = {"training.epochs": epochs, "training.batch_size": batch_size}
     loaded = load_recipe(recipe, {**settings, **{name: value for name, value in shortcuts.items() if value}})
+    config = TrainConfig(loaded, data, output, Workers(num_workers, gpu), resume, note)
     progress = screen.EpochProgress(loaded.training.epochs)
     with progress:
-        result = train(
-            loaded,
-            data,
-            output,
-            workers=Workers(num_workers, gpu),
-            resume=resume,
-            note=note,
-            on_epoch=progress.epoch,
-            on_progress=progress.step,
-        )
+        result = train(config, on_epoch=progress.epoch, on_progress=progress.step)
         progress.close(result)
     return DONE
 

@@ -6,17 +6,23 @@ import click
 
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
+from colorize_core.training.config import TuneConfig
 from colorize_core.training.search_space import load_search_space
 from colorize_core.training.tuning import tune
 from jobs.exits import DONE, run
+from jobs.help_lists import RECIPES_AND_DATA_SETS
 
 
-@click.command("tune")
+@click.command("tune", epilog=RECIPES_AND_DATA_SETS)
 @click.argument("recipe")
 @click.argument("data")
 @click.argument("output")
 @click.option(
-    "--trials", type=click.IntRange(1), default=12, show_default=True, help="Number of sets of settings to try."
+    "--trials",
+    type=click.IntRange(1),
+    default=TuneConfig.trials,
+    show_default=True,
+    help="Number of sets of settings to try.",
 )
 @click.option("--space", help="YAML file with the settings to try.  [default: learning rate, batch size and loss]")
 @click.option(
@@ -44,19 +50,10 @@ def command(
     as for colorize train.
     """
     loaded = load_recipe(recipe, {"training.epochs": epochs} if epochs else {})
+    config = TuneConfig(loaded, data, output, load_search_space(space), trials, gpu, resume, note)
     progress = screen.TrialProgress(trials, loaded.training.epochs)
     with progress:
-        result = tune(
-            loaded,
-            data,
-            output,
-            load_search_space(space),
-            trials=trials,
-            use_gpu=gpu,
-            resume=resume,
-            note=note,
-            on_trial=progress.update,
-        )
+        result = tune(config, on_trial=progress.update)
         progress.close(result)
     return DONE
 

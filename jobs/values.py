@@ -42,7 +42,7 @@ class Period(click.ParamType):  # type: ignore[type-arg]  # generic in newer ver
             return value
         match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", value)
         if not match:
-            self.fail(f"{value!r} is no period: write 15m, 1h or 1d.", param, ctx)
+            self.fail(f"{value!r} is not a period: write 15m, 1h or 1d.", param, ctx)
         return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 

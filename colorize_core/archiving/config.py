@@ -8,8 +8,8 @@ from colorize_core import bundle as bundles
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.errors import UserError
 from colorize_core.images.encode import Encoding
-from colorize_core.networks import Engine
-from colorize_core.runtime.runner import RunnerName
+from colorize_core.networks import Engine, check_engine
+from colorize_core.runtime.runner import RunnerName, check_runner
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ArchiveConfig:
         runner: name of the runner of the job, one of ``RUNNERS``.
 
     Raises:
-        UserError: ``file_format`` is unknown, or ``encoding`` is for another format.
+        UserError: ``file_format``, ``engine`` or ``runner`` is unknown, or ``encoding`` is for another format.
 
     Example:
         >>> ArchiveConfig("scans", "colored", file_format="tiff").image_encoding.file_format
@@ -54,6 +54,8 @@ class ArchiveConfig:
     runner: RunnerName = "auto"
 
     def __post_init__(self) -> None:
+        check_engine(self.engine)
+        check_runner(self.runner)
         if self.file_format not in OUTPUT_FORMATS:
             raise UserError(f"file_format is {self.file_format!r}, must be one of {', '.join(OUTPUT_FORMATS)}")
         expected, given = OUTPUT_FORMATS[self.file_format].image_format, self.image_encoding.file_format

@@ -23,7 +23,7 @@ from colorize_core.archiving.stages.predict import predict
 from colorize_core.archiving.stages.read import Read
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.inference.predictor import Networks, Predictor
-from colorize_core.networks import has_gpu
+from colorize_core.networks import are_light, has_gpu
 from colorize_core.runtime import cluster, local, placement, runner
 from colorize_core.runtime.runner import RunnerName
 
@@ -83,7 +83,7 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
     """
     lost = "the run stopped (finished photographs are kept: run the same command to continue)"
     if locally:
-        light = engines == {"onnx"} and not has_gpu()
+        light = are_light(engines) and not any(map(has_gpu, engines))
         shape = (local.cpus(), 1) if light else (1, local.cpus())
         with cluster.explained(lost), local.Pool(*shape) as pool:
             yield LocalRunner(pool, file_format)
@@ -119,7 +119,7 @@ class RayRunner:
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
         """Runs all stages, one wave of tasks at a time. Each task is one block of Ray Data, which is never split."""
         stages = replace(stages, finish=replace(stages.finish, count=metrics.count))
-        light = self._placed.threads and stages.networks.engines() == {"onnx"}
+        light = self._placed.threads and are_light(stages.networks.engines())
         yield from _in_waves(tasks, partial(self._in_one if light else self._apart, stages))
 
     def _in_one(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:

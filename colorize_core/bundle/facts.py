@@ -173,13 +173,13 @@ def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
     try:
         raw = json.loads(content, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError and JSONDecodeError are ValueErrors
-        raise UnsafeError(f"is no JSON: {shown(one_line(error))}") from error
+        raise UnsafeError(f"is not valid JSON: {shown(one_line(error))}") from error
     if not isinstance(raw, dict):
-        raise UnsafeError("is damaged: it is no JSON object")
+        raise UnsafeError("is damaged: it is not a JSON object")
     _check_values(raw)
     number = raw.get("format")
     if type(number) is not int:
-        raise UnsafeError("is damaged: format is no whole number")
+        raise UnsafeError("is damaged: format is not a whole number")
     if number not in FORMATS:
         raise UnsafeError(
             f"has format {number}, this colorize reads {' and '.join(map(str, FORMATS))}: update colorize"
@@ -193,7 +193,8 @@ def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:
         first = error.errors()[0]
         place = ".".join(map(str, [section, *first["loc"]])).strip(".")
         got = "" if isinstance(first["input"], dict | list) else f" (got {first['input']!r:.50})"
-        raise UnsafeError(f"is damaged: {shown(place + ': ' + first['msg'] + got)}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise UnsafeError(f"is damaged: {shown(place + ': ' + message + got)}") from error
     except ColorizeError as error:  # a path has a secret in it
         raise UnsafeError(f"is damaged: {shown(one_line(error))}") from error
     return raw, recipe
@@ -228,7 +229,7 @@ def _escaped(character: str) -> str:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_values(raw: dict[str, Any]) -> None:

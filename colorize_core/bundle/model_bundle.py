@@ -132,7 +132,9 @@ class Bundle:
         try:
             model = build_model(self.recipe)
         except RecipeError as error:
-            raise BundleError(f"the recipe in {FACTS} of {self.name} makes no network: {one_line(error)}") from error
+            raise BundleError(
+                f"the network of {self.name} cannot be built from its {FACTS}: {one_line(error)}"
+            ) from error
         self.fill(model)
         return model
 

@@ -51,15 +51,15 @@ def check_onnx(content: bytes) -> None:
     import onnx
 
     if len(content) > _LARGEST or content[4:8] == _ORT_MARK:
-        raise UnsafeError(f"is no ONNX file: {REMEDY}")
+        raise UnsafeError(f"is not an ONNX file: {REMEDY}")
     try:
         model = onnx.load_model_from_string(content)
     except MemoryError:
         raise
     except Exception as error:  # protobuf raises classes of its own
-        raise UnsafeError(f"is no ONNX file ({shown(one_line(error))}): {REMEDY}") from error
+        raise UnsafeError(f"is not an ONNX file ({shown(one_line(error))}): {REMEDY}") from error
     if not model.graph.node:
-        raise UnsafeError(f"is no ONNX file, or one without a network: {REMEDY}")
+        raise UnsafeError(f"is not an ONNX file, or one without a network: {REMEDY}")
     if model.functions or model.training_info:
         raise UnsafeError(f"has functions or a training in it: {REMEDY}")
     _check_graph(model.graph)
@@ -131,7 +131,7 @@ def _check_tensor(tensor: onnx.TensorProto) -> None:
         location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         raise UnsafeError(f"names external data ({shown(location)}): a bundle keeps everything in its files; {REMEDY}")
     if tensor.data_type not in _BYTES or tensor.HasField("segment"):
-        raise UnsafeError(f"has a weight that is no number ({shown(tensor.name)}): {REMEDY}")
+        raise UnsafeError(f"has a weight that is not numeric ({shown(tensor.name)}): {REMEDY}")
     count = math.prod(tensor.dims)
     if tensor.HasField("raw_data"):
         fits = len(tensor.raw_data) == count * _BYTES[tensor.data_type]

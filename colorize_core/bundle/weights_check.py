@@ -31,7 +31,7 @@ def check_weights(content: bytes) -> None:
     except (UnsafeError, MemoryError):
         raise
     except Exception as error:  # zipfile passes on the errors of its parts
-        raise UnsafeError(f"is no zip file that Keras wrote ({shown(one_line(error))}): {REMEDY}") from error
+        raise UnsafeError(f"is not a zip file that Keras wrote ({shown(one_line(error))}): {REMEDY}") from error
     _check_hdf5(weights)
 
 
@@ -62,7 +62,7 @@ def _check_hdf5(content: bytes) -> None:
     except (UnsafeError, MemoryError):
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and others for damaged files
-        raise UnsafeError(f"has weights that are no HDF5 ({shown(one_line(error))}): {REMEDY}") from error
+        raise UnsafeError(f"has weights that are not an HDF5 file ({shown(one_line(error))}): {REMEDY}") from error
 
 
 def _check_objects(file: Any, size: int) -> None:
@@ -92,7 +92,7 @@ def _check_objects(file: Any, size: int) -> None:
                 if bytes_left < 0:
                     raise UnsafeError(f"has weights that are larger than the file: {REMEDY}")
             else:
-                raise UnsafeError(f"has an object in it that is no weight ({shown(name)}): {REMEDY}")
+                raise UnsafeError(f"has an object in it that is not a weight ({shown(name)}): {REMEDY}")
 
 
 def _checked_size(dataset: Any, size: int) -> int:
@@ -102,7 +102,7 @@ def _checked_size(dataset: Any, size: int) -> int:
     name = shown(dataset.name or "")
     kind = dataset.id.get_type()
     if not isinstance(kind, h5py.h5t.TypeIntegerID | h5py.h5t.TypeFloatID) or kind.get_size() > _LARGEST_NUMBER:
-        raise UnsafeError(f"has weights that are no numbers ({name}): {REMEDY}")
+        raise UnsafeError(f"has weights that are not numbers ({name}): {REMEDY}")
     settings = dataset.id.get_create_plist()
     layout = settings.get_layout()
     if settings.get_external_count() or layout == h5py.h5d.VIRTUAL:

@@ -21,11 +21,13 @@ class DataSet:
         planner: its planner as ``module:function``, imported when the data set is first used.
         size: pixels per side of a prepared image, unless the caller asks for another size.
         has_test_split: True if the publisher says which images are for testing; ``SplitRule.test`` is unused then.
+        is_downloadable: True if the planner takes the source ``official``, which downloads the published archive.
     """
 
     planner: str
     size: int = 128
     has_test_split: bool = False
+    is_downloadable: bool = False
 
     def load_planner(self) -> Planner:
         """Imports the planner's module and returns the planner."""
@@ -36,8 +38,10 @@ class DataSet:
 
 DATASETS = {
     "celeba": DataSet("colorize_core.datasets.celeba:plan_celeba", has_test_split=True),
-    "cifar10": DataSet("colorize_core.datasets.cifar:plan_cifar10", size=32, has_test_split=True),
-    "cifar100": DataSet("colorize_core.datasets.cifar:plan_cifar100", size=32, has_test_split=True),
+    "cifar10": DataSet("colorize_core.datasets.cifar:plan_cifar10", size=32, has_test_split=True, is_downloadable=True),
+    "cifar100": DataSet(
+        "colorize_core.datasets.cifar:plan_cifar100", size=32, has_test_split=True, is_downloadable=True
+    ),
     "folder": DataSet("colorize_core.datasets.folder:plan_folder"),
     "paired": DataSet("colorize_core.datasets.paired:plan_paired"),
     "parquet": DataSet("colorize_core.datasets.table:plan_parquet"),

@@ -51,7 +51,7 @@ def open_page(page: directory.Directory, max_pixels: int) -> Opened:
     """
     _check_size(page.size, max_pixels)
     if not all(page.size):
-        raise ImageError("damaged", "{}x{} is no size of a TIFF page".format(*page.size))
+        raise ImageError("damaged", "a TIFF page has the size {}x{}: both sides must be 1 or more".format(*page.size))
     if pages.knows(page):
         return pages.Page(page)
     if pages.is_signed(page):

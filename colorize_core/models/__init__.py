@@ -1,26 +1,21 @@
-"""The registry of Keras models. A new model is one file with a ``build`` function and one record in ``MODELS``."""
+"""The registry of Keras models. A new model is one file and one record in ``MODELS``."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError
 from colorize_core.models.encoder_names import ENCODERS as ENCODERS
+from colorize_core.models.sizes import MAX_LENGTH, MAX_WEIGHTS, check_sizes
 
 if TYPE_CHECKING:
     import keras
 
-_MAX_NUMBER = 65_536  # largest number in model.settings: a width, a side, a count
-_MAX_LENGTH = 32  # longest list in model.settings, which has an entry per level of the network
-_MAX_NESTING = 4  # deepest nesting of lists and mappings in model.settings
-_MAX_CONVOLUTIONS = 256
-_MAX_WEIGHTS = 1 << 29  # 2 GiB of float32, the most that an ONNX file holds
-_ENCODER_CHANNELS = 4096  # more than the deepest map of any encoder has
 TEMPERATURE = 0.38  # temperature of the annealed mean (Zhang et al. 2016, arXiv:1603.08511, section 2.3)
 
 
@@ -29,23 +24,28 @@ class ModelRecord:
     """The facts about a model that the registry knows without importing Keras.
 
     Attributes:
-        builder: "module:function"; the function takes ``head``, ``encoder`` and the model's settings.
+        module: import path of the model's module. Its function ``build`` takes ``head``, ``encoder`` and the model's
+            settings; its function ``estimate_weights`` refuses a network that is too large before it is built.
         needs_square: True if the model takes squares of one size only.
         multiple: returns the number of pixels of which the input's sides must be multiples, from the model's settings.
             Raises ArithmeticError, LookupError, TypeError or ValueError if the settings are incomplete or wrong.
         has_linear_colors: True if the layer ``colors`` is linear in ab, so that a gain can be put into its weights.
     """
 
-    builder: str
+    module: str
     needs_square: bool
     multiple: Callable[[Mapping[str, Any]], int]
     has_linear_colors: bool = False
 
+    def load(self) -> ModuleType:
+        """Imports the model's module, and Keras with it."""
+        return importlib.import_module(self.module)
+
 
 def _halvings(count: int) -> int:
     """Returns the multiple for ``count`` halvings of the resolution. Raises ValueError if there are too many."""
-    if not 0 <= count <= _MAX_LENGTH:
-        raise ValueError(f"the model cannot halve the resolution {count} times: the most are {_MAX_LENGTH}")
+    if not 0 <= count <= MAX_LENGTH:
+        raise ValueError(f"the model cannot halve the resolution {count} times: at most {MAX_LENGTH} are allowed")
     return 1 << count
 
 
@@ -55,14 +55,14 @@ def _fixed_side(settings: Mapping[str, Any]) -> int:
 
 MODELS = {
     "conv": ModelRecord(
-        "colorize_core.models.conv:build",
+        "colorize_core.models.conv",
         needs_square=False,
         multiple=lambda settings: _halvings(len(settings["widths"])),
     ),
-    "conv_dense": ModelRecord("colorize_core.models.conv_dense:build", needs_square=True, multiple=_fixed_side),
-    "dense": ModelRecord("colorize_core.models.dense:build", needs_square=True, multiple=_fixed_side),
+    "conv_dense": ModelRecord("colorize_core.models.conv_dense", needs_square=True, multiple=_fixed_side),
+    "dense": ModelRecord("colorize_core.models.dense", needs_square=True, multiple=_fixed_side),
     "unet": ModelRecord(
-        "colorize_core.models.unet:build",
+        "colorize_core.models.unet",
         needs_square=False,
         multiple=lambda settings: int(settings.get("first_stride", 2)) * _halvings(len(settings["widths"]) - 1),
         has_linear_colors=True,
@@ -101,29 +101,22 @@ def build(
     from colorize_core.models.blocks import Head
 
     head = Head(color_space, ab_step, temperature)
-    module, function = MODELS[name].builder.split(":")
-    builder = getattr(importlib.import_module(module), function)
+    module = MODELS[name].load()
     try:
-        _check_settings(settings, builder, has_encoder=encoder is not None)
-        model: keras.Model = builder(head=head, encoder=encoder, **settings)
+        _check_settings(settings, module.build)
+        weights = estimate_weights(name, settings, has_encoder=encoder is not None)
+        if weights > MAX_WEIGHTS:
+            raise ValueError(
+                f"the network would have about {weights:.1e} weights: at most {MAX_WEIGHTS:.1e} are allowed"
+            )
+        model: keras.Model = module.build(head=head, encoder=encoder, **settings)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model
 
 
-def check_sizes(settings: Any, depth: int = 0) -> None:
-    """Raises ValueError if a number or a list in ``model.settings`` is larger than any network needs."""
-    if isinstance(settings, Mapping | list | tuple):
-        if len(settings) > _MAX_LENGTH or depth == _MAX_NESTING:
-            raise ValueError(f"model.settings has a list of more than {_MAX_LENGTH} values, or one deep inside others")
-        for value in settings.values() if isinstance(settings, Mapping) else settings:
-            check_sizes(value, depth + 1)
-    elif isinstance(settings, int | float) and not -_MAX_NUMBER <= settings <= _MAX_NUMBER:  # refuses nan, too
-        raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest is {_MAX_NUMBER:,}")
-
-
-def _check_settings(settings: Mapping[str, Any], builder: Callable[..., Any], *, has_encoder: bool) -> None:
-    """Raises ValueError if a choice or a boolean is not one of the builder's, or the network would be too large."""
+def _check_settings(settings: Mapping[str, Any], builder: Callable[..., Any]) -> None:
+    """Raises ValueError if a choice or a boolean is not one of the builder's, or a number is absurdly large."""
     hints = get_type_hints(builder)
     for name, value in settings.items():
         hint = hints.get(name)
@@ -133,27 +126,21 @@ def _check_settings(settings: Mapping[str, Any], builder: Callable[..., Any], *,
         if hint is bool and not isinstance(value, bool):
             raise ValueError(f"{name} is {value!r}; choose from true, false")
     check_sizes(settings)
-    if sum(settings.get("convolutions", ())) > _MAX_CONVOLUTIONS:
-        raise ValueError(f"convolutions are {sum(settings['convolutions'])} in all: the most are {_MAX_CONVOLUTIONS}")
-    if (weights := _estimate_weights(settings, has_encoder=has_encoder)) > _MAX_WEIGHTS:
-        raise ValueError(f"the network would have about {weights:.1e} weights: the most are {_MAX_WEIGHTS:.1e}")
 
 
-def _estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
-    """Estimates the number of weights within about a factor of two, from settings that all builders share."""
-    widths = [1, *(abs(int(width)) for width in settings.get("widths", ()))]
-    counts = settings.get("convolutions", ())
-    side, code = (abs(int(settings.get(name, 0))) for name in ("side", "code"))
-    bottleneck = abs(int(settings.get("bottleneck", 0)))
-    if bottleneck:  # dense: from the image to the code and back
-        inputs = (side // 32 + 1) ** 2 * _ENCODER_CHANNELS if has_encoder else side * side
-        encoder = [inputs, *widths[1:], bottleneck]
-        decoder = [bottleneck, *reversed(widths[1:]), 3 * side * side]
-        return sum(a * b for chain in (encoder, decoder) for a, b in pairwise(chain))
-    convolutions = 2 * 9 * sum(a * b for a, b in pairwise(widths))
-    repeated = 9 * sum(max(0, int(count) - 1) * width**2 for count, width in zip(counts, widths[1:], strict=False))
-    dense = 2 * (side >> min(64, len(widths) - 1)) ** 2 * code * (_ENCODER_CHANNELS if has_encoder else widths[-1])
-    return convolutions + repeated + dense + 3 * widths[-1] ** 2
+def estimate_weights(name: str, settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates how many weights a model will have, within about a factor of two.
+
+    Args:
+        name: one of ``MODELS``.
+        settings: arguments of the model's ``build`` function.
+        has_encoder: True if one of ``ENCODERS`` replaces the model's own encoder; its weights are not counted.
+
+    Raises:
+        TypeError, ValueError: a setting has a wrong type or value.
+    """
+    estimate: int = MODELS[name].load().estimate_weights(settings, has_encoder=has_encoder)
+    return estimate
 
 
 def encoder_variables(model: keras.Model, *, frozen: bool) -> list[Any]:

@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal
 
 import keras
-from keras import layers
 
-from colorize_core.models import encoders
-from colorize_core.models.blocks import Head, activate
+from colorize_core.models import convolutional, encoders, sizes
+from colorize_core.models.blocks import Head
 
 
 def build(
@@ -41,30 +41,13 @@ def build(
         batch_norm: apply batch norm after each convolution.
         dropout: fraction of channels dropped after each level in training.
     """
-
-    def own_encoder(x: keras.KerasTensor) -> keras.KerasTensor:
-        for width in widths:
-            x = _convolution(width, strides=2 if down == "stride" else 1, bias=not batch_norm)(x)
-            x = activate(x, batch_norm=batch_norm, dropout=dropout)
-            if down == "pool":
-                x = layers.MaxPooling2D()(x)
-        return x
-
     gray = keras.Input((None, None, 1), name="gray")
+    own_encoder = partial(convolutional.encode, widths=widths, down=down, batch_norm=batch_norm, dropout=dropout)
     x = encoders.deepest_map(gray, encoder, len(widths), head.color_space, own_encoder)
-    for width in reversed(widths):
-        if up == "upsample":
-            x = _convolution(width, strides=1, bias=not batch_norm)(x)
-        else:
-            strides = 2 if up == "transpose-stride" else 1
-            x = layers.Conv2DTranspose(
-                width, 3, strides, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal"
-            )(x)
-        x = activate(x, batch_norm=batch_norm, dropout=dropout)
-        if up != "transpose-stride":
-            x = layers.UpSampling2D()(x)
+    x = convolutional.decode(x, widths=widths, up=up, batch_norm=batch_norm, dropout=dropout)
     return keras.Model(gray, head.of_map(x), name="conv")
 
 
-def _convolution(width: int, *, strides: int, bias: bool) -> layers.Layer:
-    return layers.Conv2D(width, 3, strides, padding="same", use_bias=bias, kernel_initializer="he_normal")
+def estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates the number of weights within about a factor of two, without those of another encoder."""
+    return sizes.autoencoder_weights(sizes.whole_numbers(settings, "widths"))

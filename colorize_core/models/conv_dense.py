@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import keras
 from keras import layers
 
-from colorize_core.models import encoders
-from colorize_core.models.blocks import Head, activate
+from colorize_core.models import convolutional, encoders, sizes
+from colorize_core.models.blocks import Head
 
 
 def build(
@@ -40,21 +42,21 @@ def build(
     if small << len(widths) != side:
         raise ValueError(f"side ({side}) is not a multiple of {1 << len(widths)}, as {len(widths)} widths need")
 
-    def own_encoder(x: keras.KerasTensor) -> keras.KerasTensor:
-        for width in widths:
-            x = layers.Conv2D(width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal")(x)
-            x = activate(x, batch_norm=batch_norm, dropout=dropout)
-        return x
-
     gray = keras.Input((side, side, 1), name="gray")
+    own_encoder = partial(convolutional.encode, widths=widths, down="stride", batch_norm=batch_norm, dropout=dropout)
     x = encoders.deepest_map(gray, encoder, len(widths), head.color_space, own_encoder)
     x = layers.Flatten()(x)  # [n, small * small * c]
     x = layers.Dense(code, name="code")(x)
     x = layers.Dense(small * small * widths[-1], activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Reshape((small, small, widths[-1]))(x)
-    for width in reversed(widths):
-        x = layers.Conv2DTranspose(
-            width, 3, 2, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal"
-        )(x)
-        x = activate(x, batch_norm=batch_norm, dropout=dropout)
+    x = convolutional.decode(x, widths=widths, up="transpose-stride", batch_norm=batch_norm, dropout=dropout)
     return keras.Model(gray, head.of_map(x), name="conv_dense")
+
+
+def estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates the number of weights within about a factor of two, without those of another encoder."""
+    widths, side = sizes.whole_numbers(settings, "widths"), sizes.whole_number(settings, "side")
+    small = side >> len(widths)
+    channels = sizes.ENCODER_CHANNELS if has_encoder else [1, *widths][-1]
+    dense = 2 * small**2 * sizes.whole_number(settings, "code") * channels
+    return sizes.autoencoder_weights(widths) + dense

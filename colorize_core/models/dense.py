@@ -6,13 +6,13 @@ doi:10.1126/science.1127647).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import keras
 from keras import layers
 
-from colorize_core.models import encoders
+from colorize_core.models import encoders, sizes
 from colorize_core.models.blocks import Head, normalize
 
 
@@ -57,3 +57,13 @@ def build(
     for width in reversed(widths):
         x = hidden(x, width)
     return keras.Model(gray, head.of_vector(x, side), name="dense")
+
+
+def estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates the number of weights within about a factor of two, without those of another encoder."""
+    widths, side = sizes.whole_numbers(settings, "widths"), sizes.whole_number(settings, "side")
+    code = sizes.whole_number(settings, "bottleneck")
+    inputs = (side // 32 + 1) ** 2 * sizes.ENCODER_CHANNELS if has_encoder else side * side
+    encoder = [inputs, *widths, code]
+    decoder = [code, *reversed(widths), 3 * side * side]
+    return sizes.chain_weights(encoder) + sizes.chain_weights(decoder)

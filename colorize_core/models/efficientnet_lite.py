@@ -44,7 +44,7 @@ def EfficientNetLite0(  # noqa: N802 - named like those of keras.applications
     Raises ValueError for a top, for other weights, and if the package with the ImageNet weights is missing.
     """
     if include_top or weights not in (None, "imagenet"):
-        raise ValueError("EfficientNetLite0 has no top, and by name the weights imagenet only")
+        raise ValueError("EfficientNetLite0 has no top, and imagenet is the only name of weights that it knows")
     inputs = keras.Input(input_shape)
     x = _convolve(inputs, _STEM, 3, strides=2, name="stem")
     block = 0

@@ -47,7 +47,7 @@ def encode(gray: keras.KerasTensor, name: str, levels: int, color_space: ColorSp
     if name not in ENCODERS:
         raise RecipeError(f"model.encoder is {name!r}; choose from {', '.join(ENCODERS)}")
     if not 1 <= levels <= LEVELS:
-        raise RecipeError(f"model.encoder {name} has {LEVELS} levels, the model asks for {levels}")
+        raise RecipeError(f"model.encoder {name} has {LEVELS} levels, but the model needs {levels}")
     scale, offset = expected_range(name, color_space)
     x = layers.Rescaling(scale, offset)(layers.Concatenate()([gray, gray, gray]))  # [n, h, w, 3]
     encoder = _cut(name, _application(name, weights=None, include_top=False), levels)

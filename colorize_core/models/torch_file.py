@@ -36,7 +36,7 @@ class _Reader(pickle.Unpickler):
             return lambda *arguments: _Tensor(*arguments[:4])
         if module == "torch" and name in _DTYPES:
             return _DTYPES[name]
-        raise pickle.UnpicklingError(f"asks for {module}.{name}, which is no tensor")
+        raise pickle.UnpicklingError(f"asks for {module}.{name}, which is not a tensor")
 
     def persistent_load(self, pid: Any) -> Any:
         return pid
@@ -52,12 +52,12 @@ def read_tensors(path: str | Path) -> dict[str, NDArray[Any]]:
     with open(path, "rb") as file:
         try:
             if _Reader(file).load() != _MAGIC:
-                raise ValueError("is not of the format before PyTorch 1.6")
+                raise ValueError("is not in the format that PyTorch used before 1.6")
             _version, _machine = _Reader(file).load(), _Reader(file).load()
             tensors: dict[str, _Tensor] = _Reader(file).load()
             keys: list[str] = _Reader(file).load()
         except (pickle.UnpicklingError, EOFError) as error:
-            raise ValueError(f"is no file of tensors: {error}") from error
+            raise ValueError(f"is not a file of tensors: {error}") from error
         dtypes = {each.storage[2]: each.storage[1] for each in tensors.values()}
         storages = {key: _storage(file, dtypes[key]) for key in keys}
     return {name: _view(storages[each.storage[2]], each) for name, each in tensors.items()}
@@ -67,7 +67,7 @@ def _storage(file: IO[bytes], dtype: np.dtype[Any]) -> NDArray[Any]:
     size = int.from_bytes(file.read(8), "little") * dtype.itemsize
     content = file.read(size)
     if len(content) != size:
-        raise ValueError("ends before its tensors do")
+        raise ValueError("ends before its last tensor")
     return np.frombuffer(content, dtype)
 
 

@@ -6,14 +6,16 @@ layers. A global branch at the bottleneck gives every pixel features of the whol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import keras
 from keras import layers
 
-from colorize_core.models import encoders
+from colorize_core.models import encoders, sizes
 from colorize_core.models.blocks import Head, activate
+
+_MAX_CONVOLUTIONS = 256
 
 
 def build(
@@ -40,6 +42,8 @@ def build(
         batch_norm: apply batch norm after each convolution.
         dropout: fraction of bottleneck channels dropped in training.
     """
+    if sum(convolutions) > _MAX_CONVOLUTIONS:
+        raise ValueError(f"convolutions add up to {sum(convolutions)}: at most {_MAX_CONVOLUTIONS} are allowed")
 
     def convolve(x: keras.KerasTensor, width: int, *, strides: int = 1, size: int = 3) -> keras.KerasTensor:
         x = layers.Conv2D(
@@ -77,3 +81,10 @@ def build(
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
         x = convolve(x, width)
     return keras.Model(gray, head.of_map(x, kernel_size=1, from_gray=True), name="unet")
+
+
+def estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:
+    """Estimates the number of weights within about a factor of two, without those of another encoder."""
+    widths, counts = (sizes.whole_numbers(settings, name) for name in ("widths", "convolutions"))
+    repeated = 9 * sum((count - 1) * width**2 for count, width in zip(counts, widths, strict=False) if count)
+    return sizes.autoencoder_weights(widths) + repeated

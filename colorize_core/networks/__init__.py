@@ -1,21 +1,59 @@
 """The engines that run a network, behind one interface.
 
 A network maps gray or L [n, h, w, 1] to its prediction [n, h', w', channels]. A new engine is one file with a class and
-one line in ``ENGINES``; the library of an engine is imported when its first network is opened.
+one record in ``ENGINES``; the library of an engine is imported when its first network is opened.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 from colorize_core.errors import InputError
 from colorize_core.networks.interface import Network, Trained
 
 _DEVICE = "/dev/nvidia0"
+
+
+@dataclass(frozen=True)
+class EngineRecord:
+    """The facts about an engine that the registry knows without importing the engine's library.
+
+    Attributes:
+        network: "module:class"; the class takes a bundle and ``threads``, and is a ``Network``.
+        runs_onnx: True if the engine runs a bundle's ONNX file; False if it runs the Keras model. Every bundle has a
+            Keras model.
+        is_light: True if an open network takes so little memory that each CPU can have one of its own.
+        gpu_check: "module:function"; the function returns True if the engine can use this machine's NVIDIA GPUs. '' for
+            an engine that finds out by itself, and so counts as able to use any GPU.
+    """
+
+    network: str
+    runs_onnx: bool
+    is_light: bool
+    gpu_check: str = ""
+
+    def can_run(self, trained: Trained) -> bool:
+        """Returns True if the bundle has a network for this engine."""
+        return bool(trained.onnx) or not self.runs_onnx
+
+    def can_use_gpu(self) -> bool:
+        """Returns True if the engine can use an NVIDIA GPU of this machine."""
+        return not self.gpu_check or bool(_load(self.gpu_check)())
+
+
+# ``auto`` stands for the first engine that fits.
 ENGINES = {
-    "onnx": "colorize_core.networks.onnx:OnnxNetwork",
-    "keras": "colorize_core.networks.keras:KerasNetwork",
+    "onnx": EngineRecord(
+        "colorize_core.networks.onnx:OnnxNetwork",
+        runs_onnx=True,
+        is_light=True,
+        gpu_check="colorize_core.networks.onnx:has_cuda",
+    ),
+    "keras": EngineRecord("colorize_core.networks.keras:KerasNetwork", runs_onnx=False, is_light=False),
 }
 ENGINE_CHOICES = ("auto", *ENGINES)
 Engine = str  # one of ENGINE_CHOICES
@@ -38,9 +76,14 @@ def open_network(
     """
     check_engine(engine)
     chosen = engine_for(trained, gpu=gpu) if engine == "auto" else engine
-    module, name = ENGINES[chosen].split(":")
-    opened: Network = getattr(importlib.import_module(module), name)(trained, threads)
+    opened: Network = _load(ENGINES[chosen].network)(trained, threads)
     return opened
+
+
+def _load(path: str) -> Any:
+    """Imports "module:name"."""
+    module, name = path.split(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def check_engine(engine: Engine) -> None:
@@ -52,36 +95,34 @@ def check_engine(engine: Engine) -> None:
 def engine_for(trained: Trained, *, gpu: bool) -> Engine:
     """Returns the engine that ``auto`` stands for.
 
-    The engine is ONNX Runtime, which starts in half a second; but Keras for a bundle without an ONNX file, and on a
-    GPU that the installed ONNX Runtime cannot use.
+    The result is the first of ``ENGINES`` that can run the bundle and, if ``gpu``, can use the GPU: ONNX Runtime starts
+    in half a second; Keras is for a bundle without an ONNX file, and for a GPU that the installed ONNX Runtime cannot
+    use.
     """
-    if not trained.onnx:
-        return "keras"
-    from colorize_core.networks.onnx import has_cuda
-
-    return "keras" if gpu and not has_cuda() else "onnx"
+    fits = (name for name, each in ENGINES.items() if each.can_run(trained) and (not gpu or each.can_use_gpu()))
+    return next(fits)
 
 
 def has_gpu(engine: Engine = "onnx") -> bool:
-    """Returns True if this process may see an NVIDIA GPU that the engine can use.
-
-    Keras counts as able to use any GPU: TensorFlow finds out by itself.
-    """
+    """Returns True if this process may see an NVIDIA GPU that the engine can use."""
     if not os.path.exists(_DEVICE) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
-    from colorize_core.networks.onnx import has_cuda
+    return ENGINES[engine].can_use_gpu()
 
-    return engine == "keras" or has_cuda()
+
+def are_light(engines: Iterable[Engine]) -> bool:
+    """Returns True if networks of all these engines take so little memory that each CPU can have its own."""
+    return all(ENGINES[engine].is_light for engine in engines)
 
 
 def advice(trained: Trained, engine: Engine) -> str:
-    """Returns a line for the user if the bundle runs only through Keras and Keras was not asked for; else ''.
+    """Returns a line for the user if the bundle has no ONNX file, and no engine that needs none was asked for; else ''.
 
     Raises:
         InputError: there is no such engine.
     """
     check_engine(engine)
-    if trained.onnx or engine == "keras":
+    if trained.onnx or (engine != "auto" and not ENGINES[engine].runs_onnx):
         return ""
     return (
         f"model bundle {trained.name} has format 1, without model.onnx: it runs through TensorFlow, which takes longer "

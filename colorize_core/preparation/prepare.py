@@ -37,7 +37,7 @@ class PrepareConfig:
     """Settings of one preparation.
 
     Attributes:
-        dataset: name of the data set: celeba, cifar10, cifar100, folder, paired or parquet.
+        dataset: name of the data set, one of ``datasets.DATASETS``.
         source: path or URL of the data set; 'official' downloads CIFAR from its publisher.
         output: folder or URL to write into; new, empty, or left by an interrupted run with the same settings.
         transform: size and crop of the stored images.

@@ -5,22 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from colorize_core import storage
 from colorize_core.color import ColorSpace, GrayFormula
-from colorize_core.errors import RecipeError, one_line
-from colorize_core.models import ENCODERS, MODELS, TEMPERATURE, check_sizes
+from colorize_core.models import ENCODERS, MODELS, TEMPERATURE
+from colorize_core.models.sizes import check_sizes
 
 LONGEST_TEXT = 10_000  # characters of a name, a path or a note
 # Terminal control characters, characters that change the direction of text, surrogates, and the beginning of HTML tags.
 UNSAFE_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|<(?=[A-Za-z/!?])")
 _MAX_SIDE = 4096  # pixels
-_SHIPPED = Path(__file__).parent
 
 
 def check_text(text: str) -> str:
@@ -122,7 +119,8 @@ class ModelSettings(_Settings):
             raise ValueError(f"encoder_weights {self.encoder_weights} need an encoder")
         if self.encoder_weights not in ("none", "imagenet") and not self.encoder_weights.endswith((".h5", ".keras")):
             raise ValueError(
-                f"encoder_weights is {self.encoder_weights!r}: none, imagenet, or a .weights.h5, .h5 or .keras file"
+                f"encoder_weights is {self.encoder_weights!r}; choose none, imagenet, or a .weights.h5, .h5 or .keras "
+                "file"
             )
         return self
 
@@ -178,6 +176,7 @@ class Recipe(_Settings):
     """Everything that a training needs except the data set and the output folder.
 
     Example:
+        >>> from colorize_core import load_recipe
         >>> load_recipe("unet-lab", {"training.epochs": 5}).training.epochs
         5
     """
@@ -204,24 +203,29 @@ class Recipe(_Settings):
     def _classes_need_ab(self) -> Recipe:
         if self.training.loss == "ab-classification":
             if self.data.color_space != "lab":
-                raise ValueError(f"training.loss ab-classification: data.color_space {self.data.color_space} has no ab")
+                space = self.data.color_space
+                raise ValueError(f"training.loss ab-classification needs data.color_space lab, not {space}")
             if self.training.rebalance:
-                raise ValueError("training.loss ab-classification has weights of its own: set training.rebalance to 0")
+                raise ValueError("training.loss ab-classification weights colors itself: set training.rebalance to 0")
         return self
 
     @model_validator(mode="after")
     def _gain_needs_linear_colors(self) -> Recipe:
         predicts_ab = self.data.color_space == "lab" and self.training.loss != "ab-classification"
         if self.training.color_gain != 1 and not (predicts_ab and MODELS[self.model.name].has_linear_colors):
-            names = ", ".join(name for name, record in MODELS.items() if record.has_linear_colors)
-            raise ValueError(f"training.color_gain is for {names}, lab and a loss of pixels: set it to 1")
+            names = " or ".join(name for name, record in MODELS.items() if record.has_linear_colors)
+            raise ValueError(
+                f"training.color_gain needs model.name {names}, data.color_space lab, and a training.loss other than "
+                "ab-classification: set training.color_gain to 1"
+            )
         return self
 
     @model_validator(mode="after")
     def _sides_fit_the_model(self) -> Recipe:
         if self.model.square and self.data.crop != self.data.inference_side:
             raise ValueError(
-                f"model.square: data.crop ({self.data.crop}) is not data.inference_side ({self.data.inference_side})"
+                f"data.crop ({self.data.crop}) and data.inference_side ({self.data.inference_side}) differ: with "
+                "model.square they must be equal"
             )
         if self.data.crop % self.model.multiple:
             raise ValueError(
@@ -233,64 +237,3 @@ class Recipe(_Settings):
     def square_side(self) -> int:
         """Side of a square photograph as the network sees it: the multiple nearest to ``data.inference_side``."""
         return max(1, round(self.data.inference_side / self.model.multiple)) * self.model.multiple
-
-
-def load_recipe(name: str, overrides: Mapping[str, Any] | None = None) -> Recipe:
-    """Loads a shipped recipe by name, or a recipe from a YAML file.
-
-    Args:
-        name: name of a shipped recipe, or path or URL of a YAML file.
-        overrides: values by dotted name, which replace those of the recipe.
-
-    Returns:
-        The validated recipe.
-
-    Raises:
-        RecipeError: the recipe is unknown, the file cannot be read, or a setting is unknown or out of range.
-
-    Example:
-        >>> load_recipe("unet-lab", {"training.epochs": 2}).training.epochs
-        2
-    """
-    shipped = sorted(path.stem for path in _SHIPPED.glob("*.yaml"))
-    path = str(_SHIPPED / f"{name}.yaml") if name in shipped else name
-    if name not in shipped and not name.endswith((".yaml", ".yml")):
-        storage.refuse_secrets(name)
-        raise RecipeError(f"no recipe {name!r}: choose from {', '.join(shipped)}, or name a .yaml file")
-    try:
-        raw = yaml.safe_load(storage.read(path))
-    except (OSError, yaml.YAMLError) as error:
-        raise RecipeError(f"recipe {path} cannot be read: {one_line(error)}") from error
-    if not isinstance(raw, dict):
-        raise RecipeError(f"recipe {path} is not a mapping of settings")
-    for dotted, value in (overrides or {}).items():
-        _override(raw, dotted, value)
-    return _validated(raw, name)
-
-
-def with_settings(recipe: Recipe, settings: Mapping[str, Any]) -> Recipe:
-    """Returns the recipe with other values by dotted name. Raises RecipeError."""
-    raw = recipe.model_dump()
-    for dotted, value in settings.items():
-        _override(raw, dotted, value)
-    return _validated(raw, recipe.name)
-
-
-def _validated(raw: dict[str, Any], name: str) -> Recipe:
-    try:
-        return Recipe.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        got = f" (got {first['input']!r})" if field and not isinstance(first["input"], dict) else ""
-        raise RecipeError(f"recipe {name}: {field + ': ' if field else ''}{first['msg']}{got}") from error
-
-
-def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:
-    *sections, key = dotted.split(".")
-    inner: Any = raw
-    for section in sections:
-        inner = inner.setdefault(section, {}) if isinstance(inner, dict) else None
-    if not isinstance(inner, dict):
-        raise RecipeError(f"{dotted!r} names no setting: settings are written section.key=value")
-    inner[key] = value

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+from colorize_core.errors import UserError
 from colorize_core.runtime import cluster
 
 RunnerName = Literal["auto", "ray", "local"]
 RUNNERS: tuple[RunnerName, ...] = get_args(RunnerName)
+
+
+def check_runner(name: str) -> None:
+    """Raises UserError if there is no such runner."""
+    if name not in RUNNERS:
+        raise UserError(f"runner is {name!r}; choose from {', '.join(RUNNERS)}")
 
 
 def runs_locally(name: RunnerName, *, small: bool) -> bool:

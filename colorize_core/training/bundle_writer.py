@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from colorize_core import bundle, storage
-from colorize_core.errors import OutputError
+from colorize_core.errors import OutputError, printable
 from colorize_core.evaluation.comparison import Candidate, Comparison
 from colorize_core.evaluation.measurements import measure_candidates
 from colorize_core.evaluation.row_sources import RayRows
@@ -15,7 +15,8 @@ from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import Survey
 from colorize_core.images import contact_sheet
 from colorize_core.recipes import Recipe
-from colorize_core.training import curves, history
+from colorize_core.training import curves, history, pair_splits
+from colorize_core.training.config import TrainConfig, TuneConfig
 from colorize_core.training.history import History
 from colorize_core.training.packaging import NetworkPackage
 
@@ -37,6 +38,20 @@ class TrainedNetwork:
     history: History
     facts: Mapping[str, Any]
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def training_facts(
+    config: TrainConfig | TuneConfig, splits: Mapping[str, pair_splits.Split], *, workers: int, use_gpu: bool
+) -> dict[str, Any]:
+    """Returns facts on the data and the machines of a training, for the bundle's ``training`` section."""
+    return {
+        "data": printable(config.data),
+        "note": printable(config.note),
+        **pair_splits.facts_of(splits),
+        "fingerprint": splits["train"].fingerprint,
+        "workers": workers,
+        "gpu": use_gpu,
+    }
 
 
 def write_bundle(trained: TrainedNetwork, test: RayRows, test_survey: Survey, output: str) -> bundle.Bundle:
@@ -96,6 +111,7 @@ def check_output(output: str, source: str, scratch: str, resume: bool) -> None:
         raise OutputError(f"OUTPUT {output} holds files that colorize did not make: choose a new or an empty folder")
     if is_begun and not resume:
         raise OutputError(
-            f"OUTPUT {output} holds a training that was interrupted: go on with --resume, or remove {scratch} in it"
+            f"OUTPUT {output} holds a training that was interrupted: continue it with --resume, or remove {scratch} "
+            "there"
         )
     storage.check_writable(output)

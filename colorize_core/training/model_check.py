@@ -65,12 +65,12 @@ def check_settings(recipe: Recipe) -> None:
 @functools.cache
 def _settings(name: str) -> dict[str, _Setting]:
     """Reads the settings of a model from its builder's source. Importing the builder would import Keras."""
-    module, function = models.MODELS[name].builder.split(":")
+    module = models.MODELS[name].module
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise RecipeError(f"model.name {name}: its module {module} is not installed")
     tree = ast.parse(Path(spec.origin).read_text())
-    [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function]
+    [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build"]
     with_defaults = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return {
         argument.arg: _Setting(default is None, _choices(argument.annotation))
@@ -135,9 +135,9 @@ def check_sizes(recipe: Recipe, model: keras.Model) -> None:
         factors.add(side // height if height and side % height == 0 else 0)  # 0: not a whole part of the side
         if shape != [height, height, channels] or 0 in factors or len(factors) > 1:
             raise RecipeError(
-                f"model {recipe.model.name} makes {' x '.join(map(str, shape))} of images of {side} x {side}: need "
-                f"{channels} channels, and the same whole part of the side for all multiples of model.multiple "
-                f"({recipe.model.multiple})"
+                f"model {recipe.model.name} returns {' x '.join(map(str, shape))} for images of {side} x {side}: it "
+                f"must return {channels} channels, and divide the sides of all multiples of model.multiple "
+                f"({recipe.model.multiple}) by one whole number"
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ _FIXED = (
     *("data.size", "data.gray", "data.color_space", "data.inference_side"),
     *("model.name", "model.encoder", "model.settings.first_stride"),
 )
+_TYPE_NAME = re.compile(r"\[|^(Range|Values|int|float)$")
 DEFAULT: dict[str, Any] = {
     "training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True},
     "training.batch_size": [32, 64, 128],
@@ -40,7 +42,7 @@ class Range(BaseModel):
     @model_validator(mode="after")
     def _in_order(self) -> Range:
         if self.min >= self.max or (self.log and self.min <= 0):
-            raise ValueError("need min below max, and above 0 where log is true")
+            raise ValueError("min must be below max, and above 0 if log is true")
         return self
 
     def draw(self, rng: np.random.Generator) -> int | float:
@@ -94,7 +96,10 @@ def load_search_space(path: str | None) -> SearchSpace:
         space = SearchSpace.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise RecipeError(f"search space {path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        # Beside settings, Pydantic's places have its own names of the types that it tried.
+        place = ".".join(str(part) for part in first["loc"] if not _TYPE_NAME.search(str(part)))
+        message = first["msg"].removeprefix("Value error, ")
+        raise RecipeError(f"search space {path}: {place + ': ' if place else ''}{message}") from error
     except (OSError, yaml.YAMLError) as error:
         raise RecipeError(f"search space {path} cannot be read: {one_line(error)}") from error
     _check(space.root, path)
@@ -108,5 +113,5 @@ def _check(choices: Mapping[str, Any], path: str | None) -> None:
         )
     if "training.color_gain" in choices:
         raise RecipeError(
-            f"search space {path}: training.color_gain is put in after trials are compared: set it in the recipe"
+            f"search space {path}: training.color_gain is applied after the trials are compared: set it in the recipe"
         )

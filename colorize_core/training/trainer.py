@@ -8,23 +8,28 @@ workers, and the tasks of Ray Data read photographs and measure with ONNX Runtim
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from colorize_core import bundle, datasets, storage
-from colorize_core.errors import RecipeError, printable
 from colorize_core.evaluation.row_sources import RayRows
-from colorize_core.evaluation.survey import survey
+from colorize_core.evaluation.survey import Survey, survey
 from colorize_core.recipes import Recipe
 from colorize_core.runtime import cluster
-from colorize_core.training import checkpoints, model_check, pair_splits
-from colorize_core.training.bundle_writer import TrainedNetwork, check_output, write_bundle
+from colorize_core.training import checkpoints, pair_splits
+from colorize_core.training.bundle_writer import TrainedNetwork, check_output, training_facts, write_bundle
+from colorize_core.training.config import TrainConfig
+from colorize_core.training.history import History
 from colorize_core.training.packaging import NetworkPackage
 from colorize_core.training.progress import OnEpoch, TrainingProgress
 from colorize_core.training.throughput import OnProgress, ignore_progress
-from colorize_core.training.workers import TrainingWorkers, WorkerResources, Workers
+from colorize_core.training.workers import TrainingWorkers, WorkerResources
+
+if TYPE_CHECKING:
+    import ray.data
 
 SCRATCH = "_training"  # folder in OUTPUT for the checkpoints of an unfinished training
-_ONE_WORKER = Workers()
 _START_TIMEOUT = 8.0  # seconds: the cluster may have to add machines for the workers
 _CHECK_AFTER = 10.0  # seconds after the start of the workers: from then on, reading waits for the model check
 
@@ -47,13 +52,8 @@ class TrainingRun:
 
 
 def train(
-    recipe: Recipe,
-    data: str,
-    output: str,
+    config: TrainConfig,
     *,
-    workers: Workers = _ONE_WORKER,
-    resume: bool = False,
-    note: str = "",
     on_epoch: OnEpoch = lambda row: None,
     on_progress: OnProgress = ignore_progress,
 ) -> TrainingRun:
@@ -64,12 +64,7 @@ def train(
     until the bundle is written.
 
     Args:
-        recipe: what to train.
-        data: ``DATASET:SOURCE``, such as ``folder:/photographs``, or a folder that ``prepare`` made.
-        output: folder for the bundle, local or a URL.
-        workers: number of worker processes, which share each global batch, and whether they use GPUs.
-        resume: continue from the last checkpoint in ``output``, if there is one.
-        note: a sentence on the data for the model card.
+        config: what to train, on which data, and where to write the bundle.
         on_epoch: called with each history row, also with the rows from before ``resume``.
         on_progress: called every few seconds within an epoch.
 
@@ -77,50 +72,65 @@ def train(
         The bundle, its folder, and the images that were left out.
 
     Raises:
-        UserError: the data, the recipe or the output folder is wrong; nothing was written.
+        UserError: the data, the recipe or the output folder cannot be used; nothing was written.
         ColorizeError: training failed; ``output`` holds no new bundle.
 
     Example:
         >>> recipe = load_recipe("unet-lab", {"training.epochs": 10})
-        >>> train(recipe, "folder:/photographs", "my-bundle").bundle.metrics["images"]
+        >>> train(TrainConfig(recipe, "folder:/photographs", "my-bundle")).bundle.metrics["images"]
         120
     """
-    if recipe.training.batch_size % workers.number:
-        raise RecipeError(
-            f"training.batch_size {recipe.training.batch_size} does not divide over {workers.number} workers"
-        )
-    model_check.check_settings(recipe)
+    output = config.output
     cluster.check_lasting(output)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
         reading = pair_splits.beside_workers(resources)
-        rows = pair_splits.read_splits(data, reading)
-        check_output(output, datasets.source_of(data), SCRATCH, resume)
-        worker_resources = WorkerResources.on_cluster(workers, resources)
-        progress = TrainingProgress(scratch, on_epoch, on_progress)
+        rows = pair_splits.read_splits(config.data, reading)
+        check_output(output, datasets.source_of(config.data), SCRATCH, config.resume)
+        worker_resources = WorkerResources.on_cluster(config.workers, resources)
+        workers = TrainingWorkers(
+            config.recipe, scratch, worker_resources, TrainingProgress(scratch, on_epoch, on_progress)
+        )
         try:
-            with TrainingWorkers(recipe, scratch, worker_resources, progress) as running:
-                running.wait_until_started(_START_TIMEOUT)
-                test_survey = survey(pair_splits.BesideWorkers(rows["test"], reading), "test")
-                splits = {"val": pair_splits.load_split(rows["val"], recipe, reading)}
-                running.check_model(wait_after=_CHECK_AFTER)
-                splits["train"] = pair_splits.load_split(rows["train"], recipe, reading)
-                running.check_model()
-                history = running.run(splits)
+            result = _train_while_reading(workers, config.recipe, rows, reading)
         except BaseException:
             if not checkpoints.load_newest(scratch):
                 storage.remove_if_there(scratch)  # there is nothing to resume
             raise
-        facts = {
-            "data": printable(data),
-            "note": printable(note),
-            **pair_splits.facts_of(splits),
-            "fingerprint": splits["train"].fingerprint,
-            "workers": workers.number,
-            "gpu": worker_resources.use_gpu,
-        }
+        splits = result.splits
+        facts = training_facts(config, splits, workers=config.workers.number, use_gpu=worker_resources.use_gpu)
         package = NetworkPackage.read(scratch)
-        trained = TrainedNetwork(recipe, package, history, facts)
-        written = write_bundle(trained, RayRows(rows["test"]), test_survey, output)
+        trained = TrainedNetwork(config.recipe, package, result.history, facts)
+        written = write_bundle(trained, RayRows(rows["test"]), result.test_survey, output)
         storage.remove(scratch)
     return TrainingRun(written, output, pair_splits.rejected_of(splits), package.failure)
+
+
+@dataclass(frozen=True)
+class _Result:
+    """What is known when the workers have trained: the splits, the survey of the test images, and the history."""
+
+    splits: Mapping[str, pair_splits.Split]
+    test_survey: Survey
+    history: History
+
+
+def _train_while_reading(
+    workers: TrainingWorkers, recipe: Recipe, rows: Mapping[str, ray.data.Dataset], reading: Mapping[str, Any]
+) -> _Result:
+    """Starts the workers, reads the photographs while the workers get ready, and waits for the end of the training.
+
+    Args:
+        workers: the workers, not started yet.
+        recipe: what to train.
+        rows: rows of each split, from ``pair_splits.read_splits``.
+        reading: arguments of ``map_batches`` for the tasks that read, from ``pair_splits.beside_workers``.
+    """
+    with workers as running:
+        running.wait_until_started(_START_TIMEOUT)
+        test_survey = survey(pair_splits.BesideWorkers(rows["test"], reading), "test")
+        splits = {"val": pair_splits.load_split(rows["val"], recipe, reading)}
+        running.check_model(wait_after=_CHECK_AFTER)
+        splits["train"] = pair_splits.load_split(rows["train"], recipe, reading)
+        running.check_model()
+        return _Result(splits, test_survey, running.run(splits))

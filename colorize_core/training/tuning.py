@@ -7,20 +7,23 @@ photographs do not import TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from colorize_core import bundle, datasets, storage
-from colorize_core.errors import ColorizeError, printable
+from colorize_core.errors import ColorizeError
 from colorize_core.evaluation.row_sources import RayRows
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.runtime import cluster, placement
 from colorize_core.training import checkpoints, curves, model_check, pair_splits
-from colorize_core.training.bundle_writer import TrainedNetwork, check_output, write_bundle
+from colorize_core.training.bundle_writer import TrainedNetwork, check_output, training_facts, write_bundle
 from colorize_core.training.checkpoints import State
+from colorize_core.training.config import TuneConfig
 from colorize_core.training.packaging import NetworkPackage
-from colorize_core.training.search import OnTrial, SearchPlan, run_trials
-from colorize_core.training.search_space import SearchSpace
+from colorize_core.training.search import OnTrial, run_trials
+from colorize_core.training.search_plan import SearchPlan
 from colorize_core.training.trials import Trial, to_csv
 
 SCRATCH = "_tuning"  # folder in OUTPUT for the checkpoints of an unfinished search
@@ -43,18 +46,7 @@ class TuningRun:
     not_converted: str
 
 
-def tune(
-    recipe: Recipe,
-    data: str,
-    output: str,
-    space: SearchSpace,
-    *,
-    trials: int,
-    use_gpu: bool | None = None,
-    resume: bool = False,
-    note: str = "",
-    on_trial: OnTrial = lambda number, progress: None,
-) -> TuningRun:
+def tune(config: TuneConfig, *, on_trial: OnTrial = lambda number, progress: None) -> TuningRun:
     """Tries settings of a recipe, and writes the bundle of the best trial with a table and a plot of all trials.
 
     Trials are compared by the mean squared error on split ``val``, whatever their loss; the best one is measured on
@@ -62,14 +54,7 @@ def tune(
     GPUs.
 
     Args:
-        recipe: what to train; each trial replaces some of its settings.
-        data: data set, as for ``trainer.train``.
-        output: folder for the bundle, local or a URL.
-        space: settings to try, each with values or a range.
-        trials: number of trials.
-        use_gpu: whether each trial has a GPU; None to use GPUs if the cluster has any.
-        resume: continue the search in ``output``, if there is one.
-        note: a sentence on the data for the model card.
+        config: what to train, which settings to try, on which data, and where to write the bundle.
         on_trial: called with the number of a trial, from 0 on, and its history so far; within an epoch with a
             ``StepProgress`` instead.
 
@@ -77,64 +62,38 @@ def tune(
         All trials, the best first, and the bundle of the best one.
 
     Raises:
-        UserError: the data, a recipe or the output folder is wrong; nothing was written.
+        UserError: the data, a recipe or the output folder cannot be used; nothing was written.
         ColorizeError: no trial could be trained.
 
     Example:
-        >>> space = SearchSpace.model_validate({"training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True}})
-        >>> run = tune(load_recipe("unet-lab"), "folder:/photographs", "my-bundle", space, trials=12)
+        >>> space = SearchSpace({"training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True}})
+        >>> run = tune(TuneConfig(load_recipe("unet-lab"), "folder:/photographs", "my-bundle", space))
         >>> run.trials[0].settings
         {'training.learning_rate': 0.002113}
     """
-    import ray
-
-    model_check.check_settings(recipe)
+    recipe, output = config.recipe, config.output
     cluster.check_lasting(output)
-    drawn = space.draw(trials, recipe.training.seed)
-    for settings in drawn:
-        with_settings(recipe, settings)  # raises if the recipe does not take them
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("tuning failed"):
         reading = placement.beside_workers(resources)
-        rows = pair_splits.read_splits(data, reading)
-        check_output(output, datasets.source_of(data), SCRATCH, resume)
+        rows = pair_splits.read_splits(config.data, reading)
+        check_output(output, datasets.source_of(config.data), SCRATCH, config.resume)
         test_survey = survey(RayRows(rows["test"]), "test")
         splits = {split: pair_splits.load_split(rows[split], recipe, reading) for split in ("train", "val")}
         pair_splits.count_steps(recipe, splits, 1)
-        fingerprint = splits["train"].fingerprint
-        gpu = resources.gpus >= 1 if use_gpu is None else use_gpu
-        plan = SearchPlan(model_check.with_absolute_paths(recipe), drawn, scratch, fingerprint, gpu)
+        use_gpu = resources.gpus >= 1 if config.use_gpu is None else config.use_gpu
+        recipe = model_check.with_absolute_paths(recipe)
+        plan = SearchPlan(recipe, config.trial_settings, scratch, splits["train"].fingerprint, use_gpu)
         plan.check()
-        done = _run_all(plan, splits, on_trial)
-        best = done[0]
-        state = checkpoints.load_newest(plan.folder(best.number))
-        if best.failure or state is None:
-            first = min(done, key=lambda trial: trial.number)
-            raise ColorizeError(f"none of {trials} trials could be trained; the first: {first.failure}")
-        tuned = with_settings(recipe, best.settings)
-        facts = {
-            "data": printable(data),
-            "note": printable(note),
-            **pair_splits.facts_of(splits),
-            "fingerprint": fingerprint,
-            "workers": 1,
-            "gpu": gpu,
-            "tuned": {"trials": trials, "settings": dict(best.settings)},
-        }
-        # The best trial is known only when all have ended. A conversion takes longer than an epoch of a small trial, so
-        # only the best trial's network is packaged, in a process of its own.
-        package = ray.get(ray.remote(_package).remote(state, tuned))
-        extra_files = {
-            "trials.csv": to_csv(done),
-            "trials.png": curves.draw_trials({trial.number: trial.history for trial in done}),
-        }
-        trained = TrainedNetwork(tuned, package, state.history, facts, extra_files)
+        trials = _run_all(plan, splits, on_trial)
+        facts = training_facts(config, splits, workers=1, use_gpu=use_gpu)
+        trained = _package_best(config, plan, trials, facts)
         written = write_bundle(trained, RayRows(rows["test"]), test_survey, output)
         storage.remove(scratch)
-    return TuningRun(done, written, output, package.failure)
+    return TuningRun(trials, written, output, trained.package.failure)
 
 
-def _run_all(plan: SearchPlan, splits: dict[str, pair_splits.Split], on_trial: OnTrial) -> list[Trial]:
+def _run_all(plan: SearchPlan, splits: Mapping[str, pair_splits.Split], on_trial: OnTrial) -> list[Trial]:
     """Runs all trials, and returns them, the best first. Repeats lost trials until none of those ends another epoch."""
     pairs = {name: split.pairs for name, split in splits.items()}
     while True:
@@ -144,8 +103,48 @@ def _run_all(plan: SearchPlan, splits: dict[str, pair_splits.Split], on_trial: O
         # Spot machines may be taken away as often as they like if epochs are finished in between.
         if all(epochs[number] == epochs_before[number] for number in lost):
             break
-    ended = [plan.trial(number, lost.get(number, "")) for number in range(len(plan.drawn))]
+    ended = [plan.trial(number, lost.get(number, "")) for number in range(len(plan.trial_settings))]
     return sorted(ended, key=lambda trial: (bool(trial.failure), trial.val_mse))
+
+
+def _package_best(
+    config: TuneConfig, plan: SearchPlan, trials: list[Trial], facts: Mapping[str, Any]
+) -> TrainedNetwork:
+    """Packages the network of the best trial, with the table and the plot of all trials.
+
+    Args:
+        config: the settings of the search.
+        plan: the folders of the trials.
+        trials: all trials, the best first.
+        facts: facts on the data, for the bundle's ``training`` section.
+
+    Raises:
+        ColorizeError: no trial could be trained.
+    """
+    import ray
+
+    best = trials[0]
+    state = checkpoints.load_newest(plan.folder(best.number))
+    if best.failure or state is None:
+        first = min(trials, key=lambda trial: trial.number)
+        raise ColorizeError(_failure_of_all(len(trials), first.failure))
+    recipe = with_settings(config.recipe, best.settings)
+    # The best trial is known only when all have ended. A conversion takes longer than an epoch of a small trial, so
+    # only the best trial's network is packaged, in a process of its own.
+    package = ray.get(ray.remote(_package).remote(state, recipe))
+    extra_files = {
+        "trials.csv": to_csv(trials),
+        "trials.png": curves.draw_trials({trial.number: trial.history for trial in trials}),
+    }
+    tuned = {"trials": len(trials), "settings": dict(best.settings)}
+    return TrainedNetwork(recipe, package, state.history, {**facts, "tuned": tuned}, extra_files)
+
+
+def _failure_of_all(trials: int, first: str) -> str:
+    """Returns the message for a search in which every trial failed; ``first`` is the failure of the first trial."""
+    if trials == 1:
+        return f"the trial could not be trained: {first}"
+    return f"none of the {trials} trials could be trained; the first failed with: {first}"
 
 
 def _package(state: State, recipe: Recipe) -> NetworkPackage:

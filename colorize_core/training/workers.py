@@ -16,6 +16,7 @@ from colorize_core.errors import ColorizeError, OutputError, RecipeError, one_li
 from colorize_core.recipes import Recipe
 from colorize_core.runtime import cluster, placement
 from colorize_core.training import batches, checkpoints, model_check, pair_splits
+from colorize_core.training.config import Workers
 from colorize_core.training.history import History
 from colorize_core.training.message_queue import MessageListener
 from colorize_core.training.progress import TrainingProgress
@@ -26,23 +27,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 _MAX_LOST_WORKERS = 3  # workers that may be lost in a row without an epoch in between; one more ends the training
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The processes that train.
-
-    Attributes:
-        number: number of processes.
-        use_gpu: whether each process has a GPU; None to use GPUs if the cluster has any.
-
-    Example:
-        >>> Workers(number=2, use_gpu=True)
-        Workers(number=2, use_gpu=True)
-    """
-
-    number: int = 1
-    use_gpu: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -180,31 +164,8 @@ class TrainingWorkers:
             OutputError: ``scratch`` holds a checkpoint of another training.
             ColorizeError: the training failed.
         """
-        from ray.train import TrainingFailedError
-
-        steps = pair_splits.count_steps(self._recipe, splits, self._resources.number)
-        # The learning rate may change between two runs: a training that diverged is resumed with a lower one.
-        settings = self._recipe.model_dump_json(exclude={"training": {"learning_rate"}})
-        identity = hashlib.sha256(f"{settings}\n{splits['train'].fingerprint}".encode()).hexdigest()
-        state = checkpoints.load_newest(self._scratch)
-        if state and state.identity != identity:
-            raise OutputError(
-                f"the checkpoint in {self._scratch} is of another recipe or of other data: give those, or remove "
-                f"{self._scratch}"
-            )
-        self._progress.restore(state.history if state else [])
-        class_weights = batches.class_weights(splits["train"].pairs.iterator(), self._recipe)
-        pairs = {name: split.pairs for name, split in splits.items()}
-        self._listener.queue.publish(TrainingData(pairs, steps, identity, class_weights))
-        while True:
-            epoch_before = checkpoints.newest_epoch(self._scratch)
-            try:
-                self._group.wait()
-                break
-            except TrainingFailedError:
-                if self._progress.error or checkpoints.newest_epoch(self._scratch) == epoch_before:
-                    raise  # spot machines may be taken away as often as they like if epochs are finished in between
-            self._group = self._start()
+        self._listener.queue.publish(self._training_data(splits))
+        self._wait_until_trained()
         self._has_ended = True
         self._context.close()  # waits for the last messages of the workers
         if self._progress.error:
@@ -213,3 +174,43 @@ class TrainingWorkers:
         if state is None:
             raise ColorizeError(f"the workers ended without a checkpoint in {self._scratch}")
         return state.history
+
+    def _training_data(self, splits: Mapping[str, pair_splits.Split]) -> TrainingData:
+        """Returns what the workers need to know of the data, and shows the history of a training that is resumed.
+
+        Raises:
+            InputError: the data do not fill one batch.
+            OutputError: ``scratch`` holds a checkpoint of another training.
+        """
+        steps = pair_splits.count_steps(self._recipe, splits, self._resources.number)
+        # The learning rate may change between two runs: a training that diverged is resumed with a lower one.
+        settings = self._recipe.model_dump_json(exclude={"training": {"learning_rate"}})
+        identity = hashlib.sha256(f"{settings}\n{splits['train'].fingerprint}".encode()).hexdigest()
+        state = checkpoints.load_newest(self._scratch)
+        if state and state.identity != identity:
+            raise OutputError(
+                f"the checkpoint in {self._scratch} was written with another recipe or data set: give the same ones "
+                f"again, or remove {self._scratch}"
+            )
+        self._progress.restore(state.history if state else [])
+        class_weights = batches.class_weights(splits["train"].pairs.iterator(), self._recipe)
+        pairs = {name: split.pairs for name, split in splits.items()}
+        return TrainingData(pairs, steps, identity, class_weights)
+
+    def _wait_until_trained(self) -> None:
+        """Waits for the workers. Starts them again if they were lost, but had finished an epoch since the last start.
+
+        Raises:
+            ray.train.TrainingFailedError: the workers failed before they had finished another epoch.
+        """
+        from ray.train import TrainingFailedError
+
+        while True:
+            epoch_before = checkpoints.newest_epoch(self._scratch)
+            try:
+                self._group.wait()
+                return
+            except TrainingFailedError:
+                if self._progress.error or checkpoints.newest_epoch(self._scratch) == epoch_before:
+                    raise  # spot machines may be taken away as often as they like if epochs are finished in between
+            self._group = self._start()

@@ -24,6 +24,7 @@ from colorize_core.datasets.splits import SplitRule
 from colorize_core.preprocessing.pairs import to_pair
 from colorize_core.recipes import Recipe, load_recipe
 from colorize_core.recipes.network import build_model
+from colorize_core.training.config import TrainConfig
 from colorize_core.training.trainer import train
 from tests.benchmarks.prepare_throughput import make_cifar
 
@@ -31,7 +32,7 @@ from tests.benchmarks.prepare_throughput import make_cifar
 def ours(recipe: Recipe, data: Path, output: Path) -> float:
     """Images per second over all epochs but the first."""
     rows: list[dict[str, float]] = []
-    train(recipe, f"cifar10:{data}", str(output), on_epoch=rows.append)
+    train(TrainConfig(recipe, f"cifar10:{data}", str(output)), on_epoch=rows.append)
     return statistics.mean(row["images_per_second"] for row in rows[1:])
 
 

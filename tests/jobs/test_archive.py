@@ -131,7 +131,7 @@ def test_what_is_wrong_is_said_in_one_line(
         ([tmp_path / "empty", tmp_path / "out"], "holds no photograph"),
         ([tmp_path / "empty" / "*.png", tmp_path / "out"], "holds no photograph"),
         ([archive_dir / "notes.txt", tmp_path / "out"], "holds no photograph"),  # as a list of paths
-        ([Path(__file__), tmp_path / "out"], "is a file but no image"),
+        ([Path(__file__), tmp_path / "out"], "is a file, but not an image"),
         ([archive_dir, archive_dir / "out"], "lies inside INPUT"),
         ([archive_dir, archive_dir], "lies inside INPUT"),
         ([archive_dir / "*.png", archive_dir], "lies inside INPUT"),

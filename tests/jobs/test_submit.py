@@ -27,8 +27,8 @@ IN_OUT = ("/data/scans", "/data/out")
     [
         (["demo"], "'demo' is not one of"),
         (["archive", "--name", "a b", *IN_OUT], "is not a valid name: use letters, digits, - and _"),
-        (["archive", "--name", "n", "--every", "1w", *IN_OUT], "is no period: write 15m, 1h or 1d"),
-        (["archive", "--name", "n", "--every", "0h", *IN_OUT], "is no period"),
+        (["archive", "--name", "n", "--every", "1w", *IN_OUT], "is not a period: write 15m, 1h or 1d"),
+        (["archive", "--name", "n", "--every", "0h", *IN_OUT], "is not a period"),
         (
             ["archive", "--every", "1h", *IN_OUT],
             "--every sets the length of a schedule's slot: give the schedule a --name",

@@ -195,7 +195,7 @@ def test_what_cannot_be_trained_is_said_before_anything_is_written(
         (["unet-lab", good, out, "--set=model.settings.batch_norm=no thanks"], "batch_norm is 'no thanks'"),
         (
             ["unet-lab", good, out, "--set=data.crop=28", "--set=model.multiple=4"],
-            "makes 8 x 8 x 2 of images of 12 x 12",
+            "returns 8 x 8 x 2 for images of 12 x 12",
         ),
         (["unet-lab", good, out, "--set=model.multiple=2"], "of 2 x 2"),
         (["unet-lab", good, taken], "did not make"),

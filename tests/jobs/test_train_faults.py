@@ -100,8 +100,8 @@ def test_a_killed_driver_is_resumed_by_hand(
     assert not (out / "bundle.json").exists()
 
     for arguments, words in (
-        ([], "was interrupted: go on with --resume"),
-        (["--resume", "--epochs=9"], "is of another recipe or of other data"),
+        ([], "was interrupted: continue it with --resume"),
+        (["--resume", "--epochs=9"], "was written with another recipe or data set"),
     ):
         assert status_of(command, [*call[3:], *arguments]) == USAGE
         [line] = capsys.readouterr().err.splitlines()

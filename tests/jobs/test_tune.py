@@ -61,8 +61,8 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str], caps
     assert kept
     assert not (out / "bundle.json").exists()
     for options, words in (
-        ([], "go on with --resume"),
-        (["--resume", "--trials=7"], "holds a search of another recipe"),
+        ([], "continue it with --resume"),
+        (["--resume", "--trials=7"], "holds a search with another recipe"),
     ):
         assert status_of(command, [*call[3:], *options]) == USAGE
         assert words in capsys.readouterr().err
@@ -124,7 +124,7 @@ def test_trials_that_cannot_be_trained_are_failed_and_the_best_of_the_rest_is_ke
     space.write_text("model.settings.widths: [[8, none, 16]]")
     assert status_of(command, [*arguments, "--trials=2"]) == FAILED
     [line] = capsys.readouterr().err.splitlines()
-    assert "none of 2 trials could be trained; the first: model.settings of unet" in line
+    assert "none of the 2 trials could be trained; the first failed with: model.settings of unet" in line
 
 
 def run_and_kill(call: list[str], kills: int) -> tuple[int, str, str]:
@@ -148,7 +148,7 @@ def test_a_trial_that_is_killed_again_and_again_is_given_up(call: list[str], tmp
     status, _, said = run_and_kill([*call[:5], str(tmp_path / "out"), "--trials=1", call[-1]], kills=3)
     assert status == FAILED
     [line] = said.splitlines()
-    assert "none of 1 trials could be trained; the first: 3 processes of it were killed" in line
+    assert "the trial could not be trained: 3 processes of this trial were killed" in line
 
 
 @pytest.mark.usefixtures("ray_here")

@@ -85,7 +85,7 @@ def _add_file(found: _Found, where: str, location: str) -> None:
     elif lower.endswith(path_lists.SUFFIX):
         found.add(path_lists.entries(where, found.unlisted.append))
     else:
-        raise InputError(f"INPUT {location} is a file but no image: give {_CHOICES}")
+        raise InputError(f"INPUT {location} is a file, but not an image: give {_CHOICES}")
 
 
 class _Found:

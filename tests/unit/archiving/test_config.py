@@ -22,6 +22,13 @@ def test_an_unknown_format_is_refused_with_the_choices() -> None:
         ArchiveConfig("in", "out", file_format="gif")
 
 
+def test_an_unknown_engine_or_runner_is_refused_with_the_choices() -> None:
+    with pytest.raises(UserError, match="engine is 'typo'; choose from auto, onnx, keras"):
+        ArchiveConfig("in", "out", engine="typo")
+    with pytest.raises(UserError, match="runner is 'typo'; choose from auto, ray, local"):
+        ArchiveConfig("in", "out", runner="typo")  # type: ignore[arg-type]
+
+
 def test_an_encoding_for_another_format_is_refused() -> None:
     with pytest.raises(UserError, match="encoding is for png: with file_format 'jpeg' it must be for jpeg"):
         ArchiveConfig("in", "out", file_format="jpeg", encoding=Encoding("png"))

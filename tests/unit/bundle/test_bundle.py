@@ -172,7 +172,7 @@ def swap_weights(folder: Path) -> None:
         (lambda folder: (folder / "model.keras").unlink(), r"model\.keras of .* is missing: "),
         (lambda folder: (folder / "model.onnx").unlink(), r"model\.onnx of .* is missing: "),
         (lambda folder: (folder / "bundle.json").unlink(), "no model bundle"),
-        (lambda folder: (folder / "bundle.json").write_text("{"), "is no JSON"),
+        (lambda folder: (folder / "bundle.json").write_text("{"), "is not valid JSON"),
         (lambda folder: (folder / "bundle.json").write_text("{}"), "is damaged"),
         (lambda folder: (folder / "bundle.json").write_text("[1]"), "is damaged"),
         (change_json(format=99), "has format 99"),

@@ -281,7 +281,7 @@ def test_a_network_in_the_words_of_another_format_is_refused(forge: Callable[...
     model.ClearField("ir_version")
     content = b"\x12\x06ABORTM" + model.SerializeToString()  # the field producer_name
     assert content[4:8] == b"ORTM"
-    assert "is no ONNX file" in refusal(forge(network=content))
+    assert "is not an ONNX file" in refusal(forge(network=content))
 
 
 @pytest.mark.timeout(120)

@@ -108,20 +108,20 @@ CASES: dict[str, tuple[Change, str]] = {
         r"weights in chunks",
     ),
     "never written": (without_storage, r"weights that are larger than the file \(/layers/huge\)"),
-    "texts": (lambda file: file.__setitem__("x", np.array([b"abc"])), r"no numbers \(/x\)"),
+    "texts": (lambda file: file.__setitem__("x", np.array([b"abc"])), r"not numbers \(/x\)"),
     "texts of any length": (
         lambda file: file.create_dataset("x", data=["a", "b"], dtype=h5py.string_dtype()),
-        r"no numbers",
+        r"not numbers",
     ),
-    "lists": (lambda file: file.create_dataset("x", (2,), h5py.vlen_dtype(np.int32)), "no numbers"),
-    "records": (lambda file: file.__setitem__("x", np.zeros(2, [("a", "f4"), ("b", "i8")])), "no numbers"),
-    "truth values": (lambda file: file.__setitem__("x", np.zeros(2, bool)), "no numbers"),
-    "references": (lambda file: file.create_dataset("x", (2,), h5py.ref_dtype), "no numbers"),
-    "arrays of arrays": (lambda file: file.create_dataset("x", (2,), np.dtype((np.float32, (1000,)))), "no numbers"),
-    "bytes without meaning": (lambda file: file.__setitem__("x", np.zeros(2, "V9")), "no numbers"),
+    "lists": (lambda file: file.create_dataset("x", (2,), h5py.vlen_dtype(np.int32)), "not numbers"),
+    "records": (lambda file: file.__setitem__("x", np.zeros(2, [("a", "f4"), ("b", "i8")])), "not numbers"),
+    "truth values": (lambda file: file.__setitem__("x", np.zeros(2, bool)), "not numbers"),
+    "references": (lambda file: file.create_dataset("x", (2,), h5py.ref_dtype), "not numbers"),
+    "arrays of arrays": (lambda file: file.create_dataset("x", (2,), np.dtype((np.float32, (1000,)))), "not numbers"),
+    "bytes without meaning": (lambda file: file.__setitem__("x", np.zeros(2, "V9")), "not numbers"),
     "a type of its own": (
         lambda file: file.__setitem__("x", np.dtype(np.float32)),
-        r"an object in it that is no weight \(x\)",
+        r"an object in it that is not a weight \(x\)",
     ),
     "too many": (many, "more than 20,000 weights"),
     "too many in groups": (many_in_groups, "more than 20,000 weights"),
@@ -166,10 +166,10 @@ def twice() -> bytes:
 
 GOOD = hdf5(lambda file: None)
 FILES: dict[str, tuple[Callable[[], bytes], str]] = {
-    "empty": (lambda: b"", "is no zip file"),
-    "text": (lambda: b"weights" * 1000, "is no zip file"),
-    "HDF5": (lambda: GOOD, "is no zip file"),
-    "half": (lambda: good_weights()[:2000], "is no zip file"),
+    "empty": (lambda: b"", "is not a zip file"),
+    "text": (lambda: b"weights" * 1000, "is not a zip file"),
+    "HDF5": (lambda: GOOD, "is not a zip file"),
+    "half": (lambda: good_weights()[:2000], "is not a zip file"),
     "no weights": (lambda: zipped({"config.json": b"{}"}), r"has no model\.weights\.h5 in it"),
     "one more": (lambda: zipped({"model.weights.h5": GOOD, "run.py": b""}), r"unexpected file in it \('run\.py'\)"),
     "a path that leaves": (
@@ -186,9 +186,9 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "encrypted": (lambda: encrypted(good_weights()), r"is encrypted"),
     "a lie on the size": (lambda: lies(1 << 30), "is smaller than the files in it"),
-    "no HDF5": (lambda: zipped({"model.weights.h5": b"x" * 5000}), "weights that are no HDF5"),
-    "empty HDF5": (lambda: zipped({"model.weights.h5": b""}), "weights that are no HDF5"),
-    "half an HDF5": (lambda: zipped({"model.weights.h5": GOOD[: len(GOOD) // 2]}), "weights that are no HDF5"),
+    "no HDF5": (lambda: zipped({"model.weights.h5": b"x" * 5000}), "weights that are not an HDF5 file"),
+    "empty HDF5": (lambda: zipped({"model.weights.h5": b""}), "weights that are not an HDF5 file"),
+    "half an HDF5": (lambda: zipped({"model.weights.h5": GOOD[: len(GOOD) // 2]}), "weights that are not an HDF5 file"),
 }
 
 

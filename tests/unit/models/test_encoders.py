@@ -216,9 +216,9 @@ def test_weights_that_cannot_be_fetched_are_one_line(monkeypatch: pytest.MonkeyP
     [
         ("unet", UNET, "mobilenet", "model.encoder is 'mobilenet'; choose from ConvNeXtTiny"),
         ("unet", UNET, "InceptionV3", "model.encoder is 'InceptionV3'; choose from ConvNeXtTiny"),
-        ("conv", {"widths": [8] * 6}, "MobileNetV2", "has 5 levels, the model asks for 6"),
+        ("conv", {"widths": [8] * 6}, "MobileNetV2", "has 5 levels, but the model needs 6"),
         ("conv", {"widths": [8]}, "ConvNeXtTiny", "has no map at 1/2"),
-        ("dense", {"side": 33, "bottleneck": 8}, "MobileNetV2", "has 5 levels, the model asks for 0"),
+        ("dense", {"side": 33, "bottleneck": 8}, "MobileNetV2", "has 5 levels, but the model needs 0"),
     ],
 )
 def test_what_has_no_such_levels_is_refused(name: str, settings: dict[str, Any], encoder: str, words: str) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from colorize_core import load_bundle
+from colorize_core import load_bundle, networks
 from colorize_core.errors import BundleError, InputError
-from colorize_core.networks import ENGINES, advice, engine_for, onnx, open_network
+from colorize_core.networks import ENGINES, EngineRecord, advice, are_light, engine_for, has_gpu, onnx, open_network
 
 
 @pytest.mark.parametrize("shape", [(1, 96, 96, 1), (5, 64, 160, 1), (2, 32, 32, 1), (33, 32, 64, 1)])
@@ -31,6 +32,24 @@ def test_an_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -
     assert [engine_for(old, gpu=gpu) for gpu in (False, True)] == ["keras", "keras"]
     monkeypatch.setattr(onnx, "has_cuda", lambda: True)
     assert [engine_for(bundle, gpu=gpu) for gpu in (False, True)] == ["onnx", "onnx"]
+
+
+def test_a_record_is_all_that_is_known_of_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third engine needs no other line: here one that runs ONNX files like ONNX Runtime, but is not light."""
+    slow = EngineRecord(ENGINES["onnx"].network, runs_onnx=True, is_light=False, gpu_check=ENGINES["onnx"].gpu_check)
+    monkeypatch.setitem(ENGINES, "slow", slow)
+    monkeypatch.setattr(networks, "ENGINE_CHOICES", ("auto", *ENGINES))
+    bundle = load_bundle("default")
+    old = replace(bundle, onnx=b"", converted={})
+    assert open_network(bundle, "slow").batch == onnx.OnnxNetwork(bundle).batch
+    assert (advice(bundle, "slow"), advice(old, "keras")) == ("", "")
+    assert "has format 1" in advice(old, "slow")
+    assert are_light(["onnx"])
+    assert not any(are_light(names) for names in (["slow"], ["keras"], ["onnx", "slow"]))
+    monkeypatch.setattr(networks, "_DEVICE", os.devnull)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(onnx, "has_cuda", lambda: False)
+    assert [has_gpu(name) for name in ("onnx", "keras", "slow")] == [False, True, False]
 
 
 def test_an_unknown_engine_is_refused() -> None:

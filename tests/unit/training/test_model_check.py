@@ -45,13 +45,13 @@ def test_a_model_that_fits(side: int, model: dict[str, Any]) -> None:
 def test_colors_of_another_size_than_the_images_are_refused(down: str) -> None:
     wrong = recipe(28, square=True, settings=CONV | {"down": down})
     made = {"pool": 24, "stride": 32}[down]
-    with pytest.raises(RecipeError, match=rf"^model conv makes {made} x {made} x 2 of images of 28 x 28: need"):
+    with pytest.raises(RecipeError, match=rf"^model conv returns {made} x {made} x 2 for images of 28 x 28: it must"):
         check_sizes(wrong, build_model(wrong))
 
 
 def test_a_part_that_is_not_the_same_at_all_sides_is_refused() -> None:
     wrong = recipe(32, settings=CONV | {"down": "stride"})
-    with pytest.raises(RecipeError, match="makes 8 x 8 x 2 of images of 4 x 4"):
+    with pytest.raises(RecipeError, match="returns 8 x 8 x 2 for images of 4 x 4"):
         check_sizes(wrong, build_model(wrong))
 
 

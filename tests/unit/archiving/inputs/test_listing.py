@@ -81,8 +81,8 @@ def test_a_glob_or_a_single_file(tree: str, pattern: str, names: list[str]) -> N
         ("nowhere/*.jpg", "holds no photograph: 0 files, none of them .bmp, .gif, "),
         ("*.psd", "holds no photograph: 1 files"),
         ("album/notes.txt", "holds no photograph: 1 files"),  # not a list of photographs
-        ("album/notes.doc", "is a file but no image"),
-        ("album/.hidden.jpg", "is a file but no image"),
+        ("album/notes.doc", "is a file, but not an image"),
+        ("album/.hidden.jpg", "is a file, but not an image"),
     ],
 )
 def test_nothing_to_colorize_is_said(tree: str, location: str, message: str) -> None:

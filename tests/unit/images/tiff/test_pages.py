@@ -140,7 +140,7 @@ def _patched(content: bytes, tag: int, value: int) -> bytes:
     [
         (_patched(tiff_of(DEEP_RGB, 2), 273, 1 << 30), "damaged", "piece 1 of 1 of its pixels lies outside"),
         (_patched(tiff_of(DEEP_RGB, 2), 257, 33), "damaged", "the file ends before its pixels do"),
-        (_patched(tiff_of(DEEP_RGB, 2), 257, 0), "damaged", "48x0 is no size"),
+        (_patched(tiff_of(DEEP_RGB, 2), 257, 0), "damaged", "the size 48x0: both sides"),
         (_patched(tiff_of(DEEP_RGB, 2, tile=(16, 16)), 322, 1 << 21), "damaged", "tiles of 2097152x16 are larger"),
         (_patched(tiff_of(DEEP_RGB, 2, tile=(16, 16)), 257, 64), "damaged", "6 of 12 pieces of the page are there"),
         (_patched(tiff_of(DEEP_RGB, 2, compression="jpeg2000"), 257, 16), "damaged", "48x32 in place of 48x16"),
