@@ -214,7 +214,7 @@ CASES: dict[str, tuple[Change, str]] = {
             *(node("Concat", [f"x{i}"] * 2, [f"x{i + 1}"], axis=0) for i in range(40)),
             node("Identity", ["x40"], ["more"]),
         ),
-        MEMORY,
+        rf"{MEMORY}|takes more than 3 seconds of CPU time",  # on busy CPUs, clearing 1 GiB takes that long
     ),
     "outer products": (outer_products, MEMORY),
     "work": (work, "takes more than 3 seconds of CPU time"),
