@@ -12,12 +12,16 @@ import pytest
 
 THOROUGH = (
     "tests/cluster/",
+    "tests/jobs/test_archive.py::test_an_interrupted_run_goes_on_where_it_ended[15-local]",
+    "tests/jobs/test_archive.py::test_an_interrupted_run_goes_on_where_it_ended[2-ray]",
     "tests/jobs/test_archive_faults.py",
     "tests/jobs/test_evaluate.py::test_frechet_distances",
+    "tests/jobs/test_export.py::test_savedmodel",
     "tests/jobs/test_memory.py",
     "tests/jobs/test_prepare.py::test_a_killed_run",
     "tests/jobs/test_prepare.py::test_train_takes_its_very_pixels",
     "tests/jobs/test_readme.py::test_other_trainings",
+    "tests/jobs/test_runners.py::test_a_photograph_that_kills_processes_is_left_out_of_a_report[ray]",
     "tests/jobs/test_runners.py::test_no_process_imports",
     "tests/jobs/test_s3.py::test_prepare",
     "tests/jobs/test_s3.py::test_a_training",
