@@ -15,7 +15,7 @@ from colorize_core.errors import RecipeError, printable
 from colorize_core.evaluation.row_sources import RayRows
 from colorize_core.evaluation.survey import survey
 from colorize_core.recipes import Recipe
-from colorize_core.runtime import cluster
+from colorize_core.runtime import cluster, placement
 from colorize_core.training import checkpoints, model_check, pair_splits
 from colorize_core.training.bundle_writer import TrainedNetwork, check_output, write_bundle
 from colorize_core.training.packaging import NetworkPackage
@@ -93,7 +93,7 @@ def train(
     cluster.check_lasting(output)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
-        reading = pair_splits.beside_workers(resources)
+        reading = placement.beside_workers(resources)
         rows = pair_splits.read_splits(data, reading)
         check_output(output, datasets.source_of(data), SCRATCH, resume)
         worker_resources = WorkerResources.on_cluster(workers, resources)
@@ -101,7 +101,7 @@ def train(
         try:
             with TrainingWorkers(recipe, scratch, worker_resources, progress) as running:
                 running.wait_until_started(_START_TIMEOUT)
-                test_survey = survey(pair_splits.BesideWorkers(rows["test"], reading), "test")
+                test_survey = survey(RayRows.read(rows["test"], reading), "test")
                 splits = {"val": pair_splits.load_split(rows["val"], recipe, reading)}
                 running.check_model(wait_after=_CHECK_AFTER)
                 splits["train"] = pair_splits.load_split(rows["train"], recipe, reading)
@@ -121,6 +121,6 @@ def train(
         }
         package = NetworkPackage.read(scratch)
         trained = TrainedNetwork(recipe, package, history, facts)
-        written = write_bundle(trained, RayRows(rows["test"]), test_survey, output)
+        written = write_bundle(trained, RayRows.read(rows["test"]), test_survey, output)
         storage.remove(scratch)
     return TrainingRun(written, output, pair_splits.rejected_of(splits), package.failure)

@@ -98,7 +98,7 @@ def tune(
         reading = placement.beside_workers(resources)
         rows = pair_splits.read_splits(data, reading)
         check_output(output, datasets.source_of(data), SCRATCH, resume)
-        test_survey = survey(RayRows(rows["test"]), "test")
+        test_survey = survey(RayRows.read(rows["test"]), "test")
         splits = {split: pair_splits.load_split(rows[split], recipe, reading) for split in ("train", "val")}
         pair_splits.count_steps(recipe, splits, 1)
         fingerprint = splits["train"].fingerprint
@@ -129,7 +129,7 @@ def tune(
             "trials.png": curves.draw_trials({trial.number: trial.history for trial in done}),
         }
         trained = TrainedNetwork(tuned, package, state.history, facts, extra_files)
-        written = write_bundle(trained, RayRows(rows["test"]), test_survey, output)
+        written = write_bundle(trained, RayRows.read(rows["test"]), test_survey, output)
         storage.remove(scratch)
     return TuningRun(done, written, output, package.failure)
 
