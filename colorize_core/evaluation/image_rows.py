@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.color import Floats, GrayFormula
+from colorize_core.runtime.pickled_rows import Columns
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class MeasuredImage:
     features: Mapping[str, NDArray[np.float32]]
 
 
-def images_of(columns: Mapping[str, NDArray[Any]]) -> list[ReadImage]:
+def images_of(columns: Columns) -> list[ReadImage]:
     """Converts the columns of ``RowBatch.columns`` to one object per image."""
     ids, splits, rgb = columns["id"], columns["split"], columns["rgb"]
     grays = columns["gray"] if "gray" in columns else [None] * len(ids)

@@ -17,7 +17,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from colorize_core import datasets
 from colorize_core.datasets import isolated_decode
@@ -26,6 +25,7 @@ from colorize_core.datasets.splits import SplitRule
 from colorize_core.evaluation.image_rows import ReadImage, images_of
 from colorize_core.networks import has_gpu
 from colorize_core.runtime import cluster, local, pickled_rows, placement, runner
+from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.runtime.runner import RunnerName
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ _BLOCK_BYTES = 4 << 20
 T = TypeVar("T")
 U = TypeVar("U")
 V = TypeVar("V")
-_Columns = Mapping[str, NDArray[Any]]  # a batch of a Ray data set
 RowFunction = Callable[[list[T]], list[U]]
 
 
@@ -94,7 +93,7 @@ class RayRows(Rows[T]):
     """
 
     build: Callable[[placement.Networks], ray.data.Dataset]
-    decode: Callable[[_Columns], list[T]]
+    decode: Callable[[Columns], list[T]]
     reserved: Mapping[str, Any]
     networks: int = 0
 
@@ -142,10 +141,10 @@ def _in_small_blocks(images: ray.data.Dataset, placed: placement.Networks) -> ra
 class _RowTask(Generic[T, U]):
     """A function of rows as a function of the batches of a Ray data set. It returns no table without rows."""
 
-    decode: Callable[[_Columns], list[T]]
+    decode: Callable[[Columns], list[T]]
     function: RowFunction[T, U]
 
-    def __call__(self, columns: _Columns) -> Iterator[pa.Table]:
+    def __call__(self, columns: Columns) -> Iterator[pa.Table]:
         if rows := self.function(self.decode(columns)):
             yield pickled_rows.to_table(rows)
 
@@ -155,7 +154,7 @@ class _RowActor(_RowTask[T, U]):
 
     def __init__(
         self,
-        decode: Callable[[_Columns], list[T]],
+        decode: Callable[[Columns], list[T]],
         make: Callable[[int | None], RowFunction[T, U]],
         threads: int | None,
     ) -> None:

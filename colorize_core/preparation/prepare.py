@@ -6,13 +6,11 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from colorize_core import datasets, storage
 from colorize_core.color import ColorSpace, GrayFormula
@@ -24,6 +22,7 @@ from colorize_core.errors import InputError, OutputError, printable
 from colorize_core.preparation import overview, shards
 from colorize_core.preparation.shards import RECORDS, Record, Transform
 from colorize_core.runtime import cluster, pickled_rows
+from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.version import __version__
 
 _PLAN = "plan"  # file in RECORDS that names the data set being prepared
@@ -183,7 +182,7 @@ def _records(results: Sequence[_Result]) -> Generator[Record, None, None]:
             yield result.record
 
 
-def _run_tasks(columns: Mapping[str, NDArray[Any]], transform: Transform, output: str) -> pa.Table:
+def _run_tasks(columns: Columns, transform: Transform, output: str) -> pa.Table:
     tasks: list[_Task] = pickled_rows.from_columns(columns)
     return pickled_rows.to_table([_run_task(task, transform, output) for task in tasks])
 

@@ -11,6 +11,9 @@ from typing import Any
 import pyarrow as pa
 from numpy.typing import NDArray
 
+Columns = Mapping[str, NDArray[Any]]
+"""A NumPy batch of a Ray data set: columns of equal length by name."""
+
 _COLUMN = "row"
 
 
@@ -21,7 +24,7 @@ def to_table(rows: Iterable[object]) -> pa.Table:
     return pa.table({_COLUMN: pa.array([cloudpickle.dumps(row) for row in rows], pa.large_binary())})
 
 
-def from_columns(columns: Mapping[str, NDArray[Any]]) -> list[Any]:
+def from_columns(columns: Columns) -> list[Any]:
     """Returns the objects of a NumPy batch of such tables. The caller knows their type."""
     from ray import cloudpickle
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from colorize_core.datasets import prepared, statistics
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.images import resizing
 from colorize_core.preprocessing.pairs import to_pair
+from colorize_core.runtime.pickled_rows import Columns
 
 if TYPE_CHECKING:
     import ray.data
@@ -25,7 +26,7 @@ Column = NDArray[Any]
 
 @dataclass(frozen=True)
 class PairBatch:
-    """A batch of pairs of network input and target, as columns of equal length n. Ray Data keeps them uncopied.
+    """A batch of pairs of network input and target, as columns of equal length n.
 
     Attributes:
         id: ids of the images.
@@ -50,9 +51,7 @@ class PairBatch:
         return dict(vars(self))
 
 
-def pair_batch(
-    columns: Mapping[str, Column], *, size: int, gray: GrayFormula, color_space: ColorSpace = "lab"
-) -> PairBatch:
+def pair_batch(columns: Columns, *, size: int, gray: GrayFormula, color_space: ColorSpace = "lab") -> PairBatch:
     """Converts rows {id, rgb, reason, message} of any size to pairs (``to_pair``).
 
     float16 holds L to 0.03 and ab to 0.06, below the rounding of 8 bit, in half the memory. A row with a reason (an
@@ -73,7 +72,7 @@ def pair_batch(
 
 
 def pair_columns(
-    columns: Mapping[str, Column], *, size: int, gray: GrayFormula, color_space: ColorSpace = "lab"
+    columns: Columns, *, size: int, gray: GrayFormula, color_space: ColorSpace = "lab"
 ) -> dict[str, Column]:
     """Calls ``pair_batch`` as a function for ``map_batches``."""
     return pair_batch(columns, size=size, gray=gray, color_space=color_space).columns()

@@ -11,6 +11,7 @@ from colorize_core.datasets import statistics
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
 from colorize_core.recipes import Recipe
+from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.training import pair_rows
 from colorize_core.training.pair_rows import Column
 
@@ -82,7 +83,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
     return Split(readable, len(good), f"{fingerprint:064x}", rejected)
 
 
-def _select(batch: Mapping[str, Column], columns: list[str]) -> dict[str, Column]:
+def _select(batch: Columns, columns: list[str]) -> dict[str, Column]:
     """Returns only these columns. Ray Data's ``select_columns`` would wait for a CPU, but the workers hold all CPUs."""
     return {name: batch[name] for name in columns}
 
