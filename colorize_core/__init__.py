@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from colorize_core.archiving.run import archive
     from colorize_core.bundle import Bundle, load_bundle
     from colorize_core.datasets.splits import SplitRule
+    from colorize_core.evaluation.config import EvaluateConfig
     from colorize_core.evaluation.evaluate import evaluate
     from colorize_core.images.encode import Encoding
     from colorize_core.inference.colorizer import Colorizer
@@ -51,6 +52,7 @@ __all__ = [
     "ColorizeError",
     "Colorizer",
     "Encoding",
+    "EvaluateConfig",
     "ImageError",
     "InputError",
     "OutputError",
@@ -81,6 +83,7 @@ _LAZY = {
     "Bundle": "colorize_core.bundle",
     "Colorizer": "colorize_core.inference.colorizer",
     "Encoding": "colorize_core.images.encode",
+    "EvaluateConfig": "colorize_core.evaluation.config",
     "PrepareConfig": "colorize_core.preparation.prepare",
     "Recipe": "colorize_core.recipes",
     "SearchSpace": "colorize_core.training.search_space",

@@ -6,6 +6,7 @@ import click
 
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.evaluation import fid, screen
+from colorize_core.evaluation.config import EvaluateConfig
 from colorize_core.evaluation.evaluate import evaluate
 from colorize_core.evaluation.row_sources import LOCAL_CHUNKS
 from colorize_core.networks import Engine
@@ -56,19 +57,9 @@ def command(
     """
     min_images = 2 if fid_anyway else fid.MIN_IMAGES
     feature_network = fid.FeatureNetwork(fid_weights, fid_network, min_images) if fid_weights else None
-    with screen.EvaluationProgress() as progress:
-        results = evaluate(
-            bundle,
-            data,
-            output,
-            splits=splits,
-            feature_network=feature_network,
-            engine=engine,
-            runner=runner,
-            say=lambda line: click.echo(line, err=True),
-            on_split=progress.split,
-            on_images=progress.images,
-        )
+    config = EvaluateConfig(bundle, data, output, splits, feature_network, engine, runner)
+    with screen.EvaluationProgress(lambda line: click.echo(line, err=True)) as progress:
+        results = evaluate(config, progress)
     progress.close(results)
     return DONE
 

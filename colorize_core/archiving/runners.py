@@ -224,7 +224,7 @@ def _local_chain(stages: Stages, threads: int) -> Stage:
 
 
 def _chain(stages: Stages, threads: int | None) -> Stage:
-    predictor: Predictor[pa.Table] = Predictor(stages.networks, predict, threads)
+    predictor = Predictor(stages.networks, predict, threads)
 
     def work(task: pa.Table, deaths: int) -> pa.Table:
         return stages.finish(predictor(stages.read(task, deaths)), deaths)

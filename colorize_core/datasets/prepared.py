@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from colorize_core import storage
+from colorize_core.datasets.prepared_facts import DataSetFacts
 from colorize_core.datasets.rows import Chunk, ReadPlan, RowBatch
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError, one_line
@@ -33,10 +33,10 @@ def is_prepared(path: str) -> bool:
     return storage.exists(storage.join(path, FACTS))
 
 
-def read_facts(path: str) -> dict[str, Any]:
+def read_facts(path: str) -> DataSetFacts:
     """Returns the content of ``dataset.json``. Raises InputError if it is missing, damaged or of another format."""
     try:
-        facts: dict[str, Any] = json.loads(storage.read(storage.join(path, FACTS)))
+        facts: DataSetFacts = json.loads(storage.read(storage.join(path, FACTS)))
         if facts["format"] != FORMAT:
             raise InputError(f"{path} has format {facts['format']}, need {FORMAT}: update colorize, or prepare again")
         if facts["transform"]["size"] < 1 or not facts["images"] or {*facts["pair"]} != {"gray", "color_space"}:

@@ -9,6 +9,7 @@ import numpy as np
 from colorize_core.evaluation.comparison import FULL, column
 from colorize_core.evaluation.image_metrics import METRICS
 from colorize_core.evaluation.measurements import Measurements
+from colorize_core.evaluation.table import TRUTH_COLORFULNESS
 
 _BINS = 40
 _FULL_LEGEND = [metric.name for metric in METRICS].index("colorfulness")  # the only panel that shows the truth too
@@ -24,7 +25,7 @@ def histograms(measured: Measurements) -> bytes:
     for axes, metric in zip(panels, METRICS, strict=False):
         series = {row: measured.columns[column(FULL, row, metric.name)] for row in measured.tables[FULL]}
         if metric.name == "colorfulness":
-            series["truth"] = measured.columns["truth/colorfulness"]
+            series["truth"] = measured.columns[TRUTH_COLORFULNESS]
         known = {row: values[np.isfinite(values)] for row, values in series.items()}
         both = np.concatenate(list(known.values()))
         if len(both):

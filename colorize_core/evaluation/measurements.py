@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from colorize_core.errors import InputError
 from colorize_core.evaluation import fid, table
 from colorize_core.evaluation.comparison import FULL, TRUTH, Comparison
-from colorize_core.evaluation.row_sources import RowSource
-from colorize_core.evaluation.score import FEATURES, PICTURE, score
+from colorize_core.evaluation.image_rows import ReadImage
+from colorize_core.evaluation.row_sources import Rows
+from colorize_core.evaluation.score import score
 from colorize_core.evaluation.table import Interval
 
 
@@ -69,7 +70,7 @@ class Measurements:
 
 
 def measure_candidates(
-    images: RowSource,
+    images: Rows[ReadImage],
     comparison: Comparison,
     *,
     keep_pictures: Collection[str] = (),
@@ -81,11 +82,11 @@ def measure_candidates(
     Only metrics are kept, not pixels: memory grows by 4 bytes a number, about 60 numbers an image and candidate.
 
     Args:
-        images: rows {id, split, rgb, reason} of one split.
+        images: readable images of one split.
         comparison: the candidates and the baselines.
         keep_pictures: ids of the images whose pictures are kept.
         network: extracts the features for Fréchet distances; None for no distances.
-        on_images: called with the number of images of each batch that is done.
+        on_images: called with the number of images that were measured since the last call.
 
     Returns:
         The results.
@@ -93,22 +94,19 @@ def measure_candidates(
     Raises:
         InputError: no image can be read.
     """
-    metric_columns, pictures = table.MetricColumns(), {}
+    metric_columns = table.MetricColumns()
+    pictures: dict[str, Mapping[str, bytes]] = {}
     moments: dict[str, fid.Moments] = {}
-    for batch in score(images, comparison, keep_pictures=keep_pictures, network=network):
-        for name, values in batch.items():
-            if name.startswith(FEATURES):
-                moments.setdefault(name[len(FEATURES) :], fid.Moments()).add(np.stack(values))
-        metric_columns.add({name: values for name, values in batch.items() if not name.startswith((FEATURES, PICTURE))})
-        shown = [name for name in batch if name.startswith(PICTURE)]
-        for i, identity in enumerate(batch["id"]):
-            if identity in keep_pictures:
-                pictures[identity] = {name[len(PICTURE) :]: batch[name][i] for name in shown}
-        on_images(len(batch["id"]))
+    for rows in score(images, comparison, keep_pictures=keep_pictures, network=network):
+        metric_columns.add(rows)
+        for name in rows[0].features:
+            moments.setdefault(name, fid.Moments()).add(np.stack([row.features[name] for row in rows]))
+        pictures.update((row.id, row.pictures) for row in rows if row.pictures)
+        on_images(len(rows))
     columns = metric_columns.sorted_by_id()
     if not columns:
         raise InputError("none of the images to measure on can be read")
-    [truth] = table.bootstrap(columns["truth/colorfulness"][:, None])
+    [truth] = table.bootstrap(columns[table.TRUTH_COLORFULNESS][:, None])
     return Measurements(
         columns,
         truth,

@@ -1,159 +1,246 @@
-"""Sources of the images to measure, which run stages on them with Ray Data or in a child process.
+"""Sources of typed rows, and the functions that are applied to them on Ray Data or in a child process.
 
-A stage is a function of a batch, or a ``StageFactory`` that constructs such a function once per process, for stages
-that hold a network. A batch is a dict of columns of equal length. Columns are NumPy arrays, of dtype object if images
-differ in size.
+A source of ``ReadImage`` yields the images of a split. ``map`` and ``where`` return new sources and compute nothing;
+``batches`` reads the images and applies all functions. A function takes and returns a list of rows. A network is opened
+once per process: its function comes from a ``FunctionFactory``.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
 
 from colorize_core import datasets
 from colorize_core.datasets import isolated_decode
 from colorize_core.datasets.rows import Chunk
 from colorize_core.datasets.splits import SplitRule
+from colorize_core.evaluation.image_rows import ReadImage, images_of
 from colorize_core.networks import has_gpu
-from colorize_core.runtime import cluster, local, placement, runner
+from colorize_core.runtime import cluster, local, pickled_rows, placement, runner
+from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.runtime.runner import RunnerName
 
 if TYPE_CHECKING:
     import ray.data
 
 LOCAL_CHUNKS = 16  # the most chunks of DATA for which ``auto`` chooses ``local``: 4,096 files of a folder
-Batch = dict[str, Any]
 _BLOCK_BYTES = 4 << 20
 
+T = TypeVar("T")
+U = TypeVar("U")
+V = TypeVar("V")
+RowFunction = Callable[[list[T]], list[U]]
+
 
 @dataclass(frozen=True)
-class StageFactory:
-    """A stage that is constructed once in each process that runs it, by ``make(*arguments, threads)``.
+class FunctionFactory(Generic[T, U]):
+    """A function of rows that is constructed once in each process, since it holds a network.
 
-    ``threads`` is the number of CPU threads for one call of a network, or None on a GPU.
+    Attributes:
+        make: constructs the function. Its argument is the number of CPU threads for one call of a network, or None on a
+            GPU. It is pickled.
     """
 
-    make: Callable[..., Callable[[Batch], Batch]]
-    arguments: tuple[Any, ...]
+    make: Callable[[int | None], RowFunction[T, U]]
 
 
-Stage = Callable[[Batch], Batch] | StageFactory
+AnyFunction = RowFunction[T, U] | FunctionFactory[T, U]
 
 
-class RowSource(Protocol):
-    """The images of one split as rows {id, split, rgb, reason, message}. Each ``run`` reads them again."""
+class Rows(ABC, Generic[T]):
+    """Rows of type ``T``. Each call of ``batches`` reads the images again."""
 
-    def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> RowSource:
+    @abstractmethod
+    def map(self, function: AnyFunction[T, U]) -> Rows[U]:
+        """Returns the rows that a picklable function returns for these rows."""
+
+    def where(self, keep: Callable[[T], bool]) -> Rows[T]:
         """Returns the rows for which a picklable function returns True."""
+        return self.map(_Filter(keep))
 
-    def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on all rows, and yields the resulting batches in any order. No batch is empty."""
-
-
-@dataclass(frozen=True)
-class RayRows:
-    """Rows of a Ray data set; Ray Data runs the stages."""
-
-    images: ray.data.Dataset
-
-    def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> RayRows:
-        """Returns the rows for which a picklable function returns True."""
-        return RayRows(self.images.map_batches(_Filter(keep), batch_size=None))
-
-    def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on Ray Data. Rows stay in the blocks in which they were read; one task works on one block."""
-        dataset = self.images
-        dataset.context.target_max_block_size = _BLOCK_BYTES
-        placed = placement.networks(
-            cluster.resources(), kinds=max(1, sum(isinstance(each, StageFactory) for each in stages))
-        )
-        for stage in stages:
-            if isinstance(stage, StageFactory):
-                dataset = dataset.map_batches(
-                    stage.make,
-                    fn_constructor_args=(*stage.arguments, placed.threads),
-                    batch_size=None,
-                    compute=placed.strategy(),
-                    **placed.reserved,
-                )
-            else:
-                dataset = dataset.map_batches(stage, batch_size=None)
-        for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
-            if batch and len(next(iter(batch.values()))):
-                yield batch
+    @abstractmethod
+    def batches(self) -> Iterator[list[T]]:
+        """Computes the rows, and yields them in any order. No list is empty."""
 
 
 @dataclass(frozen=True)
-class _Filter:
-    keep: Callable[[Batch], NDArray[np.bool_]]
+class _Filter(Generic[T]):
+    """A function of rows that returns those for which ``keep`` returns True."""
 
-    def __call__(self, batch: Batch) -> Iterator[Batch]:
-        kept = self.keep(batch)
-        if kept.any():
-            yield {name: values[kept] for name, values in batch.items()}
+    keep: Callable[[T], bool]
+
+    def __call__(self, rows: list[T]) -> list[T]:
+        return [row for row in rows if self.keep(row)]
 
 
 @dataclass(frozen=True)
-class LocalRows:
-    """Rows of a data set's chunks; a child process reads them and runs the stages."""
+class RayRows(Rows[T]):
+    """Rows that Ray Data computes. Rows stay in the blocks in which they were read; one task works on one block.
+
+    Attributes:
+        build: adds the functions so far to a Ray data set; its argument says where networks run.
+        decode: converts a NumPy batch of that data set to rows.
+        reserved: arguments of ``map_batches`` for functions without a network; empty for one CPU per task.
+        networks: number of functions so far that hold a network.
+    """
+
+    build: Callable[[placement.Networks], ray.data.Dataset]
+    decode: Callable[[Columns], list[T]]
+    reserved: Mapping[str, Any]
+    networks: int = 0
+
+    @staticmethod
+    def read(images: ray.data.Dataset, reserved: Mapping[str, Any] | None = None) -> RayRows[ReadImage]:
+        """Returns the rows of ``datasets.read``.
+
+        Args:
+            images: the data set.
+            reserved: arguments of ``map_batches`` for functions without a network; None for one CPU per task.
+        """
+        return RayRows(partial(_in_small_blocks, images), images_of, reserved or {})
+
+    def map(self, function: AnyFunction[T, U]) -> RayRows[U]:
+        """Returns the rows that a picklable function returns for these rows."""
+        networks = self.networks + isinstance(function, FunctionFactory)
+        return RayRows(partial(self._with, function), pickled_rows.from_columns, self.reserved, networks)
+
+    def batches(self) -> Iterator[list[T]]:
+        """Computes the rows on Ray, and yields them in any order. No list is empty."""
+        dataset = self.build(placement.networks(cluster.resources(), kinds=max(1, self.networks)))
+        for columns in dataset.iter_batches(batch_size=None, batch_format="numpy"):
+            if columns and (rows := self.decode(columns)):
+                yield rows
+
+    def _with(self, function: AnyFunction[T, U], placed: placement.Networks) -> ray.data.Dataset:
+        dataset = self.build(placed)
+        if isinstance(function, FunctionFactory):
+            return dataset.map_batches(
+                _RowActor,
+                fn_constructor_args=(self.decode, function.make, placed.threads),
+                batch_size=None,
+                compute=placed.strategy(),
+                **placed.reserved,
+            )
+        return dataset.map_batches(_RowTask(self.decode, function), batch_size=None, **self.reserved)
+
+
+def _in_small_blocks(images: ray.data.Dataset, placed: placement.Networks) -> ray.data.Dataset:
+    images.context.target_max_block_size = _BLOCK_BYTES
+    return images
+
+
+@dataclass(frozen=True)
+class _RowTask(Generic[T, U]):
+    """A function of rows as a function of the batches of a Ray data set. It returns no table without rows."""
+
+    decode: Callable[[Columns], list[T]]
+    function: RowFunction[T, U]
+
+    def __call__(self, columns: Columns) -> Iterator[pa.Table]:
+        if rows := self.function(self.decode(columns)):
+            yield pickled_rows.to_table(rows)
+
+
+class _RowActor(_RowTask[T, U]):
+    """A function of rows that is constructed in an actor of Ray."""
+
+    def __init__(
+        self,
+        decode: Callable[[Columns], list[T]],
+        make: Callable[[int | None], RowFunction[T, U]],
+        threads: int | None,
+    ) -> None:
+        super().__init__(decode, make(threads))
+
+
+@dataclass(frozen=True)
+class LocalRows(Rows[T]):
+    """Rows that a child process computes from the chunks of a data set.
+
+    Attributes:
+        pool: the child process.
+        chunks: the chunks to read.
+        make: constructs the function that applies all functions so far; the argument is as in ``FunctionFactory``.
+    """
 
     pool: local.Pool
     chunks: Sequence[Chunk]
-    filters: tuple[_Filter, ...] = ()
+    make: Callable[[int | None], RowFunction[ReadImage, T]]
 
-    def where(self, keep: Callable[[Batch], NDArray[np.bool_]]) -> LocalRows:
-        """Returns the rows for which a picklable function returns True."""
-        return replace(self, filters=(*self.filters, _Filter(keep)))
+    @staticmethod
+    def read(pool: local.Pool, chunks: Sequence[Chunk]) -> LocalRows[ReadImage]:
+        """Returns the rows of these chunks."""
+        return LocalRows(pool, chunks, _make_identity)
 
-    def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages on each chunk, and yields the batches of a chunk when all of them are done."""
-        for batches in self.pool.run(self.chunks, partial(_measurer, self.filters, stages)):
+    def map(self, function: AnyFunction[T, U]) -> LocalRows[U]:
+        """Returns the rows that a picklable function returns for these rows."""
+        return LocalRows(self.pool, self.chunks, partial(_make_both, self.make, function))
+
+    def batches(self) -> Iterator[list[T]]:
+        """Computes each chunk in the child process, and yields its rows when all of them are done."""
+        for batches in self.pool.run(self.chunks, partial(_make_worker, self.make)):
             yield from batches
 
 
-def _measurer(filters: Sequence[_Filter], stages: Sequence[Stage], threads: int) -> Callable[[Chunk, int], list[Batch]]:
-    """Constructs the stages in the child process. On CPUs, each call of a network has one thread."""
-    threads_per_network = None if has_gpu() else 1
+def _make_identity(threads: int | None) -> RowFunction[T, T]:
+    return _identity
+
+
+def _identity(rows: list[T]) -> list[T]:
+    return rows
+
+
+def _make_both(
+    make_first: Callable[[int | None], RowFunction[T, U]], second: AnyFunction[U, V], threads: int | None
+) -> RowFunction[T, V]:
+    """Constructs the function that applies one function after the other."""
+    apply_first = make_first(threads)
+    apply_second = second.make(threads) if isinstance(second, FunctionFactory) else second
+
+    def apply_both(rows: list[T]) -> list[V]:
+        intermediate = apply_first(rows)
+        return apply_second(intermediate) if intermediate else []
+
+    return apply_both
+
+
+def _make_worker(
+    make: Callable[[int | None], RowFunction[ReadImage, T]], threads: int
+) -> Callable[[Chunk, int], list[list[T]]]:
+    """Constructs the functions in the child process. On CPUs, each call of a network has one thread."""
     slots = threading.BoundedSemaphore(2 * threads)  # bounds the batches that are read but not yet measured
-    opened = [
-        each.make(*each.arguments, threads_per_network) if isinstance(each, StageFactory) else each for each in stages
-    ]
+    function = make(None if has_gpu() else 1)
     pool = ThreadPoolExecutor(threads)
 
-    def measure(batch: Batch) -> list[Batch]:
+    def apply(rows: list[ReadImage]) -> list[T]:
         try:
-            batches = [batch]
-            for keep in filters:
-                batches = [part for each in batches for part in keep(each)]
-            for stage in opened:
-                batches = [stage(each) for each in batches]
-            return batches
+            return function(rows)
         finally:
             slots.release()
 
-    def work(chunk: Chunk, deaths: int) -> list[Batch]:
+    def work(chunk: Chunk, deaths: int) -> list[list[T]]:
         cluster.check_tries("a chunk of DATA", deaths)
-        pending: list[Future[list[Batch]]] = []
+        pending: list[Future[list[T]]] = []
         with isolated_decode.after_deaths(deaths):
             for rows in chunk():
                 if len(rows):
                     slots.acquire()
-                    pending.append(pool.submit(measure, rows.columns()))
-        return [batch for each in pending for batch in each.result()]
+                    pending.append(pool.submit(apply, images_of(rows.columns())))
+        return [result for each in pending if (result := each.result())]
 
     return work
 
 
 @contextmanager
-def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[str, RowSource]]:
+def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[Mapping[str, Rows[ReadImage]]]:
     """Opens a runner and returns the rows of each split, which can be read until the block ends.
 
     ``auto`` stands for ``local`` if RAY_ADDRESS names no cluster, none is connected, and DATA has at most
@@ -161,7 +248,7 @@ def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[
 
     Raises:
         InputError: the data set is unknown, or its source holds nothing usable.
-        ColorizeError: Ray cannot be started, or a stage failed.
+        ColorizeError: Ray cannot be started, or a function failed.
     """
     failed = "measuring failed"
     rules = {split: SplitRule(wanted=[split]) for split in splits}
@@ -169,7 +256,7 @@ def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[dict[
         chunks = {split: datasets.plan(data, rule).chunks for split, rule in rules.items()}
         if runner.runs_locally(name, small=sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
             with cluster.explained(failed), local.Pool(threads=local.cpus()) as pool:
-                yield {split: LocalRows(pool, part) for split, part in chunks.items()}
+                yield {split: LocalRows.read(pool, part) for split, part in chunks.items()}
             return
     with cluster.connected(), cluster.explained(failed):
-        yield {split: RayRows(datasets.read(data, rule)) for split, rule in rules.items()}
+        yield {split: RayRows.read(datasets.read(data, rule)) for split, rule in rules.items()}

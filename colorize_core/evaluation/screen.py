@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.table import Table
 
 from colorize_core.evaluation.comparison import FULL
+from colorize_core.evaluation.listener import EvaluationListener
 from colorize_core.runtime.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
@@ -19,10 +20,14 @@ _SHOWN = (("psnr", "PSNR (dB)", 2), ("mse", "MSE", 4), ("ssim", "SSIM", 3), ("ci
 _LEFT_OUT_SHOWN = 5
 
 
-class EvaluationProgress(ProgressBar):
-    """Shows the progress of an evaluation."""
+class EvaluationProgress(ProgressBar, EvaluationListener):
+    """Progress of an evaluation: a bar on a terminal, a line every ten seconds elsewhere.
 
-    def __init__(self) -> None:
+    Args:
+        say: shows a line that the user should know.
+    """
+
+    def __init__(self, say: Callable[[str], None]) -> None:
         super().__init__(
             TextColumn("measuring {task.description}"),
             BarColumn(),
@@ -30,7 +35,12 @@ class EvaluationProgress(ProgressBar):
             TextColumn("images"),
             TimeRemainingColumn(),
         )
+        self._say = say
         self._task = self.bar.add_task("", total=None)
+
+    def advice(self, line: str) -> None:
+        """Shows a line that the user should know."""
+        self._say(line)
 
     def split(self, name: str, images: int) -> None:
         """Begins a split with this number of images."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.datasets.splits import place_of
 from colorize_core.errors import InputError
-from colorize_core.evaluation.row_sources import RowSource
+from colorize_core.evaluation.image_rows import ReadImage
+from colorize_core.evaluation.row_sources import Rows
 
 _SAMPLES = 8
 GRAY = "gray"  # reason code of an image without color: a gray copy of such an image would be perfect
@@ -36,9 +34,9 @@ class Survey:
     gray: list[str]
     mean_ab: tuple[float, float]
 
-    def measurable(self, images: RowSource) -> RowSource:
-        """Returns the rows of images that can be read and have color."""
-        return images.where(_Measurable(frozenset(self.gray)))
+    def measurable(self, images: Rows[ReadImage]) -> Rows[ReadImage]:
+        """Returns the images that can be read and have color."""
+        return images.where(_IsMeasurable(frozenset(self.gray)))
 
     def samples(self) -> list[str]:
         """Returns the ids of up to 8 images. The choice depends on the ids alone, so it is the same in each run."""
@@ -46,56 +44,66 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class _Measurable:
+class _IsMeasurable:
+    """A filter that keeps the images that can be read and have color."""
+
     gray: frozenset[str]
 
-    def __call__(self, batch: dict[str, Any]) -> NDArray[np.bool_]:
-        pairs = zip(batch["reason"], batch["id"], strict=True)
-        return np.array([reason == "" and identity not in self.gray for reason, identity in pairs], bool)
+    def __call__(self, image: ReadImage) -> bool:
+        return not image.reason and image.id not in self.gray
 
 
-def survey(images: RowSource, split: str) -> Survey:
-    """Reads all images {id, rgb, reason, message} once.
+@dataclass(frozen=True)
+class _SurveyedImage:
+    """The colors of an image, or the reason why it is not measured.
+
+    Attributes:
+        id: id of the image.
+        reason: short code of what is wrong with the image; '' for a color image.
+        message: one line for the user; '' for a color image.
+        ab_sum: sums of a and b over the pixels that were looked at.
+        pixels: number of these pixels.
+    """
+
+    id: str
+    reason: str
+    message: str
+    ab_sum: tuple[float, float] = (0.0, 0.0)
+    pixels: int = 0
+
+
+def survey(images: Rows[ReadImage], split: str) -> Survey:
+    """Reads all images once.
 
     Raises:
         InputError: no image can be read and has color.
     """
-    rows = [row for batch in images.run(_survey_batch) for row in _rows(batch)]
-    for row in rows:
-        if not row["reason"] and row["chroma"] < _MIN_CHROMA:
-            row |= {"reason": GRAY, "message": "has no color to compare with"}
-    rows.sort(key=lambda row: str(row["id"]))
-    measurable = [row for row in rows if not row["reason"]]
+    rows = [row for batch in images.map(_survey_images).batches() for row in batch]
+    rows.sort(key=lambda row: row.id)
+    measurable = [row for row in rows if not row.reason]
     if not measurable:
         raise InputError(
             f"split {split} of DATA has no color image that can be read, of {len(rows)}: nothing to measure on"
         )
-    pixels = sum(int(row["pixels"]) for row in measurable)
-    a, b = (float(sum(row[name] for row in measurable) / pixels) for name in ("a", "b"))
+    pixels = sum(row.pixels for row in measurable)
+    a, b = (float(sum(row.ab_sum[channel] for row in measurable) / pixels) for channel in (0, 1))
     return Survey(
-        [str(row["id"]) for row in measurable],
-        [f"{row['id']}: {row['reason']}: {row['message']}" for row in rows if row["reason"]],
-        [str(row["id"]) for row in rows if row["reason"] == GRAY],
+        [row.id for row in measurable],
+        [f"{row.id}: {row.reason}: {row.message}" for row in rows if row.reason],
+        [row.id for row in rows if row.reason == GRAY],
         (a, b),
     )
 
 
-def _rows(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for values in zip(*batch.values(), strict=True):
-        yield dict(zip(batch, values, strict=True))
+def _survey_images(images: list[ReadImage]) -> list[_SurveyedImage]:
+    return [_survey_image(image) for image in images]
 
 
-def _survey_batch(batch: dict[str, Any]) -> dict[str, Any]:
-    n = len(batch["id"])
-    sums, chroma, pixels = np.zeros((n, 2)), np.zeros(n), np.zeros(n, np.int64)
-    for i, rgb in enumerate(batch["rgb"]):
-        if rgb.size:
-            ab = color.rgb_to_lab(rgb[::_STEP, ::_STEP])[..., 1:]
-            sums[i], pixels[i] = ab.sum(axis=(0, 1), dtype=np.float64), ab.shape[0] * ab.shape[1]
-            chroma[i] = np.hypot(ab[..., 0], ab[..., 1]).mean()
-    return {name: batch[name] for name in ("id", "reason", "message")} | {
-        "a": sums[:, 0],
-        "b": sums[:, 1],
-        "chroma": chroma,
-        "pixels": pixels,
-    }
+def _survey_image(image: ReadImage) -> _SurveyedImage:
+    if image.reason:
+        return _SurveyedImage(image.id, image.reason, image.message)
+    ab = color.rgb_to_lab(image.rgb[::_STEP, ::_STEP])[..., 1:]
+    if np.hypot(ab[..., 0], ab[..., 1]).mean() < _MIN_CHROMA:
+        return _SurveyedImage(image.id, GRAY, "has no color to compare with")
+    a, b = ab.sum(axis=(0, 1), dtype=np.float64).tolist()
+    return _SurveyedImage(image.id, "", "", (a, b), ab.shape[0] * ab.shape[1])

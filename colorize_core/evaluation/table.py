@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from colorize_core.evaluation.comparison import column
 from colorize_core.evaluation.image_metrics import METRICS
+from colorize_core.evaluation.image_rows import MeasuredImage
 
 _RESAMPLES = 1000
 _LEVEL = 95.0  # percentage of the resampled means that are inside an interval
 _CHUNK = 1 << 22  # random numbers drawn at a time: 32 MB
-_IDENTITY = ("id", "split", "width", "height")
+TRUTH_COLORFULNESS = "truth/colorfulness"  # name of the column
 
 
 @dataclass(frozen=True)
@@ -36,13 +37,18 @@ class MetricColumns:
     def __init__(self) -> None:
         self._parts: dict[str, list[NDArray[Any]]] = {}
 
-    def add(self, batch: Mapping[str, NDArray[Any]]) -> None:
-        """Adds a batch of ``score``; columns of dtype object, such as pictures, are left out."""
-        for name, values in batch.items():
-            if name in _IDENTITY:
-                self._parts.setdefault(name, []).append(values)
-            elif values.dtype != object:
-                self._parts.setdefault(name, []).append(values.astype(np.float32))
+    def add(self, rows: Sequence[MeasuredImage]) -> None:
+        """Adds images. All have metrics of the same names."""
+        for name in ("id", "split"):
+            self._add(name, np.array([getattr(row, name) for row in rows], object))
+        for name in ("width", "height"):
+            self._add(name, np.array([getattr(row, name) for row in rows]))
+        self._add(TRUTH_COLORFULNESS, np.array([row.truth_colorfulness for row in rows], np.float32))
+        for name in rows[0].metrics:
+            self._add(name, np.array([row.metrics[name] for row in rows], np.float32))
+
+    def _add(self, name: str, values: NDArray[Any]) -> None:
+        self._parts.setdefault(name, []).append(values)
 
     def sorted_by_id(self) -> dict[str, NDArray[Any]]:
         """Returns all rows as columns, sorted by id; an empty dict if there are none."""

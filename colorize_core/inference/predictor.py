@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from colorize_core.bundle import Bundle
 from colorize_core.errors import BundleError
@@ -12,7 +12,8 @@ from colorize_core.inference.colorizer import Colorizer
 from colorize_core.networks import Engine, engine_for
 from colorize_core.runtime import placement
 
-Batch = TypeVar("Batch")
+InputT = TypeVar("InputT")
+OutputT = TypeVar("OutputT")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Networks:
         return [Colorizer(bundle, threads, self.saturation, self.engine, gpu=gpu) for bundle in self.bundles]
 
 
-class Predictor(Generic[Batch]):
+class Predictor(Generic[InputT, OutputT]):
     """A callable that opens networks once and applies them to each batch.
 
     Args:
@@ -48,7 +49,7 @@ class Predictor(Generic[Batch]):
     """
 
     def __init__(
-        self, networks: Networks, work: Callable[[Batch, Sequence[Colorizer]], Any], threads: int | None
+        self, networks: Networks, work: Callable[[InputT, Sequence[Colorizer]], OutputT], threads: int | None
     ) -> None:
         if threads:
             placement.hide_gpus()
@@ -60,7 +61,7 @@ class Predictor(Generic[Batch]):
         except BundleError as error:
             self._failure = error  # if it were raised here, Ray would start the actor again and again
 
-    def __call__(self, batch: Batch) -> Any:
+    def __call__(self, batch: InputT) -> OutputT:
         """Returns the result of ``work`` on a batch. Raises BundleError if a network could not be opened."""
         if self._failure:
             raise self._failure

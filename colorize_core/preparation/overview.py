@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.datasets import prepared
+from colorize_core.datasets.prepared_facts import DataSetFacts
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.images import contact_sheet, png
 
@@ -16,7 +15,7 @@ _IMAGES = 8
 HEADINGS = ("gray", "L", "a", "b", "color")
 
 
-def draw(output: str, facts: dict[str, Any]) -> bytes:
+def draw(output: str, facts: DataSetFacts) -> bytes:
     """Returns a PNG with eight stored images, one per row: gray input, L, a and b at L = 60, and the colors.
 
     Args:

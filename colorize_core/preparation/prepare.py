@@ -9,19 +9,20 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
 from colorize_core import datasets, storage
 from colorize_core.color import ColorSpace, GrayFormula
 from colorize_core.datasets import prepared
+from colorize_core.datasets.prepared_facts import DataSetFacts, PairFacts
 from colorize_core.datasets.rows import Chunk, ReadPlan, Reject
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, OutputError, printable
 from colorize_core.preparation import overview, shards
 from colorize_core.preparation.shards import RECORDS, Record, Transform
-from colorize_core.runtime import cluster
+from colorize_core.runtime import cluster, pickled_rows
+from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.version import __version__
 
 _PLAN = "plan"  # file in RECORDS that names the data set being prepared
@@ -60,7 +61,7 @@ class PrepareConfig:
     color_space: ColorSpace = "lab"
 
 
-def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: None) -> dict[str, Any]:
+def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: None) -> DataSetFacts:
     """Writes training-ready shards of a data set.
 
     The job runs on the Ray cluster that ``RAY_ADDRESS`` names, else on this machine. A call with the same settings
@@ -96,7 +97,7 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
     storage.check_writable(output)
     storage.write(storage.join(output, RECORDS, _PLAN), identity.encode())
     records = {record.chunk: record for record in shards.read_records(output)}
-    todo = [(number, chunk) for number, chunk in enumerate(plan.chunks) if number not in records]
+    todo = [_Task(number, chunk) for number, chunk in enumerate(plan.chunks) if number not in records]
     for record in records.values():
         on_record(record, len(plan.chunks))
     if todo:
@@ -108,7 +109,7 @@ def prepare(config: PrepareConfig, on_record: OnRecord = lambda record, chunks: 
     return _finish(config, identity, [records[number] for number in sorted(records)], plan.rejects)
 
 
-def _check_output(config: PrepareConfig, output: str, identity: str) -> dict[str, Any] | None:
+def _check_output(config: PrepareConfig, output: str, identity: str) -> DataSetFacts | None:
     """Returns the facts if OUTPUT holds this data set already. Raises OutputError if it holds something else."""
     begun = storage.join(output, RECORDS, _PLAN)
     if prepared.is_prepared(output):
@@ -142,50 +143,71 @@ def _identity(config: PrepareConfig, plan: ReadPlan) -> str:
     return digest.hexdigest()
 
 
-def _run(todo: Sequence[tuple[int, Chunk]], transform: Transform, output: str) -> Generator[Record, None, None]:
-    import ray.data
-    from ray import cloudpickle
+@dataclass(frozen=True)
+class _Task:
+    """A chunk to prepare, and the number of the chunk."""
 
-    rows = [{"number": number, "chunk": cloudpickle.dumps(chunk)} for number, chunk in todo]
-    results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-        _prepare,
-        batch_size=1,
-        fn_kwargs={"transform": transform, "output": output},
-    )
+    number: int
+    chunk: Chunk
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The record of a finished chunk, or the error that ended the chunk. Ray would drop the type of a raised error."""
+
+    record: Record | None
+    failure: Exception | None
+
+
+def _run(tasks: Sequence[_Task], transform: Transform, output: str) -> Generator[Record, None, None]:
+    import ray.data
+
+    dataset = ray.data.from_arrow([pickled_rows.to_table([task]) for task in tasks])
+    results = dataset.map_batches(_run_tasks, batch_size=1, fn_kwargs={"transform": transform, "output": output})
     cluster.give_all_cpus(results)
     batches = iter(results.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0))
     try:
-        for batch in batches:
-            for record, failure in zip(batch["record"], batch["failure"], strict=True):
-                if failure:
-                    raise cloudpickle.loads(failure)
-                yield Record.from_json(record)
+        for columns in batches:
+            yield from _records(pickled_rows.from_columns(columns))
     finally:
         batches.close()  # stops the tasks while Ray still runs
 
 
-def _prepare(batch: dict[str, Any], transform: Transform, output: str) -> dict[str, Any]:
-    from ray import cloudpickle
+def _records(results: Sequence[_Result]) -> Generator[Record, None, None]:
+    """Yields the record of each chunk. Raises the error of a chunk that failed."""
+    for result in results:
+        if result.failure:
+            raise result.failure
+        if result.record:
+            yield result.record
 
-    chunk: Chunk = cloudpickle.loads(batch["chunk"][0])
-    record, failure = "", b""
+
+def _run_tasks(columns: Columns, transform: Transform, output: str) -> pa.Table:
+    tasks: list[_Task] = pickled_rows.from_columns(columns)
+    return pickled_rows.to_table([_run_task(task, transform, output) for task in tasks])
+
+
+def _run_task(task: _Task, transform: Transform, output: str) -> _Result:
     try:
-        cluster.check_tries(f"chunk {batch['number'][0]} of SOURCE")
-        record = shards.prepare_chunk(chunk, int(batch["number"][0]), transform, output).to_json()
-    except Exception as error:  # returned as data: Ray would drop its type and message
-        failure = cloudpickle.dumps(error)
-    return {"record": [record], "failure": np.array([failure], object)}
+        cluster.check_tries(f"chunk {task.number} of SOURCE")
+        return _Result(shards.prepare_chunk(task.chunk, task.number, transform, output), None)
+    except Exception as error:
+        return _Result(None, error)
 
 
-def _finish(config: PrepareConfig, identity: str, records: list[Record], missing: Sequence[Reject]) -> dict[str, Any]:
+def _finish(config: PrepareConfig, identity: str, records: list[Record], missing: Sequence[Reject]) -> DataSetFacts:
     """Writes ``rejected.csv``, ``samples.png`` and, last, ``dataset.json``; removes the records."""
     output = storage.absolute(config.output)
     rejects = sorted([*missing, *(reject for record in records for reject in record.rejects)])
-    facts: dict[str, Any] = {
+    facts: DataSetFacts = {
         "format": prepared.FORMAT,
         "dataset": config.dataset,
         "source": printable(config.source),
-        "transform": asdict(config.transform),
+        "transform": {
+            "size": config.transform.size,
+            "crop": config.transform.crop,
+            "min_chroma": config.transform.min_chroma,
+        },
         "pair": _pair(config),
         "split": {"val": config.rule.val, "test": config.rule.test, "seed": config.rule.seed},
         **shards.facts(records, list(missing)),
@@ -205,7 +227,7 @@ def _finish(config: PrepareConfig, identity: str, records: list[Record], missing
     return facts
 
 
-def _pair(config: PrepareConfig) -> dict[str, str]:
+def _pair(config: PrepareConfig) -> PairFacts:
     return {"gray": config.gray, "color_space": config.color_space}
 
 

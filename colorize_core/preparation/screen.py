@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from colorize_core import storage
+from colorize_core.datasets.prepared_facts import DataSetFacts
 from colorize_core.datasets.splits import SPLITS
 from colorize_core.preparation.prepare import REJECTED, SAMPLES
 from colorize_core.preparation.shards import Record
@@ -41,7 +41,7 @@ class PrepareProgress(ProgressBar):
             self.console.print(f"{self._done}/{chunks} chunks, {images} images", soft_wrap=True)
 
 
-def show_facts(facts: dict[str, Any], output: str) -> None:
+def show_facts(facts: DataSetFacts, output: str) -> None:
     """Prints the result of a preparation as a table, and what to do next."""
     table = Table(
         title=f"{facts['dataset']} at {facts['transform']['size']} pixels", title_justify="left", show_header=False

@@ -8,13 +8,13 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
 
 from colorize_core import storage
 from colorize_core.datasets import prepared, statistics
+from colorize_core.datasets.prepared_facts import StoredFacts
 from colorize_core.datasets.rows import Chunk, Reject, RowBatch
 from colorize_core.datasets.statistics import ChannelSums
 from colorize_core.images.resizing import Crop, to_square
@@ -184,7 +184,7 @@ def _squares(rows: RowBatch, transform: Transform) -> RowBatch:
     return RowBatch(rows.id, rows.split, rgb, rows.reason, rows.message, rows.labels, gray)
 
 
-def facts(records: list[Record], missing: list[Reject]) -> dict[str, Any]:
+def facts(records: list[Record], missing: list[Reject]) -> StoredFacts:
     """Returns the part of ``dataset.json`` that sums up the records.
 
     Args:

@@ -5,6 +5,7 @@ There are two kinds: actors that hold a network, and tasks that prepare the rows
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ray.data import ActorPoolStrategy
 
 CPU_LEFT = 0.05  # part of a CPU that each process of a training leaves free for ``beside_workers``
+_CPU_UNIT = 1e-4  # the smallest fraction of a CPU that Ray counts
 _CPUS_A_NETWORK = 4  # CPUs per network; the other stages use what it leaves
 _MOST_LATER = 16  # actors at most, on machines that start on demand
 _NETWORK_BYTES = 1 << 30  # memory that Ray reserves for an actor
@@ -88,15 +90,18 @@ def chains(has: cluster.Resources, tasks: int) -> Networks:
 
 
 def beside_workers(has: cluster.Resources) -> dict[str, Any]:
-    """Returns the arguments of ``map_batches`` for stages whose rows the workers of a training read all the time.
+    """Returns the arguments of ``map_batches`` for tasks that read photographs while workers hold the CPUs.
 
-    If a machine is lost, Ray repeats the tasks that made its rows. A task that needs a whole CPU would wait for ever,
-    since the workers hold all CPUs and wait for the rows. These tasks reserve 0.05 CPU, and at most one per CPU runs at
-    a time.
+    A task that needs a whole CPU would wait for ever, since the workers hold all CPUs and wait for the rows. That holds
+    at the start of a training, and when a machine is lost and Ray repeats the tasks that made its rows. At most one
+    task per CPU runs at a time. A worker may hold all CPUs of its machine but ``CPU_LEFT``, so each task reserves the
+    part of ``CPU_LEFT`` that leaves room for one task per CPU of the machine.
     """
     from ray.data import TaskPoolStrategy
 
-    return {"num_cpus": CPU_LEFT, "compute": TaskPoolStrategy(size=max(1, int(has.cpus)))}
+    cpus = max((node.get("CPU", 1.0) for node in cluster.nodes()), default=1.0)
+    fraction = max(1, math.floor(CPU_LEFT / max(cpus, 1.0) / _CPU_UNIT)) * _CPU_UNIT
+    return {"num_cpus": round(fraction, 4), "compute": TaskPoolStrategy(size=max(1, int(has.cpus)))}
 
 
 def hide_gpus() -> None:

@@ -9,8 +9,9 @@ from typing import Any
 from colorize_core import bundle, storage
 from colorize_core.errors import OutputError, printable
 from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.image_rows import ReadImage
 from colorize_core.evaluation.measurements import measure_candidates
-from colorize_core.evaluation.row_sources import RayRows
+from colorize_core.evaluation.row_sources import Rows
 from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import Survey
 from colorize_core.images import contact_sheet
@@ -54,7 +55,7 @@ def training_facts(
     }
 
 
-def write_bundle(trained: TrainedNetwork, test: RayRows, test_survey: Survey, output: str) -> bundle.Bundle:
+def write_bundle(trained: TrainedNetwork, test: Rows[ReadImage], test_survey: Survey, output: str) -> bundle.Bundle:
     """Measures the network on the test images, writes the bundle with curves and sample images, and returns it.
 
     Args:

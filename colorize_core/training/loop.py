@@ -89,9 +89,17 @@ def train_epochs(
             hint = f"continue after epoch {epoch - 1} with --resume and a lower {rate}" if history else f"lower {rate}"
             raise FloatingPointError(f"the loss is not a finite number in epoch {epoch}: {hint}") from None
         images = plan.steps * recipe.training.batch_size
-        row = {"epoch": epoch, "loss": loss, **errors, "vivid_gain": _vivid_gain(learner, first_batches, recipe)}
-        row |= {"learning_rate": learner.rate(), "images_per_second": images / training_seconds}
-        history = [*history, {**row, "seconds": time.perf_counter() - started, "ended_at": time.time()}]
+        row = {
+            "epoch": epoch,
+            "loss": loss,
+            **errors,
+            "vivid_gain": _vivid_gain(learner, first_batches, recipe),
+            "learning_rate": learner.rate(),
+            "images_per_second": images / training_seconds,
+            "seconds": time.perf_counter() - started,
+            "ended_at": time.time(),
+        }
+        history = [*history, row]
         if epoch == best_epoch(history):
             best = learner.weights()
         new_state = State(plan.identity, history, learner.state(), best)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +10,14 @@ from colorize_core import datasets
 from colorize_core.datasets import statistics
 from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
-from colorize_core.evaluation.row_sources import Batch, RayRows, Stage
 from colorize_core.recipes import Recipe
-from colorize_core.runtime import cluster, placement
+from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.training import pair_rows
+from colorize_core.training.pair_rows import Column
 
 if TYPE_CHECKING:
     import ray.data
 
-_CPU_UNIT = 1e-4  # the smallest fraction of a CPU that Ray counts
 _MIN_CHROMA = 1.0  # mean chroma, in units of ab, that at least one image must have
 
 
@@ -40,48 +38,17 @@ class Split:
     rejected: list[str]
 
 
-def beside_workers(resources: cluster.Resources) -> dict[str, Any]:
-    """Returns arguments of ``map_batches`` for tasks that read photographs while workers hold the CPUs.
-
-    Like ``placement.beside_workers``, but each task reserves a smaller fraction of a CPU: the fraction that a worker
-    leaves free is enough for one task per CPU of its machine.
-    """
-    cpus = max((node.get("CPU", 1.0) for node in cluster.nodes()), default=1.0)
-    fraction = max(1, math.floor(placement.CPU_LEFT / max(cpus, 1.0) / _CPU_UNIT)) * _CPU_UNIT
-    return {**placement.beside_workers(resources), "num_cpus": round(fraction, 4)}
-
-
 def read_splits(data: str, reserved: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
     """Returns the rows of each split as a lazy Ray data set.
 
     Args:
         data: data set, as for ``datasets.read``.
-        reserved: arguments of ``map_batches`` for the tasks that read.
+        reserved: arguments of ``map_batches`` for the tasks that read, from ``placement.beside_workers``.
 
     Raises:
         InputError: the data set is unknown, or nothing usable is at its source (``datasets.read``).
     """
     return {split: datasets.read(data, SplitRule(wanted=[split]), **reserved) for split in SPLITS}
-
-
-@dataclass(frozen=True)
-class BesideWorkers(RayRows):
-    """Rows on which stages run with few reserved resources, since the workers of a training hold all CPUs.
-
-    Attributes:
-        reserved: arguments of ``map_batches``, from ``beside_workers``.
-    """
-
-    reserved: Mapping[str, Any]
-
-    def run(self, *stages: Stage) -> Iterator[Batch]:
-        """Runs stages (functions only) on all rows, and yields their batches in any order; none is empty."""
-        dataset = self.images
-        for stage in stages:
-            dataset = dataset.map_batches(stage, batch_size=None, **self.reserved)
-        for batch in dataset.iter_batches(batch_size=None, batch_format="numpy"):
-            if batch and len(next(iter(batch.values()))):
-                yield batch
 
 
 def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, Any]) -> Split:
@@ -100,7 +67,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
     settings = {"size": recipe.data.size, "gray": recipe.data.gray, "color_space": recipe.data.color_space}
     # One block at a time: readers bound a block's bytes, and larger batches of large photographs could fill the memory.
     rows.context.execution_options.preserve_order = True  # a seed must give one order, whichever task ends first
-    pairs = rows.map_batches(pair_rows.pair_batch, batch_size=None, fn_kwargs=settings, **reserved).materialize()
+    pairs = rows.map_batches(pair_rows.pair_columns, batch_size=None, fn_kwargs=settings, **reserved).materialize()
     # All facts are read at once and evaluated here, since each query to Ray Data would start new processes.
     columns = ["id", "reason", "message", "checksum", "chroma"]
     select = pairs.map_batches(_select, batch_size=None, fn_kwargs={"columns": columns}, **reserved)
@@ -116,7 +83,7 @@ def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, An
     return Split(readable, len(good), f"{fingerprint:064x}", rejected)
 
 
-def _select(batch: dict[str, Any], columns: list[str]) -> dict[str, Any]:
+def _select(batch: Columns, columns: list[str]) -> dict[str, Column]:
     """Returns only these columns. Ray Data's ``select_columns`` would wait for a CPU, but the workers hold all CPUs."""
     return {name: batch[name] for name in columns}
 

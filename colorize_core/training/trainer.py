@@ -16,7 +16,7 @@ from colorize_core import bundle, datasets, storage
 from colorize_core.evaluation.row_sources import RayRows
 from colorize_core.evaluation.survey import Survey, survey
 from colorize_core.recipes import Recipe
-from colorize_core.runtime import cluster
+from colorize_core.runtime import cluster, placement
 from colorize_core.training import checkpoints, pair_splits
 from colorize_core.training.bundle_writer import TrainedNetwork, check_output, training_facts, write_bundle
 from colorize_core.training.config import TrainConfig
@@ -84,7 +84,7 @@ def train(
     cluster.check_lasting(output)
     scratch = storage.join(storage.absolute(output), SCRATCH)
     with cluster.connected() as resources, cluster.explained("training failed"):
-        reading = pair_splits.beside_workers(resources)
+        reading = placement.beside_workers(resources)
         rows = pair_splits.read_splits(config.data, reading)
         check_output(output, datasets.source_of(config.data), SCRATCH, config.resume)
         worker_resources = WorkerResources.on_cluster(config.workers, resources)
@@ -101,7 +101,7 @@ def train(
         facts = training_facts(config, splits, workers=config.workers.number, use_gpu=worker_resources.use_gpu)
         package = NetworkPackage.read(scratch)
         trained = TrainedNetwork(config.recipe, package, result.history, facts)
-        written = write_bundle(trained, RayRows(rows["test"]), result.test_survey, output)
+        written = write_bundle(trained, RayRows.read(rows["test"]), result.test_survey, output)
         storage.remove(scratch)
     return TrainingRun(written, output, pair_splits.rejected_of(splits), package.failure)
 
@@ -124,11 +124,11 @@ def _train_while_reading(
         workers: the workers, not started yet.
         recipe: what to train.
         rows: rows of each split, from ``pair_splits.read_splits``.
-        reading: arguments of ``map_batches`` for the tasks that read, from ``pair_splits.beside_workers``.
+        reading: arguments of ``map_batches`` for the tasks that read, from ``placement.beside_workers``.
     """
     with workers as running:
         running.wait_until_started(_START_TIMEOUT)
-        test_survey = survey(pair_splits.BesideWorkers(rows["test"], reading), "test")
+        test_survey = survey(RayRows.read(rows["test"], reading), "test")
         splits = {"val": pair_splits.load_split(rows["val"], recipe, reading)}
         running.check_model(wait_after=_CHECK_AFTER)
         splits["train"] = pair_splits.load_split(rows["train"], recipe, reading)

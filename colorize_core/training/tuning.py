@@ -78,7 +78,7 @@ def tune(config: TuneConfig, *, on_trial: OnTrial = lambda number, progress: Non
         reading = placement.beside_workers(resources)
         rows = pair_splits.read_splits(config.data, reading)
         check_output(output, datasets.source_of(config.data), SCRATCH, config.resume)
-        test_survey = survey(RayRows(rows["test"]), "test")
+        test_survey = survey(RayRows.read(rows["test"]), "test")
         splits = {split: pair_splits.load_split(rows[split], recipe, reading) for split in ("train", "val")}
         pair_splits.count_steps(recipe, splits, 1)
         use_gpu = resources.gpus >= 1 if config.use_gpu is None else config.use_gpu
@@ -88,7 +88,7 @@ def tune(config: TuneConfig, *, on_trial: OnTrial = lambda number, progress: Non
         trials = _run_all(plan, splits, on_trial)
         facts = training_facts(config, splits, workers=1, use_gpu=use_gpu)
         trained = _package_best(config, plan, trials, facts)
-        written = write_bundle(trained, RayRows(rows["test"]), test_survey, output)
+        written = write_bundle(trained, RayRows.read(rows["test"]), test_survey, output)
         storage.remove(scratch)
     return TuningRun(trials, written, output, trained.package.failure)
 

@@ -44,6 +44,7 @@ def test_public_names_are_pinned() -> None:
         "ColorizeError",
         "Colorizer",
         "Encoding",
+        "EvaluateConfig",
         "ImageError",
         "InputError",
         "OutputError",

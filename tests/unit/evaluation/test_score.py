@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from colorize_core import load_bundle
 from colorize_core.evaluation import score
 from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.image_rows import PredictedImage, ReadImage
 from colorize_core.evaluation.measurements import extremes
 
 
@@ -43,47 +44,47 @@ def comparison() -> Comparison:
     return Comparison([Candidate("one", one, gains), Candidate("two", replace(one, recipe=recipe), gains)], (3.0, 8.0))
 
 
-def _row(photographs: dict[str, NDArray[np.uint8]], **more: NDArray[np.uint8]) -> dict[str, object]:
+def _row(photographs: dict[str, NDArray[np.uint8]], gray: NDArray[np.uint8] | None = None) -> PredictedImage:
     ab = np.full((40, 56, 2), (5, -5), np.float32)
-    return {"id": "c", "split": "test", "rgb": photographs["coffee"][:200, :300], "ab/0": ab, "ab/1": ab, **more}
+    return PredictedImage(ReadImage("c", "test", photographs["coffee"][:200, :300], gray, "", ""), (ab, ab))
 
 
 def test_each_gray_has_its_baselines(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    made = score._measure(_row(photographs), comparison, ())
+    metrics = score._measure_image(_row(photographs), comparison, ()).metrics
     tables = comparison.tables()
     grays = [f"{name} ({formula})" for formula in ("luminance", "average") for name in ("gray copy", "mean chroma")]
     assert tables["full"] == [*grays, "one faithful", "one vivid", "two faithful", "two vivid"]
     for scale, rows in tables.items():
         for row in rows:
-            assert f"{scale}/{row}/psnr" in made
+            assert f"{scale}/{row}/psnr" in metrics
     for formula in ("luminance", "average"):
         gray = {"luminance": [0.299, 0.587, 0.114], "average": [1 / 3] * 3}[formula]
         truth = photographs["coffee"][:200, :300]
         copy = np.rint(truth @ gray)[..., None]
         error = np.mean(((truth - copy) / 255) ** 2)
-        assert made[f"full/gray copy ({formula})/mse"] == pytest.approx(error, rel=1e-3)
+        assert metrics[f"full/gray copy ({formula})/mse"] == pytest.approx(error, rel=1e-3)
     assert comparison.baselines_of(comparison.candidates[1], "full") == grays[2:]
     assert comparison.baselines_of(comparison.candidates[1], "as two sees it") == ["gray copy", "mean chroma"]
 
 
 def test_a_gain_multiplies_the_chroma(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    made = score._measure(_row(photographs), comparison, ())
-    faithful, vivid = (made[f"full/one {name}/colorfulness"] for name in ("faithful", "vivid"))
+    metrics = score._measure_image(_row(photographs), comparison, ()).metrics
+    faithful, vivid = (metrics[f"full/one {name}/colorfulness"] for name in ("faithful", "vivid"))
     assert vivid == pytest.approx(2 * faithful, rel=0.1)
 
 
 def test_a_gray_of_its_own_is_used(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:
-    made = score._measure(_row(photographs, gray=np.zeros((200, 300), np.uint8)), comparison, ())
+    row = _row(photographs, gray=np.zeros((200, 300), np.uint8))
+    metrics = score._measure_image(row, comparison, ()).metrics
     error = np.mean((photographs["coffee"][:200, :300] / 255.0) ** 2)
-    assert made["full/gray copy (luminance)/mse"] == pytest.approx(error, rel=1e-5)
+    assert metrics["full/gray copy (luminance)/mse"] == pytest.approx(error, rel=1e-5)
 
 
 def test_pictures_are_of_those_that_were_asked_for(
     comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]
 ) -> None:
-    shown = score._measure(_row(photographs), comparison, {"c"})
-    hidden = score._measure(_row(photographs), comparison, {"other"})
-    names = {"png/gray", "png/truth", "png/one faithful", "png/one vivid", "png/two faithful", "png/two vivid"}
-    assert {name for name in shown if name.startswith("png/")} == names
-    assert all(shown[name].startswith(b"\x89PNG") for name in names)
-    assert all(hidden[name] == b"" for name in names)
+    shown = score._measure_image(_row(photographs), comparison, {"c"}).pictures
+    hidden = score._measure_image(_row(photographs), comparison, {"other"}).pictures
+    assert set(shown) == {"gray", "truth", "one faithful", "one vivid", "two faithful", "two vivid"}
+    assert all(content.startswith(b"\x89PNG") for content in shown.values())
+    assert hidden == {}

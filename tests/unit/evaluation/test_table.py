@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from colorize_core.evaluation import table
+from colorize_core.evaluation.image_rows import MeasuredImage
 from colorize_core.evaluation.table import Interval, MetricColumns, bootstrap
 
 
@@ -49,15 +50,19 @@ def test_one_image_has_an_interval_of_no_width() -> None:
 
 
 def test_metrics_come_in_the_order_of_ids_without_pictures() -> None:
+    def row(identity: str, psnr: float) -> MeasuredImage:
+        return MeasuredImage(identity, "test", 4, 3, 9.5, {"full/gray copy/psnr": psnr}, {"gray": b"x"}, {})
+
     collected = MetricColumns()
-    ids = [np.array(["c", "a"], object), np.array(["b"], object)]
-    collected.add(
-        {"id": ids[0], "full/gray copy/psnr": np.array([3.0, 1.0]), "png/gray": np.array([b"x", b""], object)}
-    )
-    collected.add({"id": ids[1], "full/gray copy/psnr": np.array([2.0]), "png/gray": np.array([b""], object)})
+    collected.add([row("c", 3.0), row("a", 1.0)])
+    collected.add([row("b", 2.0)])
     columns = collected.sorted_by_id()
     assert {name: values.tolist() for name, values in columns.items()} == {
         "id": ["a", "b", "c"],
+        "split": ["test"] * 3,
+        "width": [4] * 3,
+        "height": [3] * 3,
+        "truth/colorfulness": [9.5] * 3,
         "full/gray copy/psnr": [1, 2, 3],
     }
 

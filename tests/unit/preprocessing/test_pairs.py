@@ -69,16 +69,16 @@ def test_pair_batch_of_photographs_and_of_a_row_that_failed(photographs: Photogr
         "message": np.array(["", "cut off", ""]),
         "rgb": rgb,
     }
-    got = pair_rows.pair_batch(rows, size=24, gray="luminance")
-    assert list(got["id"]) == ["c", "bad", "r"]
-    assert list(got["message"]) == ["", "cut off", ""]
-    assert (got["input"].shape, got["target"].shape) == ((3, 24, 24, 1), (3, 24, 24, 2))
-    assert got["input"].dtype == got["target"].dtype == np.float16
+    batch = pair_rows.pair_batch(rows, size=24, gray="luminance")
+    assert list(batch.id) == ["c", "bad", "r"]
+    assert list(batch.message) == ["", "cut off", ""]
+    assert (batch.input.shape, batch.target.shape) == ((3, 24, 24, 1), (3, 24, 24, 2))
+    assert batch.input.dtype == batch.target.dtype == np.float16
     for i, name in ((0, "coffee"), (2, "rocket")):
         small = to_square(photographs[name], 24, "center")
         inputs, targets = pairs.to_pair(small, "luminance")
-        assert np.abs(got["input"][i] - inputs).max() * 50 < 0.03  # as the docstring says
-        assert np.abs(got["target"][i] - targets).max() * 128 < 0.06
-        assert got["checksum"][i] == zlib.crc32(small.tobytes())
-    assert (got["input"][1] == -1).all()
-    assert (got["target"][1] == 0).all()
+        assert np.abs(batch.input[i] - inputs).max() * 50 < 0.03  # as the docstring says
+        assert np.abs(batch.target[i] - targets).max() * 128 < 0.06
+        assert batch.checksum[i] == zlib.crc32(small.tobytes())
+    assert (batch.input[1] == -1).all()
+    assert (batch.target[1] == 0).all()

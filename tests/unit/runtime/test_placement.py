@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from colorize_core.runtime import cluster
 from colorize_core.runtime.cluster import Resources
-from colorize_core.runtime.placement import networks
+from colorize_core.runtime.placement import CPU_LEFT, beside_workers, networks
 
 A_CPU = {"num_cpus": 1, "memory": 1 << 30}
 NOTHING = {"num_cpus": 0}
@@ -39,6 +40,16 @@ def test_networks(has: Resources, number: int, most: int, threads: int | None, r
 def test_two_kinds_of_networks_share_each_gpu() -> None:
     placed = networks(Resources(16, 2, 2, 1), kinds=2)
     assert (placed.number, placed.reserved["num_gpus"]) == (2, 0.5)
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 7, 64])
+def test_what_one_worker_leaves_of_a_machine_is_enough_for_a_task_per_cpu(
+    cpus: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "nodes", lambda: [{"CPU": float(cpus)}, {"GPU": 1.0}])
+    reserved = beside_workers(Resources(cpus, 0, 0, 2))
+    assert 0 < reserved["num_cpus"] * cpus <= CPU_LEFT
+    assert reserved["compute"].size == cpus
 
 
 _BUSY = """

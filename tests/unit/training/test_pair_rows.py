@@ -23,7 +23,7 @@ from colorize_core.training import pair_rows
 def test_pairs_of_a_folder(color_dir: Path, color_space: ColorSpace, gray: GrayFormula) -> None:
     rows = datasets.read(f"folder:{color_dir}", SplitRule(wanted=["test", "val"]))
     settings = {"size": 48, "gray": gray, "color_space": color_space}
-    made = rows.map_batches(pair_rows.pair_batch, batch_size=5, fn_kwargs=settings).take_all()
+    made = rows.map_batches(pair_rows.pair_columns, batch_size=5, fn_kwargs=settings).take_all()
     good = [row for row in made if not row["reason"]]
     assert len(good) >= 8
     for row in good:
