@@ -5,7 +5,6 @@ A column per field would need an Arrow type for each field. Pickled NumPy arrays
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,9 +19,13 @@ _COLUMN = "row"
 
 def to_table(rows: Iterable[object]) -> pa.Table:
     """Returns a table with one pickled object per row, which a function for ``map_batches`` can return."""
-    return pa.table({_COLUMN: pa.array([pickle.dumps(row) for row in rows], pa.large_binary())})
+    from ray import cloudpickle
+
+    return pa.table({_COLUMN: pa.array([cloudpickle.dumps(row) for row in rows], pa.large_binary())})
 
 
 def from_columns(columns: Columns) -> list[Any]:
     """Returns the objects of a NumPy batch of such tables. The caller knows their type."""
-    return [pickle.loads(content) for content in columns[_COLUMN]]  # noqa: S301 - `to_table` wrote it in this job
+    from ray import cloudpickle
+
+    return [cloudpickle.loads(content) for content in columns[_COLUMN]]

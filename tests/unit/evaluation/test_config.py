@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from colorize_core.errors import UserError
@@ -20,3 +22,15 @@ from colorize_core.evaluation.config import EvaluateConfig
 def test_wrong_lists_are_refused(bundles: list[str], splits: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message):
         EvaluateConfig(bundles, "folder:photographs", "report", splits)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"engine": "onyx"}, "engine is 'onyx'; choose from auto, "),
+        ({"runner": "rya"}, "runner is 'rya'; choose from "),
+    ],
+)
+def test_an_unknown_engine_or_runner_is_refused(setting: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        EvaluateConfig(["default"], "folder:photographs", "report", **setting)
