@@ -17,6 +17,7 @@ from colorize_core.evaluation.report_files import Examples, Report
 from colorize_core.evaluation.report_page import Example
 from colorize_core.evaluation.row_sources import Rows
 from colorize_core.evaluation.survey import survey
+from colorize_core.inference.predictor import Networks
 from colorize_core.networks import advice
 from colorize_core.runtime import cluster
 
@@ -71,7 +72,8 @@ def evaluate(config: EvaluateConfig, listener: EvaluationListener = _SILENT) -> 
             listener.advice(line)
     measurements, left_out, examples = {}, {}, {}
     network = config.feature_network
-    with row_sources.opened(config.runner, config.data, config.splits) as sources:
+    engines = Networks([each.bundle for each in candidates], engine=config.engine).engines()
+    with row_sources.opened(config.runner, config.data, config.splits, engines) as sources:
         if network:
             fid.check_network(network)
         surveys = {split: survey(images, split) for split, images in sources.items()}

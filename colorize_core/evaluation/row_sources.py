@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from colorize_core.datasets import isolated_decode
 from colorize_core.datasets.rows import Chunk
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.evaluation.image_rows import ReadImage, images_of
-from colorize_core.networks import has_gpu
+from colorize_core.networks import Engine, has_gpu
 from colorize_core.runtime import cluster, local, pickled_rows, placement, runner
 from colorize_core.runtime.pickled_rows import Columns
 from colorize_core.runtime.runner import RunnerName
@@ -168,25 +168,27 @@ class LocalRows(Rows[T]):
     Attributes:
         pool: the child process.
         chunks: the chunks to read.
+        engines: names of the engines that run the networks.
         make: constructs the function that applies all functions so far; the argument is as in ``FunctionFactory``.
     """
 
     pool: local.Pool
     chunks: Sequence[Chunk]
+    engines: Collection[Engine]
     make: Callable[[int | None], RowFunction[ReadImage, T]]
 
     @staticmethod
-    def read(pool: local.Pool, chunks: Sequence[Chunk]) -> LocalRows[ReadImage]:
+    def read(pool: local.Pool, chunks: Sequence[Chunk], engines: Collection[Engine]) -> LocalRows[ReadImage]:
         """Returns the rows of these chunks."""
-        return LocalRows(pool, chunks, _make_identity)
+        return LocalRows(pool, chunks, engines, _make_identity)
 
     def map(self, function: AnyFunction[T, U]) -> LocalRows[U]:
         """Returns the rows that a picklable function returns for these rows."""
-        return LocalRows(self.pool, self.chunks, partial(_make_both, self.make, function))
+        return LocalRows(self.pool, self.chunks, self.engines, partial(_make_both, self.make, function))
 
     def batches(self) -> Iterator[list[T]]:
         """Computes each chunk in the child process, and yields its rows when all of them are done."""
-        for batches in self.pool.run(self.chunks, partial(_make_worker, self.make)):
+        for batches in self.pool.run(self.chunks, partial(_make_worker, self.make, self.engines)):
             yield from batches
 
 
@@ -213,11 +215,11 @@ def _make_both(
 
 
 def _make_worker(
-    make: Callable[[int | None], RowFunction[ReadImage, T]], threads: int
+    make: Callable[[int | None], RowFunction[ReadImage, T]], engines: Collection[Engine], threads: int
 ) -> Callable[[Chunk, int], list[list[T]]]:
     """Constructs the functions in the child process. On CPUs, each call of a network has one thread."""
     slots = threading.BoundedSemaphore(2 * threads)  # bounds the batches that are read but not yet measured
-    function = make(None if has_gpu() else 1)
+    function = make(None if any(map(has_gpu, engines)) else 1)
     pool = ThreadPoolExecutor(threads)
 
     def apply(rows: list[ReadImage]) -> list[T]:
@@ -240,11 +242,13 @@ def _make_worker(
 
 
 @contextmanager
-def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[Mapping[str, Rows[ReadImage]]]:
+def opened(
+    name: RunnerName, data: str, splits: Sequence[str], engines: Collection[Engine]
+) -> Iterator[Mapping[str, Rows[ReadImage]]]:
     """Opens a runner and returns the rows of each split, which can be read until the block ends.
 
     ``auto`` stands for ``local`` if RAY_ADDRESS names no cluster, none is connected, and DATA has at most
-    ``LOCAL_CHUNKS`` chunks in these splits; else for ``ray``.
+    ``LOCAL_CHUNKS`` chunks in these splits; else for ``ray``. ``engines`` are the names of those that run the networks.
 
     Raises:
         InputError: the data set is unknown, or its source holds nothing usable.
@@ -256,7 +260,7 @@ def opened(name: RunnerName, data: str, splits: Sequence[str]) -> Iterator[Mappi
         chunks = {split: datasets.plan(data, rule).chunks for split, rule in rules.items()}
         if runner.runs_locally(name, small=sum(map(len, chunks.values())) <= LOCAL_CHUNKS):
             with cluster.explained(failed), local.Pool(threads=local.cpus()) as pool:
-                yield {split: LocalRows.read(pool, part) for split, part in chunks.items()}
+                yield {split: LocalRows.read(pool, part, engines) for split, part in chunks.items()}
             return
     with cluster.connected(), cluster.explained(failed):
         yield {split: RayRows.read(datasets.read(data, rule)) for split, rule in rules.items()}

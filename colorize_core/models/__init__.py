@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_h
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError
 from colorize_core.models.encoder_names import ENCODERS as ENCODERS
-from colorize_core.models.sizes import MAX_LENGTH, MAX_WEIGHTS, check_sizes
+from colorize_core.models.sizes import MAX_LENGTH, MAX_WEIGHTS, check_sizes, needed, positive
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +28,7 @@ class ModelRecord:
             settings; its function ``estimate_weights`` refuses a network that is too large before it is built.
         needs_square: True if the model takes squares of one size only.
         multiple: returns the number of pixels of which the input's sides must be multiples, from the model's settings.
-            Raises ArithmeticError, LookupError, TypeError or ValueError if the settings are incomplete or wrong.
+            Raises ValueError if a setting that it needs is missing or wrong; the message names the setting.
         has_linear_colors: True if the layer ``colors`` is linear in ab, so that a gain can be put into its weights.
     """
 
@@ -42,29 +42,30 @@ class ModelRecord:
         return importlib.import_module(self.module)
 
 
-def _halvings(count: int) -> int:
-    """Returns the multiple for ``count`` halvings of the resolution. Raises ValueError if there are too many."""
-    if not 0 <= count <= MAX_LENGTH:
-        raise ValueError(f"the model cannot halve the resolution {count} times: at most {MAX_LENGTH} are allowed")
-    return 1 << count
-
-
-def _fixed_side(settings: Mapping[str, Any]) -> int:
-    return int(settings["side"])
+def _levels(settings: Mapping[str, Any]) -> int:
+    """Returns the number of levels of a model with a list of widths."""
+    widths = needed(settings, "widths")
+    if not isinstance(widths, list | tuple) or not 1 <= len(widths) <= MAX_LENGTH:
+        raise ValueError(f"widths is {widths!r:.50}, must be a list of 1 to {MAX_LENGTH} numbers")
+    return len(widths)
 
 
 MODELS = {
     "conv": ModelRecord(
         "colorize_core.models.conv",
         needs_square=False,
-        multiple=lambda settings: _halvings(len(settings["widths"])),
+        multiple=lambda settings: 1 << _levels(settings),
     ),
-    "conv_dense": ModelRecord("colorize_core.models.conv_dense", needs_square=True, multiple=_fixed_side),
-    "dense": ModelRecord("colorize_core.models.dense", needs_square=True, multiple=_fixed_side),
+    "conv_dense": ModelRecord(
+        "colorize_core.models.conv_dense", needs_square=True, multiple=lambda settings: positive(settings, "side")
+    ),
+    "dense": ModelRecord(
+        "colorize_core.models.dense", needs_square=True, multiple=lambda settings: positive(settings, "side")
+    ),
     "unet": ModelRecord(
         "colorize_core.models.unet",
         needs_square=False,
-        multiple=lambda settings: int(settings.get("first_stride", 2)) * _halvings(len(settings["widths"]) - 1),
+        multiple=lambda settings: positive(settings, "first_stride", default=2) << (_levels(settings) - 1),
         has_linear_colors=True,
     ),
 }

@@ -24,6 +24,21 @@ def check_sizes(settings: Any, depth: int = 0) -> None:
         raise ValueError(f"a number in model.settings is {str(settings)[:20]}: the largest allowed is {_MAX_NUMBER:,}")
 
 
+def needed(settings: Mapping[str, Any], name: str) -> Any:
+    """Returns the value of a setting. Raises ValueError if it is missing."""
+    if name not in settings:
+        raise ValueError(f"{name} is missing")
+    return settings[name]
+
+
+def positive(settings: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    """Returns a setting that is a whole number from 1 on. Raises ValueError if it is missing or has another value."""
+    value = needed(settings, name) if default is None else settings.get(name, default)
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _MAX_NUMBER:
+        raise ValueError(f"{name} is {value!r:.50}, must be a whole number from 1 to {_MAX_NUMBER:,}")
+    return value
+
+
 def whole_number(settings: Mapping[str, Any], name: str) -> int:
     """Returns the absolute value of a setting; 0 if the setting is missing."""
     return abs(int(settings.get(name, 0)))

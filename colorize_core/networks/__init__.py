@@ -103,7 +103,7 @@ def engine_for(trained: Trained, *, gpu: bool) -> Engine:
     return next(fits)
 
 
-def has_gpu(engine: Engine = "onnx") -> bool:
+def has_gpu(engine: Engine) -> bool:
     """Returns True if this process may see an NVIDIA GPU that the engine can use."""
     if not os.path.exists(_DEVICE) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False

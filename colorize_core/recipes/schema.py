@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -91,13 +90,17 @@ class ModelSettings(_Settings):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_what_the_model_needs(cls, raw: Any) -> Any:
-        record = MODELS.get(raw["name"]) if isinstance(raw, Mapping) and isinstance(raw.get("name"), str) else None
-        if record is None:
+        if not isinstance(raw, Mapping) or not isinstance(name := raw.get("name"), str):
             return raw
-        needed: dict[str, Any] = {"square": record.needs_square}
-        if isinstance(settings := raw.get("settings"), Mapping):
-            with suppress(ArithmeticError, LookupError, TypeError, ValueError):  # wrong settings are refused later
-                needed["multiple"] = record.multiple(settings)
+        if name not in MODELS:
+            raise ValueError(f"name is {name!r:.100}; choose from {', '.join(sorted(MODELS))}")
+        needed: dict[str, Any] = {"square": MODELS[name].needs_square}
+        settings = raw.get("settings", {})
+        if "multiple" not in raw and isinstance(settings, Mapping):
+            try:
+                needed["multiple"] = MODELS[name].multiple(settings)
+            except ValueError as error:
+                raise ValueError(f"settings of {name}: {error}") from error
         return needed | dict(raw)
 
     @model_validator(mode="after")
@@ -185,12 +188,6 @@ class Recipe(_Settings):
     data: DataSettings
     model: ModelSettings
     training: TrainingSettings
-
-    @model_validator(mode="after")
-    def _model_is_known(self) -> Recipe:
-        if self.model.name not in MODELS:
-            raise ValueError(f"model.name is {self.model.name!r}; choose from {', '.join(sorted(MODELS))}")
-        return self
 
     @model_validator(mode="after")
     def _rebalancing_needs_chroma(self) -> Recipe:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core.datasets.splits import SplitRule
+from colorize_core.evaluation import row_sources
 from colorize_core.evaluation.image_rows import ReadImage
 from colorize_core.evaluation.row_sources import FunctionFactory, Rows, opened
 from colorize_core.runtime.runner import RunnerName
@@ -71,7 +72,7 @@ def data(tmp_path: Path, photographs: Mapping[str, NDArray[np.uint8]]) -> str:
 def test_functions_are_applied_in_order(
     runner: RunnerName, data: str, photographs: Mapping[str, NDArray[np.uint8]]
 ) -> None:
-    with opened(runner, data, ["train"]) as sources:
+    with opened(runner, data, ["train"], ["onnx"]) as sources:
         lines = _described(sources["train"])
     wide = {f"{name}.png": rgb for name, rgb in photographs.items() if rgb.shape[1] > 500}
     trained = {name: rgb for name, rgb in wide.items() if SplitRule().of(name) == "train"}
@@ -79,3 +80,18 @@ def test_functions_are_applied_in_order(
     assert lines == sorted(
         f"{f'ab {name}'.encode() + bytes(2)!r} {rgb.shape[:2]} {int(rgb.sum())} None" for name, rgb in trained.items()
     )
+
+
+@pytest.mark.parametrize(("engines", "threads"), [(["onnx"], 1), (["keras"], None), (["onnx", "keras"], None)])
+def test_a_network_has_one_thread_unless_its_engine_uses_a_gpu(
+    engines: list[str], threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_sources, "has_gpu", lambda engine: engine == "keras")
+    granted: list[int | None] = []
+
+    def make(threads_per_network: int | None) -> Callable[[list[ReadImage]], list[str]]:
+        granted.append(threads_per_network)
+        return lambda images: []
+
+    row_sources._make_worker(make, engines, 2)
+    assert granted == [threads]

@@ -44,11 +44,26 @@ def test_multiple_and_square_follow_from_the_model_unless_they_are_given(name: s
     "settings",
     [None, "x", [8], {}, *({"widths": widths} for widths in (None, 8, {}, [8] * 33)), *STRIDES],
 )
-def test_settings_that_do_not_tell_the_multiple_leave_it_missing(tmp_path: Path, settings: Any) -> None:
+def test_settings_from_which_no_multiple_follows_are_refused(tmp_path: Path, settings: Any) -> None:
     raw = copy.deepcopy(MINIMAL)
     raw["model"] = {"name": "unet", "settings": settings}
-    with pytest.raises(RecipeError, match="model"):
+    with pytest.raises(RecipeError, match=r"settings of unet: (widths|first_stride) is |model\.settings: "):
         load_recipe(written(tmp_path, raw))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model.name": "foo"}, "recipe unet-lab: model: name is 'foo'; choose from conv, conv_dense, dense, unet"),
+        ({"model.settings": {}}, "recipe unet-lab: model: settings of unet: widths is missing"),
+        ({"model.settings.widths": 5}, "settings of unet: widths is 5, must be a list of 1 to 32 numbers"),
+        ({"model.settings.first_stride": "x"}, "first_stride is 'x', must be a whole number from 1 to 65,536"),
+    ],
+)
+def test_the_setting_that_is_wrong_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe("unet-lab", change)
+    assert message in str(caught.value)
 
 
 def test_a_file_with_the_defaults(tmp_path: Path) -> None:
@@ -212,7 +227,7 @@ def test_weights_of_an_encoder_have_a_known_kind_of_file(tmp_path: Path) -> None
         load_recipe(path, {"model.encoder_weights": "a.npz"})
 
 
-@pytest.mark.parametrize("missing", ["name", "data.size", "model.multiple", "training.epochs", "training"])
+@pytest.mark.parametrize("missing", ["name", "data.size", "training.batch_size", "training.epochs", "training"])
 def test_what_is_missing_is_named(tmp_path: Path, missing: str) -> None:
     raw = copy.deepcopy(MINIMAL)
     section, _, key = missing.rpartition(".")
