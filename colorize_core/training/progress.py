@@ -66,7 +66,7 @@ class TrainingProgress:
             self._add(message)
 
     def _add(self, row: HistoryRow) -> None:
-        if row["epoch"] in {known["epoch"] for known in self.history}:
+        if row.epoch in {known.epoch for known in self.history}:
             return  # a worker was lost after it had sent this row, and its replacement repeated the epoch
         self.history.append(row)
         self._on_epoch(row)

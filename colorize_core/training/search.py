@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from colorize_core.errors import one_line
@@ -90,7 +91,7 @@ def _run_on_ray_tune(config: dict[str, Any], inputs: TrialInputs) -> None:
     """Runs a trial in the process that Ray Tune started for it. Ray Tune gives the number of the trial in a dict."""
     from ray import tune as ray_tune
 
-    run_trial(config["number"], inputs, ray_tune.report)
+    run_trial(config["number"], inputs, lambda row: ray_tune.report(asdict(row)))
 
 
 def _reason(error: Exception) -> str:
