@@ -19,6 +19,8 @@ from colorize_core.runtime import cluster
 if TYPE_CHECKING:
     import ray.data
 
+    from colorize_core.runtime.pickled_rows import Columns
+
 __all__ = ["DATASETS", "DataSet", "plan", "read", "source_of"]
 
 
@@ -74,7 +76,7 @@ def read(data: str, rule: SplitRule, **reserved: Any) -> ray.data.Dataset:
     return rows
 
 
-def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _read_chunk(batch: Columns) -> Iterator[Columns]:
     from ray import cloudpickle
 
     cluster.check_tries("a chunk of DATA")
