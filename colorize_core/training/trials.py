@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from colorize_core.training.history import History, best_epoch
+from colorize_core.training.search_space import Setting
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Trial:
     """
 
     number: int
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Setting]
     history: History
     failure: str = ""
 
