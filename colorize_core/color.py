@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Halves = NDArray[np.float16]
 ColorSpace = Literal["lab", "rgb"]
 GrayFormula = Literal["luminance", "average", "lightness"]
 

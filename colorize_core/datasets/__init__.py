@@ -7,7 +7,7 @@ empty ``rgb`` [0, 0, 3], a ``reason`` and a ``message``; a good row has the reas
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorize_core.datasets import isolated_decode, prepared
 from colorize_core.datasets.registry import DATASETS, DataSet
@@ -18,6 +18,9 @@ from colorize_core.runtime import cluster
 
 if TYPE_CHECKING:
     import ray.data
+
+    from colorize_core.runtime.pickled_rows import Columns
+    from colorize_core.runtime.placement import Reservation
 
 __all__ = ["DATASETS", "DataSet", "plan", "read", "source_of"]
 
@@ -53,13 +56,13 @@ def plan(data: str, rule: SplitRule) -> ReadPlan:
     )
 
 
-def read(data: str, rule: SplitRule, **reserved: Any) -> ray.data.Dataset:
+def read(data: str, rule: SplitRule, reserved: Reservation | None = None) -> ray.data.Dataset:
     """Returns the rows of a data set as a lazy Ray data set, with one task per chunk.
 
     Args:
         data: the data set, as for ``plan``.
         rule: the splits to read, as for ``plan``.
-        reserved: resources that Ray reserves for each task, as arguments of ``map_batches``; default: one CPU.
+        reserved: resources that Ray reserves for each task; None for one CPU.
 
     Raises:
         InputError: the data set cannot be read, as for ``plan``.
@@ -69,12 +72,12 @@ def read(data: str, rule: SplitRule, **reserved: Any) -> ray.data.Dataset:
 
     chunks = [{"chunk": cloudpickle.dumps(chunk)} for chunk in plan(data, rule).chunks]
     planned = ray.data.from_items(chunks, override_num_blocks=len(chunks))
-    rows = planned.map_batches(_read_chunk, batch_size=1, **reserved)
+    rows = planned.map_batches(_read_chunk, batch_size=1, **(reserved or {}))
     cluster.give_all_cpus(rows)
     return rows
 
 
-def _read_chunk(batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _read_chunk(batch: Columns) -> Iterator[Columns]:
     from ray import cloudpickle
 
     cluster.check_tries("a chunk of DATA")

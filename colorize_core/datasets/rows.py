@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from colorize_core.runtime.pickled_rows import Columns
 
 Pixels = NDArray[np.uint8]
 Images: TypeAlias = "Sequence[Pixels] | NDArray[np.uint8]"
@@ -56,10 +59,18 @@ class RowBatch:
         return len(self.id)
 
     @classmethod
-    def good(cls, identities: Sequence[str], split: Sequence[str], rgb: Images, **more: Any) -> RowBatch:
-        """Returns a batch of good rows."""
+    def good(
+        cls,
+        identities: Sequence[str],
+        split: Sequence[str],
+        rgb: Images,
+        *,
+        labels: Mapping[str, NDArray[np.int64]] | None = None,
+        gray: Sequence[Pixels] | None = None,
+    ) -> RowBatch:
+        """Returns a batch of good rows. No ``labels`` stands for a data set without labels."""
         nothing = [""] * len(identities)
-        return cls(identities, split, rgb, nothing, nothing, **more)
+        return cls(identities, split, rgb, nothing, nothing, labels or {}, gray)
 
     def where(self, keep: Sequence[bool] | NDArray[np.bool_]) -> RowBatch:
         """Returns the rows for which ``keep`` [n] is true."""
@@ -78,7 +89,7 @@ class RowBatch:
             gray=None if self.gray is None else [self.gray[i] for i in at],
         )
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> Columns:
         """Converts the rows to a batch of a Ray data set: one NumPy array per column."""
         columns = {
             "id": _objects(self.id),
@@ -108,7 +119,7 @@ class ReadPlan:
     rejects: Sequence[Reject] = ()
 
 
-def _objects(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any]:
+def _objects(values: Sequence[str] | Images) -> NDArray[np.object_] | Pixels:
     if isinstance(values, np.ndarray) and values.ndim == 4:
         return values
     column = np.empty(len(values), object)

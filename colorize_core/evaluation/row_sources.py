@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import pyarrow as pa
 
@@ -94,11 +94,11 @@ class RayRows(Rows[T]):
 
     build: Callable[[placement.Networks], ray.data.Dataset]
     decode: Callable[[Columns], list[T]]
-    reserved: Mapping[str, Any]
+    reserved: placement.Reservation
     networks: int = 0
 
     @staticmethod
-    def read(images: ray.data.Dataset, reserved: Mapping[str, Any] | None = None) -> RayRows[ReadImage]:
+    def read(images: ray.data.Dataset, reserved: placement.Reservation | None = None) -> RayRows[ReadImage]:
         """Returns the rows of ``datasets.read``.
 
         Args:

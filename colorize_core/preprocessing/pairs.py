@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
-from colorize_core.color import ColorSpace, Floats, GrayFormula
+from colorize_core.color import ColorSpace, Floats, GrayFormula, Halves
 from colorize_core.images import resizing
 
 AB_SCALE = np.float32(128.0)  # maps ab to about [-1, 1]
@@ -94,7 +94,7 @@ def from_pair(inputs: Floats, targets: Floats, color_space: ColorSpace = "lab") 
     return rgb
 
 
-def resize_pairs(inputs: Floats, targets: Floats, side: int) -> tuple[Floats, Floats]:
+def resize_pairs(inputs: Floats | Halves, targets: Floats | Halves, side: int) -> tuple[Floats, Floats]:
     """Returns inputs and targets [n, S, S, c] as float32, resized to ``side`` x ``side`` pixels."""
     if inputs.shape[1] == side:
         return inputs.astype(np.float32), targets.astype(np.float32)

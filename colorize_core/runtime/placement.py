@@ -8,18 +8,34 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from colorize_core.runtime import cluster
 
 if TYPE_CHECKING:
-    from ray.data import ActorPoolStrategy
+    from ray.data import ActorPoolStrategy, TaskPoolStrategy
 
 CPU_LEFT = 0.05  # part of a CPU that each process of a training leaves free for ``beside_workers``
 _CPU_UNIT = 1e-4  # the smallest fraction of a CPU that Ray counts
 _CPUS_A_NETWORK = 4  # CPUs per network; the other stages use what it leaves
 _MOST_LATER = 16  # actors at most, on machines that start on demand
 _NETWORK_BYTES = 1 << 30  # memory that Ray reserves for an actor
+
+
+class Reservation(TypedDict, total=False):
+    """Resources that Ray reserves for each task or actor, as arguments of ``map_batches``; empty for one CPU per task.
+
+    Attributes:
+        num_cpus: CPUs, also a fraction of one.
+        num_gpus: GPUs, also a fraction of one.
+        memory: bytes of memory.
+        compute: how many tasks run at a time.
+    """
+
+    num_cpus: float
+    num_gpus: float
+    memory: int
+    compute: TaskPoolStrategy
 
 
 @dataclass(frozen=True)
@@ -37,7 +53,7 @@ class Networks:
     number: int
     most: int | None
     threads: int | None
-    reserved: dict[str, Any]
+    reserved: Reservation
     ahead: int | None = None
 
     def strategy(self) -> ActorPoolStrategy:
@@ -89,7 +105,7 @@ def chains(has: cluster.Resources, tasks: int) -> Networks:
     return Networks(number, number if alone else None, 1, {"num_cpus": 1}, ahead=2)
 
 
-def beside_workers(has: cluster.Resources) -> dict[str, Any]:
+def beside_workers(has: cluster.Resources) -> Reservation:
     """Returns the arguments of ``map_batches`` for tasks that read photographs while workers hold the CPUs.
 
     A task that needs a whole CPU would wait for ever, since the workers hold all CPUs and wait for the rows. That holds

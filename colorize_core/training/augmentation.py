@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from colorize_core.color import ColorSpace, Floats
+from colorize_core.color import ColorSpace, Floats, Halves
 from colorize_core.images import resizing
 from colorize_core.recipes import DataSettings
 
@@ -17,18 +17,26 @@ _CONTRAST = (0.35, 1.6)  # factor of the photograph's contrast; above 1 the dark
 _WIDEST_FRAME = 0.25  # fraction of the image's side
 
 
-def augment(inputs: Floats, targets: Floats, rng: np.random.Generator, data: DataSettings) -> tuple[Floats, Floats]:
+def augment(
+    inputs: Floats | Halves, targets: Floats | Halves, rng: np.random.Generator, data: DataSettings
+) -> tuple[Floats, Floats]:
     """Crops, mirrors, ages and frames a batch [n, S, S, c] as the recipe says; returns it as [n, crop, crop, c]."""
-    inputs, targets = crop_and_flip(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
+    crops, colors = crop_and_flip(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
     if data.aged:
-        inputs = age(inputs, rng, data.aged, data.color_space)
+        crops = age(crops, rng, data.aged, data.color_space)
     if data.framed:
-        inputs, targets = frame(inputs, targets, rng, data.framed, data.color_space)
-    return inputs, targets
+        crops, colors = frame(crops, colors, rng, data.framed, data.color_space)
+    return crops, colors
 
 
 def crop_and_flip(
-    inputs: Floats, targets: Floats, rng: np.random.Generator, *, crop: int, min_scale: float, flip: bool
+    inputs: Floats | Halves,
+    targets: Floats | Halves,
+    rng: np.random.Generator,
+    *,
+    crop: int,
+    min_scale: float,
+    flip: bool,
 ) -> tuple[Floats, Floats]:
     """Cuts a random square out of each image, resizes it to ``crop`` x ``crop``, and mirrors half of the images.
 

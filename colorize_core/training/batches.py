@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorize_core.color import Floats
+from colorize_core.color import Floats, Halves
 from colorize_core.models import classes
 from colorize_core.preprocessing import pairs
 from colorize_core.recipes import Recipe
@@ -15,9 +15,21 @@ from colorize_core.training import augmentation
 
 if TYPE_CHECKING:
     import ray.data
+    import tensorflow as tf
 
 _SHUFFLE_BATCHES = 16  # batches that are shuffled together
-Batch = tuple[Any, Any]
+
+
+class Batch(NamedTuple):
+    """A batch of pairs, as arrays or as tensors.
+
+    Attributes:
+        inputs: gray or L, float32 [n, h, w, 1].
+        targets: colors, float32 [n, h, w, 2 or 3].
+    """
+
+    inputs: Floats | tf.Tensor
+    targets: Floats | tf.Tensor
 
 
 def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: list[int]) -> Iterator[Batch]:
@@ -39,19 +51,18 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
             local_shuffle_seed=int(rng.integers(2**31)),
         )
         for inputs, targets in batches:
-            yield augmentation.augment(inputs, targets, rng, data)
+            yield Batch(*augmentation.augment(inputs, targets, rng, data))
 
     shape = (batch_size, data.crop, data.crop)
-    signature = tuple(
-        tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2 if data.color_space == "lab" else 3)
-    )
+    channels = 2 if data.color_space == "lab" else 3
+    signature = Batch(tf.TensorSpec((*shape, 1), tf.float32), tf.TensorSpec((*shape, channels), tf.float32))
     return iter(tf.data.Dataset.from_generator(augmented, output_signature=signature).prefetch(4))
 
 
 def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> Iterator[Batch]:
     """Yields whole squares at ``recipe.square_side``, the scale of inference, without augmentation."""
     for inputs, targets in _batches(shard, max(1, recipe.training.batch_size // workers)):
-        yield pairs.resize_pairs(inputs, targets, recipe.square_side)
+        yield Batch(*pairs.resize_pairs(inputs, targets, recipe.square_side))
 
 
 def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None:
@@ -68,6 +79,7 @@ def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None
     return classes.class_weights(counts, step=step)
 
 
-def _batches(shard: ray.data.DataIterator, batch_size: int, **options: Any) -> Iterator[Batch]:
+def _batches(shard: ray.data.DataIterator, batch_size: int, **options: bool | int) -> Iterator[tuple[Halves, Halves]]:
+    """Yields inputs and targets [n, S, S, c] as they are stored. ``options`` are those of ``iter_batches``."""
     for batch in shard.iter_batches(batch_size=batch_size, batch_format="numpy", **options):
         yield batch["input"], batch["target"]

@@ -70,9 +70,9 @@ def write_bundle(trained: TrainedNetwork, test: Rows[ReadImage], test_survey: Su
         **trained.facts,
         "epochs": len(rows),
         "best_epoch": best,
-        "minutes": round(sum(row["seconds"] for row in rows) / 60, 1),
+        "minutes": round(sum(row.seconds for row in rows) / 60, 1),
     }
-    [vivid_gain] = [row["vivid_gain"] for row in rows if row["epoch"] == best]
+    [vivid_gain] = [row.vivid_gain for row in rows if row.epoch == best]
     # The vivid gain was measured before the color gain was put into the weights.
     vivid_gain = round(vivid_gain / trained.recipe.training.color_gain, 2)
     result = bundle.Bundle.create(trained.recipe, package.weights, vivid_gain, facts, package.onnx, package.converted)

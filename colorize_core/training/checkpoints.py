@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import storage
-from colorize_core.training.history import History
+from colorize_core.training.history import History, HistoryRow
 
 _FACTS = "facts"
 Arrays = dict[str, NDArray[np.generic]]
@@ -36,13 +36,13 @@ class State:
     @property
     def epoch(self) -> int:
         """Number of epochs that are done."""
-        return int(self.history[-1]["epoch"])
+        return self.history[-1].epoch
 
 
 def save(folder: str, state: State, keep: int) -> None:
     """Writes the state of an epoch, then removes all checkpoints but the newest ``keep``. Raises OSError."""
     buffer = io.BytesIO()
-    facts = json.dumps({"identity": state.identity, "history": state.history}).encode()
+    facts = json.dumps({"identity": state.identity, "history": [asdict(row) for row in state.history]}).encode()
     arrays = {f"{kind}/{name}": a for kind in ("arrays", "best") for name, a in getattr(state, kind).items()}
     np.savez(buffer, **{_FACTS: np.frombuffer(facts, np.uint8)}, **arrays)  # type: ignore[arg-type]
     storage.write(storage.join(folder, f"epoch-{state.epoch:05d}.npz"), buffer.getbuffer())
@@ -65,8 +65,9 @@ def load_newest(folder: str) -> State | None:
                     if name != _FACTS:
                         kind, _, rest = name.partition("/")
                         parts[kind][rest] = file[name]
-            return State(facts["identity"], facts["history"], **parts)
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            history = [HistoryRow(**row) for row in facts["history"]]
+            return State(facts["identity"], history, **parts)
+        except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             continue
     return None
 

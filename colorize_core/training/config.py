@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from colorize_core.errors import RecipeError
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.training import model_check
-from colorize_core.training.search_space import SearchSpace
+from colorize_core.training.search_space import SearchSpace, Setting
 
 
 @dataclass(frozen=True)
@@ -108,6 +107,6 @@ class TuneConfig:
             with_settings(self.recipe, settings)  # raises if the recipe does not take them
 
     @cached_property
-    def trial_settings(self) -> list[dict[str, Any]]:
+    def trial_settings(self) -> list[dict[str, Setting]]:
         """The settings of each trial by dotted name, drawn from the recipe's seed."""
         return self.space.draw(self.trials, self.recipe.training.seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +23,14 @@ def draw(history: History) -> bytes:
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot(xlabel="epoch", ylabel="loss")
-    epochs = [row["epoch"] for row in history]
+    epochs = [row.epoch for row in history]
     marker = "o" if len(history) < 3 else None  # a line through one point is invisible
-    for column, label, style in (
-        ("loss", "training", "-"),
-        ("val_loss", "validation", "-"),
-        ("val_gray_loss", "validation, gray copy", ":"),
+    for losses, label, style in (
+        ([row.loss for row in history], "training", "-"),
+        ([row.val_loss for row in history], "validation", "-"),
+        ([row.val_gray_loss for row in history], "validation, gray copy", ":"),
     ):
-        axes.plot(epochs, [row[column] for row in history], style, label=label, marker=marker)
+        axes.plot(epochs, losses, style, label=label, marker=marker)
     axes.legend()
     axes.grid(alpha=0.3)
     return _png(figure)
@@ -42,9 +43,9 @@ def tensorboard(history: History) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         with SummaryWriter(folder, filename_suffix=".colorize") as writer:
             for row in history:
-                for name, value in row.items():
+                for name, value in asdict(row).items():
                     if name not in ("epoch", "ended_at"):
-                        writer.add_scalar(name, value, int(row["epoch"]), walltime=row.get("ended_at"))
+                        writer.add_scalar(name, value, row.epoch, walltime=row.ended_at)
         [file] = Path(folder).iterdir()
         return {"tensorboard/events.out.tfevents.0.colorize": file.read_bytes()}
 
@@ -58,10 +59,10 @@ def draw_trials(histories: Mapping[int, History]) -> bytes:
     for position, (number, history) in enumerate(histories.items()):
         if history:
             is_thick = position == 0
-            epochs = [row["epoch"] for row in history]
+            epochs = [row.epoch for row in history]
             label = f"{number}" if len(histories) <= _MAX_IN_LEGEND or is_thick else None
-            axes.plot(epochs, [row["val_mse"] for row in history], marker=".", label=label, lw=2.5 if is_thick else 1)
-    gray = next(history[0]["val_gray_mse"] for history in histories.values() if history)
+            axes.plot(epochs, [row.val_mse for row in history], marker=".", label=label, lw=2.5 if is_thick else 1)
+    gray = next(history[0].val_gray_mse for history in histories.values() if history)
     axes.axhline(gray, linestyle=":", color="gray", label="gray copy")
     axes.legend(title="trial", ncols=2, fontsize="small")
     axes.grid(alpha=0.3)

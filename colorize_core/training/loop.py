@@ -19,7 +19,7 @@ from colorize_core.preprocessing import pairs
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches
 from colorize_core.training.checkpoints import Arrays, State
-from colorize_core.training.history import History, best_epoch, should_stop_early
+from colorize_core.training.history import History, HistoryRow, best_epoch, should_stop_early
 from colorize_core.training.throughput import OnProgress, ThroughputMeter, ignore_progress
 
 if TYPE_CHECKING:
@@ -89,16 +89,16 @@ def train_epochs(
             hint = f"continue after epoch {epoch - 1} with --resume and a lower {rate}" if history else f"lower {rate}"
             raise FloatingPointError(f"the loss is not a finite number in epoch {epoch}: {hint}") from None
         images = plan.steps * recipe.training.batch_size
-        row = {
-            "epoch": epoch,
-            "loss": loss,
+        row = HistoryRow(
+            epoch=epoch,
+            loss=loss,
             **errors,
-            "vivid_gain": _vivid_gain(learner, first_batches, recipe),
-            "learning_rate": learner.rate(),
-            "images_per_second": images / training_seconds,
-            "seconds": time.perf_counter() - started,
-            "ended_at": time.time(),
-        }
+            vivid_gain=_vivid_gain(learner, first_batches, recipe),
+            learning_rate=learner.rate(),
+            images_per_second=images / training_seconds,
+            seconds=time.perf_counter() - started,
+            ended_at=time.time(),
+        )
         history = [*history, row]
         if epoch == best_epoch(history):
             best = learner.weights()

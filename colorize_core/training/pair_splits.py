@@ -12,6 +12,7 @@ from colorize_core.datasets.splits import SPLITS, SplitRule
 from colorize_core.errors import InputError
 from colorize_core.recipes import Recipe
 from colorize_core.runtime.pickled_rows import Columns
+from colorize_core.runtime.placement import Reservation
 from colorize_core.training import pair_rows
 from colorize_core.training.pair_rows import Column
 
@@ -38,7 +39,7 @@ class Split:
     rejected: list[str]
 
 
-def read_splits(data: str, reserved: Mapping[str, Any]) -> dict[str, ray.data.Dataset]:
+def read_splits(data: str, reserved: Reservation) -> dict[str, ray.data.Dataset]:
     """Returns the rows of each split as a lazy Ray data set.
 
     Args:
@@ -48,10 +49,10 @@ def read_splits(data: str, reserved: Mapping[str, Any]) -> dict[str, ray.data.Da
     Raises:
         InputError: the data set is unknown, or nothing usable is at its source (``datasets.read``).
     """
-    return {split: datasets.read(data, SplitRule(wanted=[split]), **reserved) for split in SPLITS}
+    return {split: datasets.read(data, SplitRule(wanted=[split]), reserved) for split in SPLITS}
 
 
-def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Mapping[str, Any]) -> Split:
+def load_split(rows: ray.data.Dataset, recipe: Recipe, reserved: Reservation) -> Split:
     """Converts rows {id, rgb, reason, message} to pairs.
 
     Args:

@@ -10,7 +10,7 @@ from colorize_core import storage
 from colorize_core.errors import RecipeError
 from colorize_core.training import curves, history
 from colorize_core.training.history import History, HistoryRow
-from colorize_core.training.messages import Message, ModelCheckResult, WorkerStarted
+from colorize_core.training.messages import Failure, Message, ModelCheckResult, Samples, WorkerStarted
 from colorize_core.training.throughput import OnProgress, StepProgress
 
 OnEpoch = Callable[[HistoryRow], None]
@@ -58,15 +58,15 @@ class TrainingProgress:
             if message.error:
                 self.error = RecipeError(message.error)
             self.model_checked.set()
-        elif isinstance(message, Exception):
-            self.error = message
-        elif isinstance(message, bytes):
-            self._write({"samples.png": message})
+        elif isinstance(message, Failure):
+            self.error = message.error
+        elif isinstance(message, Samples):
+            self._write({"samples.png": message.png})
         else:
             self._add(message)
 
     def _add(self, row: HistoryRow) -> None:
-        if row["epoch"] in {known["epoch"] for known in self.history}:
+        if row.epoch in {known.epoch for known in self.history}:
             return  # a worker was lost after it had sent this row, and its replacement repeated the epoch
         self.history.append(row)
         self._on_epoch(row)

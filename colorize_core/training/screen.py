@@ -52,14 +52,14 @@ class EpochProgress(ProgressBar):
 
     def epoch(self, row: HistoryRow) -> None:
         """Prints one history row; * marks the best epoch so far."""
-        self._last_epoch = int(row["epoch"])
-        self._epoch_seconds = row["seconds"]
-        left = _time_left((self._epochs - row["epoch"]) * row["seconds"])
-        mark = " *" if row["val_loss"] < self._best else ""
-        self._best = min(self._best, row["val_loss"])
+        self._last_epoch = row.epoch
+        self._epoch_seconds = row.seconds
+        left = _time_left((self._epochs - row.epoch) * row.seconds)
+        mark = " *" if row.val_loss < self._best else ""
+        self._best = min(self._best, row.val_loss)
         self.console.print(
-            f"epoch {row['epoch']:.0f}/{self._epochs}  loss {row['loss']:.5f}  val {row['val_loss']:.5f} "
-            f"(gray {row['val_gray_loss']:.5f})  {row['images_per_second']:.0f} images/s  {left}{mark}",
+            f"epoch {row.epoch}/{self._epochs}  loss {row.loss:.5f}  val {row.val_loss:.5f} "
+            f"(gray {row.val_gray_loss:.5f})  {row.images_per_second:.0f} images/s  {left}{mark}",
             soft_wrap=True,
         )
         if self._last_epoch == self._epochs:
@@ -135,11 +135,11 @@ class TrialProgress(ProgressBar):
         self._any_epoch = True
         if number in self._tasks:  # whether another epoch follows is known only from that epoch's first report
             self.bar.remove_task(self._tasks.pop(number))
-        mark = " *" if row["val_mse"] < self._best else ""
-        self._best = min(self._best, row["val_mse"])
+        mark = " *" if row.val_mse < self._best else ""
+        self._best = min(self._best, row.val_mse)
         self.console.print(
-            f"trial {number + 1}/{self._trials}  epoch {row['epoch']:.0f}/{self._epochs}  val MSE {row['val_mse']:.5f} "
-            f"(gray {row['val_gray_mse']:.5f})  {row['images_per_second']:.0f} images/s{mark}",
+            f"trial {number + 1}/{self._trials}  epoch {row.epoch}/{self._epochs}  val MSE {row.val_mse:.5f} "
+            f"(gray {row.val_gray_mse:.5f})  {row.images_per_second:.0f} images/s{mark}",
             soft_wrap=True,
         )
 

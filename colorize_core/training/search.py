@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from colorize_core.errors import one_line
 from colorize_core.runtime import cluster, placement, signals
 from colorize_core.training.history import History
 from colorize_core.training.message_queue import MessageListener
+from colorize_core.training.messages import TrialReport
 from colorize_core.training.search_plan import SearchPlan
 from colorize_core.training.throughput import StepProgress
 from colorize_core.training.trial_process import TrialInputs, run_trial
@@ -49,7 +51,7 @@ def run_trials(
     # TensorBoard.
     os.environ.update(RAY_AIR_NEW_OUTPUT="0", TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1")
     with (
-        MessageListener(lambda message: on_trial(*message)) as listener,
+        MessageListener[TrialReport, None](lambda report: on_trial(report.number, report.progress)) as listener,
         tempfile.TemporaryDirectory() as ray_tune_folder,
     ):
         tuner = _tuner(TrialInputs(plan, pairs, images, listener.queue), ray_tune_folder)
@@ -86,11 +88,11 @@ def _tuner(inputs: TrialInputs, folder: str) -> Tuner:
     )
 
 
-def _run_on_ray_tune(config: dict[str, Any], inputs: TrialInputs) -> None:
+def _run_on_ray_tune(config: dict[str, int], inputs: TrialInputs) -> None:
     """Runs a trial in the process that Ray Tune started for it. Ray Tune gives the number of the trial in a dict."""
     from ray import tune as ray_tune
 
-    run_trial(config["number"], inputs, ray_tune.report)
+    run_trial(config["number"], inputs, lambda row: ray_tune.report(asdict(row)))
 
 
 def _reason(error: Exception) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from colorize_core import storage
 from colorize_core.errors import InputError
 from colorize_core.recipes import Recipe
 from colorize_core.training import checkpoints
+from colorize_core.training.search_space import Setting
 from colorize_core.training.trials import Trial
 
 
@@ -27,7 +27,7 @@ class SearchPlan:
     """
 
     recipe: Recipe
-    trial_settings: list[dict[str, Any]]
+    trial_settings: list[dict[str, Setting]]
     scratch: str
     fingerprint: str
     use_gpu: bool

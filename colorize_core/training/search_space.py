@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import yaml
@@ -19,6 +19,9 @@ _FIXED = (
     *("data.size", "data.gray", "data.color_space", "data.inference_side"),
     *("model.name", "model.encoder", "model.settings.first_stride"),
 )
+Setting: TypeAlias = "bool | int | float | str | list[Setting] | None"
+"""A value of a setting of a recipe, as YAML has it."""
+
 _TYPE_NAME = re.compile(r"\[|^(Range|Values|int|float)$")
 DEFAULT: dict[str, Any] = {
     "training.learning_rate": {"min": 0.0003, "max": 0.01, "log": True},
@@ -58,9 +61,10 @@ class Values(RootModel[list[Any]]):
 
     root: list[Any] = Field(min_length=1)
 
-    def draw(self, rng: np.random.Generator) -> Any:
+    def draw(self, rng: np.random.Generator) -> Setting:
         """Returns one of the values at random."""
-        return self.root[int(rng.integers(len(self.root)))]
+        value: Setting = self.root[int(rng.integers(len(self.root)))]
+        return value
 
 
 class SearchSpace(RootModel[dict[str, Range | Values]]):
@@ -73,7 +77,7 @@ class SearchSpace(RootModel[dict[str, Range | Values]]):
 
     root: dict[str, Range | Values] = Field(min_length=1)
 
-    def draw(self, count: int, seed: int) -> list[dict[str, Any]]:
+    def draw(self, count: int, seed: int) -> list[dict[str, Setting]]:
         """Returns ``count`` sets of settings, drawn independently.
 
         A seed gives the same sets, and a larger count begins with the sets of a smaller one.

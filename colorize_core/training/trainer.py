@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from colorize_core import bundle, datasets, storage
 from colorize_core.evaluation.row_sources import RayRows
@@ -116,7 +116,7 @@ class _Result:
 
 
 def _train_while_reading(
-    workers: TrainingWorkers, recipe: Recipe, rows: Mapping[str, ray.data.Dataset], reading: Mapping[str, Any]
+    workers: TrainingWorkers, recipe: Recipe, rows: Mapping[str, ray.data.Dataset], reading: placement.Reservation
 ) -> _Result:
     """Starts the workers, reads the photographs while the workers get ready, and waits for the end of the training.
 

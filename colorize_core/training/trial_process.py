@@ -14,6 +14,7 @@ from colorize_core.training.checkpoints import State
 from colorize_core.training.history import HistoryRow
 from colorize_core.training.loop import EpochPlan, train_epochs
 from colorize_core.training.message_queue import MessageQueue
+from colorize_core.training.messages import TrialReport
 from colorize_core.training.search_plan import SearchPlan
 from colorize_core.training.throughput import StepProgress
 
@@ -29,13 +30,13 @@ class TrialInputs:
         plan: settings and folders of the trials.
         pairs: pairs of the splits ``train`` and ``val``.
         images: number of training images.
-        queue: takes pairs of the number of a trial and its history so far, or its ``StepProgress``.
+        queue: takes the reports of all trials; nothing is published.
     """
 
     plan: SearchPlan
     pairs: Mapping[str, ray.data.Dataset]
     images: int
-    queue: MessageQueue
+    queue: MessageQueue[TrialReport, None]
 
 
 def run_trial(number: int, inputs: TrialInputs, report: Callable[[HistoryRow], object]) -> None:
@@ -89,9 +90,9 @@ def _train(
     learner.plan(steps, batches.class_weights(shards["train"], recipe))
 
     def on_progress(progress: StepProgress) -> None:
-        queue.put((number, progress))
+        queue.put(TrialReport(number, progress))
 
     for state, _ in train_epochs(learner, shards, EpochPlan(recipe, steps, plan.identity), last, on_progress):
         checkpoints.save(plan.folder(number), state, keep=1)
-        queue.put((number, state.history))
+        queue.put(TrialReport(number, state.history))
         report(state.history[-1])

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from colorize_core.training.history import History, best_epoch
+from colorize_core.training.search_space import Setting
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Trial:
     """
 
     number: int
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Setting]
     history: History
     failure: str = ""
 
@@ -34,7 +34,7 @@ class Trial:
         The value is infinite if the trial failed, even after some epochs.
         """
         best = best_epoch(self.history) if self.history and not self.failure else None
-        return next((row["val_mse"] for row in self.history if row["epoch"] == best), float("inf"))
+        return next((row.val_mse for row in self.history if row.epoch == best), float("inf"))
 
 
 def to_csv(trials: list[Trial]) -> bytes:
@@ -44,8 +44,8 @@ def to_csv(trials: list[Trial]) -> bytes:
     writer = csv.writer(file)
     writer.writerow(["trial", *names, "epochs", "val_mse", "val_gray_mse", "minutes", "failure"])
     for trial in trials:
-        gray = trial.history[0]["val_gray_mse"] if trial.history else ""
-        minutes = round(sum(row["seconds"] for row in trial.history) / 60, 2)
+        gray = trial.history[0].val_gray_mse if trial.history else ""
+        minutes = round(sum(row.seconds for row in trial.history) / 60, 2)
         values = [trial.settings[name] for name in names]
         error = "" if trial.failure else trial.val_mse
         writer.writerow([trial.number, *values, len(trial.history), error, gray, minutes, trial.failure])

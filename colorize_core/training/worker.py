@@ -13,10 +13,10 @@ from colorize_core.training import checkpoints, hardware
 from colorize_core.training.checkpoints import State
 from colorize_core.training.loop import EpochPlan, train_epochs
 from colorize_core.training.message_queue import MessageQueue
-from colorize_core.training.messages import ModelCheckResult, WorkerStarted
+from colorize_core.training.messages import Failure, Message, ModelCheckResult, Samples, WorkerStarted
 from colorize_core.training.model_check import build_learner
 from colorize_core.training.packaging import NetworkPackage
-from colorize_core.training.throughput import ignore_progress
+from colorize_core.training.throughput import OnProgress, ignore_progress
 
 if TYPE_CHECKING:
     import ray.data
@@ -34,13 +34,13 @@ class WorkerConfig:
         recipe: what to train.
         use_gpu: whether the worker has a GPU.
         folder: folder for the checkpoints, and for the ``NetworkPackage`` at the end.
-        queue: takes the ``messages.Message`` of the first worker, and publishes the ``TrainingData``.
+        queue: takes the messages of the first worker, and publishes the data of the training.
     """
 
     recipe: Recipe
     use_gpu: bool
     folder: str
-    queue: MessageQueue
+    queue: MessageQueue[Message, TrainingData]
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,13 @@ def train_worker(config: WorkerConfig) -> None:
     if is_first:
         queue.put(ModelCheckResult(""))
     learner.trace(recipe.training.batch_size // workers)
-    data: TrainingData = queue.wait_for_published()
+    data = queue.wait_for_published()
     shards = data.shards(rank, workers)
     learner.plan(data.steps, data.class_weights)
     plan = EpochPlan(recipe, data.steps, data.identity, rank, workers)
     failure = _train(config, plan, learner, shards)
     if is_first and failure:
-        queue.put(failure)
+        queue.put(Failure(failure))
 
 
 def _train(
@@ -123,14 +123,14 @@ def _train(
     last = checkpoints.load_newest(config.folder)
     error: Exception | None = None
     try:
-        report = queue.put if is_first else ignore_progress
+        report: OnProgress = queue.put if is_first else ignore_progress
         for state, draw_samples in train_epochs(learner, shards, plan, last, report):
             last = state
             if is_first:
                 error = _save_checkpoint(config.folder, state, recipe)
                 queue.put(state.history[-1])
                 if state.epoch % recipe.training.samples_every == 0:
-                    queue.put(draw_samples())
+                    queue.put(Samples(draw_samples()))
             if ray.train.collective.broadcast_from_rank_zero(error is not None):
                 break
     except FloatingPointError as not_finite:  # raised on every worker: they share the loss

@@ -19,6 +19,7 @@ from colorize_core.training import batches, checkpoints, model_check, pair_split
 from colorize_core.training.config import Workers
 from colorize_core.training.history import History
 from colorize_core.training.message_queue import MessageListener
+from colorize_core.training.messages import Message
 from colorize_core.training.progress import TrainingProgress
 from colorize_core.training.worker import TrainingData, WorkerConfig, train_worker
 
@@ -95,7 +96,7 @@ class TrainingWorkers:
 
     def __enter__(self) -> TrainingWorkers:
         with ExitStack() as stack:
-            self._listener = stack.enter_context(MessageListener(self._progress.handle))
+            self._listener = stack.enter_context(MessageListener[Message, TrainingData](self._progress.handle))
             self._ray_train_folder = stack.enter_context(tempfile.TemporaryDirectory())
             self._group = self._start()
             self._context = stack.pop_all()

@@ -108,7 +108,7 @@ def test_a_killed_driver_is_resumed_by_hand(
         assert words in line
     assert status_of(command, [*call[3:], "--resume"]) == DONE
     assert_like(out, undisturbed)
-    assert read_history(out)[: kept.epoch] == kept.history  # nothing was done again
+    assert read_history(out)[: kept.epoch] == [vars(row) for row in kept.history]  # nothing was done again
 
 
 @pytest.mark.usefixtures("ray_here")

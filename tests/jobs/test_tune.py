@@ -86,7 +86,7 @@ def test_a_killed_search_goes_on_and_leaves_the_best_trial(call: list[str], caps
         history = list(csv.DictReader(file))
     best = kept.get(f"{int(rows[0]['trial']):04d}")
     if best is not None:  # it had begun before the kill: those epochs were not done again
-        assert [float(row["loss"]) for row in history[: best.epoch]] == [row["loss"] for row in best.history]
+        assert [float(row["loss"]) for row in history[: best.epoch]] == [row.loss for row in best.history]
     assert min(float(row["val_mse"]) for row in history) == errors[0]
 
 

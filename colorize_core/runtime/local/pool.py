@@ -13,15 +13,11 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Pipe, wait
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from colorize_core.errors import ColorizeError
 from colorize_core.runtime.local import memory
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
-Work = Callable[[Task, int], Result]
-"""Does one task and returns its result. The second argument is the number of processes that died over the task."""
+from colorize_core.runtime.local.messages import Answer, Failure, MakeMessage, Result, Started, Task, TaskMessage, Work
 
 _AHEAD = 1  # tasks that wait in a child, so that its threads never wait for the parent
 _MOST_DEATHS = 1000  # over one task: each of its photographs may cost several processes
@@ -48,7 +44,7 @@ class Pool:
 
     def __init__(self, processes: int = 1, threads: int = 1, spare: float | None = None) -> None:
         self.processes, self.threads = processes, threads
-        self._children: list[_Child] = []
+        self._children: list[_Child[Any, Any]] = []  # each ``run`` may have tasks of another type
         self._guard = memory.MemoryGuard(
             lambda: [child.pid for child in self._children], memory.SPARE if spare is None else spare
         )
@@ -101,19 +97,18 @@ class Pool:
                         if idle_deaths >= _START_DEATHS:
                             raise ColorizeError(f"the process that does the work cannot start{last_line}")
                         continue
-                    number, result, error = answer
-                    if not number:  # the child has started
+                    if isinstance(answer, Started):
                         continue
-                    del child.held[number]
+                    del child.held[answer.number]
                     idle_deaths = 0
-                    if error is not None:
-                        raise error
-                    yield result
+                    if isinstance(answer, Failure):
+                        raise answer.error
+                    yield answer.result
         finally:
             if not done:
                 self._end()
 
-    def _hand_out(self, waiting: _TaskQueue[Task], make: Callable[..., Any]) -> None:
+    def _hand_out(self, waiting: _TaskQueue[Task], make: Callable[[int], Work[Task, Result]]) -> None:
         """Sends tasks until each child holds as many as it can; starts children for the rest."""
         while waiting.has_more():
             alone = waiting.first.deaths > 0
@@ -157,7 +152,7 @@ class _TaskQueue(Generic[Task]):
             raise ColorizeError(f"{_MOST_DEATHS} processes died over one task")
 
 
-class _Child:
+class _Child(Generic[Task, Result]):
     """A running child process.
 
     Attributes:
@@ -171,7 +166,7 @@ class _Child:
         # Popen replaces descriptors 0 to 2 in the child, and the pipe has one of them if this process has closed it.
         descriptor = fcntl.fcntl(childs_end.fileno(), fcntl.F_DUPFD_CLOEXEC, 3)
         childs_end.close()
-        self.held: dict[int, _Pending[Any]] = {}
+        self.held: dict[int, _Pending[Task]] = {}
         self._threads, self._number = threads, 0
         self._printed = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end
         code = f"import sys; sys.path[:] = {sys.path!r}; from colorize_core.runtime.local.worker import main; main()"
@@ -185,14 +180,14 @@ class _Child:
             env=environment,
         )
         os.close(descriptor)
-        self._prepared: Any = None
+        self._prepared: Callable[[int], Work[Task, Result]] | None = None
         self.began = False
 
-    def prepare(self, make: Callable[..., Any]) -> None:
+    def prepare(self, make: Callable[[int], Work[Task, Result]]) -> None:
         """Sends the child the function ``make`` of ``Pool.run``, unless the child has it."""
         if self._prepared is not make:
             self._prepared = make
-            self._send(("make", make))
+            self._send(MakeMessage(make))
 
     @property
     def pid(self) -> int:
@@ -205,23 +200,20 @@ class _Child:
             return not self.held
         return len(self.held) < self._threads + _AHEAD
 
-    def send(self, pending: _Pending[Any]) -> None:
+    def send(self, pending: _Pending[Task]) -> None:
         """Sends a task to the child."""
         self._number += 1
         self.held[self._number] = pending
-        self._send(("task", self._number, pending.task, pending.deaths))
+        self._send(TaskMessage(self._number, pending.task, pending.deaths))
 
-    def _send(self, message: tuple[Any, ...]) -> None:
+    def _send(self, message: MakeMessage[Task, Result] | TaskMessage[Task]) -> None:
         with suppress(OSError):  # the child died, and ``receive`` returns None next
             self.link.send(message)
 
-    def receive(self) -> tuple[int, Any, BaseException | None] | None:
-        """Returns the next answer: the number of a task, its result and its error; None if the child died.
-
-        The number is 0 for the message that the child has started.
-        """
+    def receive(self) -> Started | Answer[Result] | Failure | None:
+        """Returns the next message of the child; None if the child died."""
         try:
-            answer: tuple[int, Any, BaseException | None] = self.link.recv()
+            answer: Started | Answer[Result] | Failure = self.link.recv()
         except (EOFError, OSError):  # possibly in the middle of an answer
             return None
         self.began = True

@@ -9,16 +9,16 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from typing import Any
 
 from colorize_core.errors import ColorizeError, one_line
+from colorize_core.runtime.local.messages import Answer, Failure, MakeMessage, Started, TaskMessage, Work
 
 
 def main() -> None:
     """Runs the child process. Its arguments are the file descriptor of the connection and the number of threads.
 
-    The parent sends ("make", function) first, then (kind, number, task, deaths) for each task. The child answers each
-    message with (number, result, error), where number 0 belongs to "make" and says that the child has started.
+    The parent sends a ``MakeMessage`` first, which the child answers with ``Started``; then a ``TaskMessage`` for each
+    task, which the child answers with ``Answer`` or ``Failure``.
     """
     # A terminal and systemd send signals to all processes. The parent decides what to do.
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -26,45 +26,50 @@ def main() -> None:
     sys.setswitchinterval(0.0005)
     link, threads = Connection(int(sys.argv[1])), int(sys.argv[2])
     sending = threading.Lock()
-    work: Any = None
-    broken: Exception | None = None
+    work: Work[object, object] | Exception = ColorizeError("a task came before the function that does it")
 
-    def answer(number: int, result: Any, error: BaseException | None) -> None:
+    def send(message: Started | Answer[object] | Failure) -> None:
         with sending:
             try:
-                pickle.loads(pickle.dumps(error))  # noqa: S301 - checks that the parent can unpickle it
-            except Exception:  # an error that cannot be pickled is replaced by its message
-                error = ColorizeError(one_line(error)) if error else None
-            try:
-                link.send((number, result, error))
+                link.send(message)
             except OSError:
                 os._exit(1)  # the parent is gone
-            except Exception as unsendable:
-                link.send((number, None, ColorizeError(one_line(unsendable))))
 
-    def run_task(number: int, work: Any, broken: Exception | None, task: Any, deaths: int) -> None:
+    def run_task(work: Work[object, object] | Exception, message: TaskMessage[object]) -> None:
         try:
-            if broken:
-                raise broken
-            result = work(task, deaths)
+            if isinstance(work, Exception):
+                raise work
+            result = work(message.task, message.deaths)
+        except Exception as error:
+            send(Failure(message.number, _picklable(error)))
         except BaseException as error:  # the parent waits for an answer in any case
-            answer(number, None, error if isinstance(error, Exception) else ColorizeError(f"a task failed: {error!r}"))
+            send(Failure(message.number, ColorizeError(f"a task failed: {error!r}")))
         else:
-            answer(number, result, None)
+            try:
+                send(Answer(message.number, result))
+            except Exception as unsendable:  # the result cannot be pickled
+                send(Failure(message.number, ColorizeError(one_line(unsendable))))
 
     with ThreadPoolExecutor(threads) as pool:
         while True:
             try:
-                kind, *message = link.recv()
+                message: MakeMessage[object, object] | TaskMessage[object] = link.recv()
             except (EOFError, OSError):
                 os._exit(0)  # at once: nobody waits for the unfinished tasks, and the next run repeats them
-            if kind == "make":
-                work = broken = None
+            if isinstance(message, MakeMessage):
                 try:
-                    work = message[0](threads)
-                except Exception as error:
-                    broken = error
-                answer(0, None, None)  # the child has started
+                    work = message.make(threads)
+                except Exception as error:  # each task answers with this error
+                    work = error
+                send(Started())
             else:
-                number, task, deaths = message
-                pool.submit(run_task, number, work, broken, task, deaths)
+                pool.submit(run_task, work, message)
+
+
+def _picklable(error: Exception) -> Exception:
+    """Returns the error, or a ColorizeError with its message if the parent could not unpickle the error."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own error
+    except Exception:
+        return ColorizeError(one_line(error))
+    return error

@@ -9,13 +9,14 @@ import pytest
 
 from colorize_core.training import checkpoints
 from colorize_core.training.checkpoints import State
+from tests.support.histories import history_row
 
 RNG = np.random.default_rng(0)
 
 
 def state(epoch: int) -> State:
     arrays = {"model/0000": RNG.normal(size=(3, 4)).astype(np.float32), "model/0001": np.array([7, 8], np.uint32)}
-    history = [{"epoch": i + 1, "val_loss": 1 / (i + 1)} for i in range(epoch)]
+    history = [history_row(i + 1, val_loss=1 / (i + 1)) for i in range(epoch)]
     return State("the run", history, {**arrays, "optimizer0/0000": np.array(epoch)}, arrays)
 
 

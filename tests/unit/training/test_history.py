@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from colorize_core.training.history import COLUMNS, best_epoch, should_stop_early, to_csv
+from tests.support.histories import history_row
 
-ROWS = [{"epoch": i + 1.0, "val_loss": loss} for i, loss in enumerate([3, 2, 2, 4])]
+ROWS = [history_row(i + 1, val_loss=loss) for i, loss in enumerate([3, 2, 2, 4])]
 
 
 def test_the_first_epoch_with_the_lowest_loss_is_the_best() -> None:
@@ -21,4 +22,4 @@ def test_a_training_stops_after_the_epochs_of_its_patience() -> None:
 def test_the_table_has_a_row_per_epoch() -> None:
     header, *rows = to_csv(ROWS).decode().splitlines()
     assert header == ",".join(COLUMNS)
-    assert [row.split(",")[0] for row in rows] == ["1.0", "2.0", "3.0", "4.0"]
+    assert [row.split(",")[0] for row in rows] == ["1", "2", "3", "4"]

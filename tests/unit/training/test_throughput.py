@@ -17,6 +17,7 @@ from colorize_core.training.loop import EpochPlan, train_epochs
 from colorize_core.training.progress import TrainingProgress
 from colorize_core.training.screen import EpochProgress, TrialProgress
 from colorize_core.training.throughput import StepProgress, ThroughputMeter
+from tests.support.histories import history_row
 from tests.support.small_recipe import SETTINGS
 
 _VALIDATION = 0.5  # seconds
@@ -69,8 +70,8 @@ def test_epochs_tell_their_moments_and_count_their_validation(monkeypatch: pytes
     assert [(report.epoch, report.fraction) for report in told] == [(e, p) for e in (1, 2) for p in (0.5, 0.75, 1.0)]
     [*_, (state, _)] = train_epochs(learner(), shards, plan)
     for row in state.history:
-        assert row["seconds"] > 32 / row["images_per_second"] + 0.9 * _VALIDATION
-    ended = [row["ended_at"] for row in state.history]
+        assert row.seconds > 32 / row.images_per_second + 0.9 * _VALIDATION
+    ended = [row.ended_at for row in state.history]
     assert begun < ended[0] < ended[1] <= time.time()
 
 
@@ -89,7 +90,7 @@ def test_trials_say_how_far_their_epochs_are(capsys: pytest.CaptureFixture[str])
         screen._line -= 60
         screen.update(2, StepProgress(4, 0.5, 40.0, 20.0))
         assert len(screen.bar.tasks) == 1
-        row = {"epoch": 4, "val_mse": 0.1, "val_gray_mse": 0.2, "images_per_second": 40.0}
+        row = history_row(4, val_mse=0.1, val_gray_mse=0.2, images_per_second=40.0)
         screen.update(2, [row])
         assert not screen.bar.tasks
     first, second = capsys.readouterr().out.splitlines()
