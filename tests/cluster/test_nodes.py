@@ -137,7 +137,7 @@ def test_a_node_lost_in_the_middle_of_each_job_changes_nothing(several: str, clu
         assert process.stdout
         while job == "train" and not process.stdout.readline().startswith("epoch 2/"):
             assert process.poll() is None
-        works = {"prepare": b"(_prepare)", "train": b"RayTrainWorker", "evaluate": b"MapWorker", "archive": b"Chain"}
+        works = {"prepare": b"(_run_tasks)", "train": b"RayTrainWorker", "evaluate": b"MapWorker", "archive": b"Chain"}
         cluster.lose_one_with(works[job], process)
         lost.append(job)
         cluster.add()
