@@ -11,7 +11,7 @@ from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.bundle import FAITHFUL, VIVID
 from colorize_core.images.encode import Encoding
 from colorize_core.images.formats import OPTIONS, names_with
-from colorize_core.networks import ENGINE_CHOICES
+from colorize_core.networks import ENGINE_CHOICES, ENGINES
 from colorize_core.runtime.runner import RUNNERS
 from jobs import values
 
@@ -29,8 +29,8 @@ ENGINE = click.option(
     type=click.Choice(ENGINE_CHOICES),
     default="auto",
     show_default=True,
-    help="What runs the network. auto: ONNX Runtime when the bundle has an ONNX file, else Keras (TensorFlow); Keras "
-    "on a GPU of a Ray cluster that ONNX Runtime cannot use.",
+    help=f"What runs the network. auto: the first of {', '.join(ENGINES)} that the bundle has a network for and, on a "
+    "GPU of a Ray cluster, that can use the GPU.",
 )
 
 
@@ -50,12 +50,13 @@ def format_options(command: FC) -> FC:
     for name in reversed(OPTIONS):  # the decorator that is applied last is shown first
         option, allowed = OPTIONS[name], OPTIONS[name].allowed
         kind = click.IntRange(allowed[0], allowed[-1]) if isinstance(allowed, range) else click.Choice(allowed)
-        command = click.option(_flag(name), type=kind, help=f"{option.help}  [default: {option.default}]")(command)
+        text = f"{option.help} For {_formats_with(name)}.  [default: {option.default}]"
+        command = click.option(_flag(name), type=kind, help=text)(command)
     return command
 
 
 def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Encoding:
-    """Returns the encoding of the images for ``--format``. Images in shards are PNG files.
+    """Returns the encoding of the images for ``--format``. For a shard format, it is that of the images in the shards.
 
     Args:
         file_format: the value of ``--format``.
@@ -67,9 +68,14 @@ def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Enco
     inner = OUTPUT_FORMATS[file_format].image_format
     options = {name: value for name, value in given.items() if value is not None}
     for name in options:
-        if inner not in (formats := names_with(name)):
-            raise click.UsageError(f"{_flag(name)} is for {' and '.join(formats)}: the format is {file_format}")
+        if inner not in names_with(name):
+            raise click.UsageError(f"{_flag(name)} is for {_formats_with(name)}: the format is {file_format}")
     return Encoding(inner, **options)
+
+
+def _formats_with(option: str) -> str:
+    """Returns the names of the formats that have an option, in words: ``jpeg and webp``."""
+    return " and ".join(names_with(option))
 
 
 def _flag(name: str) -> str:

@@ -20,7 +20,7 @@ from jobs.values import FRACTION, Number
 
 _option = partial(click.option, show_default=True)
 _OWN_SIZES = ", ".join(f"{name} {each.size}" for name, each in DATASETS.items() if each.size != DataSet.size)
-_DOWNLOADABLE = [name for name, each in DATASETS.items() if each.is_downloadable]
+_DOWNLOADABLE = [name for name, each in DATASETS.items() if each.archive]
 _LISTS = [name_list("Data sets", DATASETS), name_list('Data sets that take SOURCE "official"', _DOWNLOADABLE)]
 _GRAY, _SPACE = click.Choice(get_args(GrayFormula)), click.Choice(get_args(ColorSpace))
 

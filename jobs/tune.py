@@ -7,7 +7,7 @@ import click
 from colorize_core.recipes import load_recipe
 from colorize_core.training import screen
 from colorize_core.training.config import TuneConfig
-from colorize_core.training.search_space import load_search_space
+from colorize_core.training.search_space import DEFAULT, load_search_space
 from colorize_core.training.tuning import tune
 from jobs.exits import DONE, run
 from jobs.help_lists import RECIPES_AND_DATA_SETS
@@ -24,7 +24,7 @@ from jobs.help_lists import RECIPES_AND_DATA_SETS
     show_default=True,
     help="Number of sets of settings to try.",
 )
-@click.option("--space", help="YAML file with the settings to try.  [default: learning rate, batch size and loss]")
+@click.option("--space", help=f"YAML file with the settings to try.  [default: {', '.join(DEFAULT)}]")
 @click.option(
     "--epochs", type=click.IntRange(1), help="Epochs of a trial that is not stopped early.  [default: the recipe's]"
 )

@@ -20,8 +20,8 @@ class ArchiveConfig:
         input: a folder, a glob, an image, a container or a list of paths.
         output: a folder or a URL.
         model: name of a shipped bundle, or a folder with a bundle.
-        file_format: format of OUTPUT: png, jpeg, webp or tiff for a file per page, parquet or tar for shards.
-        encoding: encoding of the images; None for ``file_format`` with its default options, and PNG in shards.
+        file_format: format of OUTPUT, one of ``OUTPUT_FORMATS``: a file per page, or shards of many pages.
+        encoding: encoding of the images; None for the image format of ``file_format`` with its default options.
         retry_failed: try photographs again that failed before.
         limit: stop after this number of photographs; None for all.
         saturation: name of a gain of the bundle, or a factor on the predicted chroma.

@@ -18,6 +18,7 @@ from colorize_core.archiving.state import ledger, lock, summary
 from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.errors import OutputError, UserError
 from colorize_core.runtime import cluster
+from colorize_core.runtime.runner import runs_locally
 
 
 class ArchiveJob:
@@ -49,7 +50,7 @@ class ArchiveJob:
         self.listing = listing.list_sources(config.input)
         listing.check_apart(config.input, config.output)
         cluster.check_lasting(config.output)
-        if config.runner == "ray" or (config.runner == "auto" and cluster.is_named()):
+        if not runs_locally(config.runner, small=True):
             cluster.check_arguments()
         self._check_made_by_colorize()
         self._format = OUTPUT_FORMATS[config.file_format]
@@ -107,8 +108,8 @@ class ArchiveJob:
             ColorizeError: another run writes there.
         """
         storage.check_writable(self.output)
-        held = Lock(self.output, Holder.current(self.run_id))
-        with held.held(say):
-            if not held.is_exclusive:
+        output_lock = Lock(self.output, Holder.current(self.run_id))
+        with output_lock.hold(say):
+            if not output_lock.is_exclusive:
                 say(f"the store of OUTPUT {self.output} has no locks: let only one run at a time write to it")
-            yield held
+            yield output_lock

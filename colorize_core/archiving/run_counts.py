@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import time
 from collections import Counter
@@ -13,9 +12,10 @@ from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.state.summary import RunSummary, State
 from colorize_core.errors import printable
+from colorize_core.networks import library_versions
 from colorize_core.version import __version__
 
-_VERSIONS = ("keras", "numpy", "onnxruntime", "pillow", "ray", "tensorflow")
+_LIBRARIES = ("numpy", "pillow", "ray")  # besides those of the engines
 
 
 class RunCounts:
@@ -76,6 +76,6 @@ class RunCounts:
             versions={
                 "colorize": __version__,
                 "python": platform.python_version(),
-                **{name: importlib.metadata.version(name) for name in _VERSIONS},
+                **library_versions(_LIBRARIES),
             },
         )

@@ -1,7 +1,7 @@
 """Runners of the stages read -> predict -> finish: on Ray Data, or in child processes on this machine.
 
 Both run the same stages, and so write the same ledger and the same images. A new runner is a class with the methods of
-``Runner`` and a line in ``opened``.
+``Runner``, a name in ``runtime.runner.RunnerName``, and a branch in ``opened``.
 """
 
 from __future__ import annotations
@@ -120,12 +120,13 @@ class RayRunner:
         """Runs all stages, one wave of tasks at a time. Each task is one block of Ray Data, which is never split."""
         stages = replace(stages, finish=replace(stages.finish, count=metrics.count))
         light = self._placed.threads and are_light(stages.networks.engines())
-        yield from _in_waves(tasks, partial(self._in_one if light else self._apart, stages))
+        build = self._run_in_one_actor if light else self._run_in_separate_actors
+        yield from _run_in_waves(tasks, partial(build, stages))
 
-    def _in_one(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
+    def _run_in_one_actor(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
         placed = placement.chains(self._resources, tasks)
         results = rows.map_batches(
-            _Chain,
+            _ChainActor,
             batch_size=None,
             batch_format="pyarrow",
             fn_constructor_args=(stages,),
@@ -135,7 +136,7 @@ class RayRunner:
         cluster.give_all_cpus(results)
         return results
 
-    def _apart(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
+    def _run_in_separate_actors(self, stages: Stages, rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
         small = rows.map_batches(_on_ray(stages.read), batch_size=None, batch_format="pyarrow", num_cpus=_CPUS_TO_READ)
         predicted = small.map_batches(
             Predictor,
@@ -150,19 +151,19 @@ class RayRunner:
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage, one wave of tasks at a time."""
 
-        def chain(rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
+        def build(rows: ray.data.Dataset, tasks: int) -> ray.data.Dataset:
             results = rows.map_batches(_on_ray(stage), batch_size=None, batch_format="pyarrow")
             cluster.give_all_cpus(results)
             return results
 
-        yield from _in_waves(tasks, chain)
+        yield from _run_in_waves(tasks, build)
 
 
-class _Chain:
+class _ChainActor:
     """A Ray actor that runs all stages on each task."""
 
     def __init__(self, stages: Stages) -> None:
-        self._run, self._work = stages.finish.run, _chain(stages, 1)
+        self._run, self._work = stages.finish.run, _open_chain(stages, 1)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         with counted_deaths(self._run.output, self._run.task_name(batch)) as deaths:
@@ -179,14 +180,14 @@ def _on_ray(stage: Stage) -> Callable[[pa.Table], pa.Table]:
     return run
 
 
-def _in_waves(
-    tasks: Iterable[pa.Table], chain: Callable[[ray.data.Dataset, int], ray.data.Dataset]
+def _run_in_waves(
+    tasks: Iterable[pa.Table], build: Callable[[ray.data.Dataset, int], ray.data.Dataset]
 ) -> Iterator[pa.Table]:
     import ray
 
     tasks = iter(tasks)
     while wave := list(islice(tasks, _TASKS_PER_WAVE)):
-        results = chain(ray.data.from_arrow(wave), len(wave))
+        results = build(ray.data.from_arrow(wave), len(wave))
         batches = iter(results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
         try:
             yield from batches
@@ -211,19 +212,19 @@ class LocalRunner:
 
     def colorize(self, tasks: Iterable[pa.Table], stages: Stages) -> Iterator[pa.Table]:
         """Runs all stages on each task in one child process."""
-        yield from self._pool.run(tasks, partial(_local_chain, stages))
+        yield from self._pool.run(tasks, partial(_open_local_chain, stages))
 
     def map(self, tasks: Iterable[pa.Table], stage: Stage) -> Iterator[pa.Table]:
         """Runs one stage."""
-        yield from self._pool.run(tasks, partial(_alone, stage))
+        yield from self._pool.run(tasks, partial(_open_stage, stage))
 
 
-def _local_chain(stages: Stages, threads: int) -> Stage:
+def _open_local_chain(stages: Stages, threads: int) -> Stage:
     """Opens the network. On CPUs each call has one thread, and there are as many calls at a time as CPUs."""
-    return _chain(stages, None if any(map(has_gpu, stages.networks.engines())) else 1)
+    return _open_chain(stages, None if any(map(has_gpu, stages.networks.engines())) else 1)
 
 
-def _chain(stages: Stages, threads: int | None) -> Stage:
+def _open_chain(stages: Stages, threads: int | None) -> Stage:
     predictor = Predictor(stages.networks, predict, threads)
 
     def work(task: pa.Table, deaths: int) -> pa.Table:
@@ -232,5 +233,5 @@ def _chain(stages: Stages, threads: int | None) -> Stage:
     return work
 
 
-def _alone(stage: Stage, threads: int) -> Stage:
+def _open_stage(stage: Stage, threads: int) -> Stage:
     return stage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import json
 import platform
 import tempfile
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     import keras
 
 _LARGEST_GAIN = 10.0
-_VERSIONS_OF = ("keras", "numpy", "onnx", "onnxruntime", "ray", "tensorflow", "tf2onnx")
 
 
 @dataclass(frozen=True)
@@ -67,15 +65,15 @@ class Bundle:
         training: Mapping[str, Any],
         onnx: bytes = b"",
         converted: Mapping[str, Any] | None = None,
+        versions: Mapping[str, str] | None = None,
     ) -> Bundle:
-        """Returns a bundle of weights that were just trained with the installed libraries.
+        """Returns a bundle of weights that were just trained by this Python with libraries of these versions.
 
         Texts in ``training`` come from the user, so ``storable`` escapes and cuts them.
         """
-        versions = {name: importlib.metadata.version(name) for name in _VERSIONS_OF}
         saturation = {FAITHFUL: 1.0, VIVID: min(vivid_gain, _LARGEST_GAIN)}
-        versions["python"] = platform.python_version()
-        return cls(recipe, weights, saturation, storable(training), {}, versions, onnx, converted or {})
+        all_versions = {**(versions or {}), "python": platform.python_version()}
+        return cls(recipe, weights, saturation, storable(training), {}, all_versions, onnx, converted or {})
 
     @property
     def name(self) -> str:

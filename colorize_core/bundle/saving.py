@@ -1,4 +1,4 @@
-"""Writes a model bundle to a folder, complete or not at all."""
+"""Writes a model bundle to a folder, ``bundle.json`` last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STAGING = "_saving"  # folder in a bundle while the bundle is written
 
 
 def save_bundle(bundle: Bundle, path: str, extras: Mapping[str, bytes]) -> None:
-    """Writes a bundle. An old bundle at the same place stays intact if the new one cannot be written.
+    """Writes a bundle: first all files to temporary places, so that a full disk or store leaves an old bundle intact.
 
     Args:
         bundle: a bundle with metrics.
@@ -46,7 +46,14 @@ def save_bundle(bundle: Bundle, path: str, extras: Mapping[str, bytes]) -> None:
 
 
 def _replace(folder: str, files: Mapping[str, bytes]) -> None:
-    """Writes all files to temporary places, then moves them to their own in the given order. Raises OSError."""
+    """Moves files into place one by one, in the given order. In stores, first uploads all to a staging folder.
+
+    On a local disk, all files are complete before the first is moved. Stores cannot rename: there the upload to the
+    staging folder is a rehearsal, and the files are then uploaded again to their places.
+
+    Raises:
+        OSError: a file cannot be written. Files that were already moved or uploaded to their places stay.
+    """
     if storage.is_local(folder):
         with ExitStack() as places:
             for name, content in reversed(list(files.items())):  # the file that is entered last is moved first
@@ -56,7 +63,7 @@ def _replace(folder: str, files: Mapping[str, bytes]) -> None:
         return
     staging = storage.join(folder, _STAGING)
     try:
-        for place in (staging, folder):  # stores cannot rename; what they accepted once they accept again
+        for place in (staging, folder):  # what a store accepted once it accepts again
             for name, content in files.items():
                 storage.write(storage.join(place, name), content)
     finally:

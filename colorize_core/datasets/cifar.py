@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from colorize_core import storage
 from colorize_core.datasets import official, pickles
+from colorize_core.datasets.registry import DATASETS
 from colorize_core.datasets.rows import ReadPlan, RowBatch
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError, one_line
@@ -69,8 +70,9 @@ def plan_cifar100(source: str, rule: SplitRule) -> ReadPlan:
 
 
 def _plan(source: str, rule: SplitRule, name: str, layouts: tuple[_Layout, ...]) -> ReadPlan:
-    if source == official.SOURCE:
-        return _plan(official.fetch(name), rule, name, layouts)
+    published = DATASETS[name].archive
+    if published and source == official.SOURCE:
+        return _plan(official.fetch(published), rule, name, layouts)
     where = storage.absolute(source)
     if storage.is_folder(where):
         found = {entry.name: entry.path for entry in storage.children(where)}

@@ -1,4 +1,4 @@
-"""Downloads the published CIFAR archives, once per machine, and checks them against their published MD5."""
+"""Downloads published archives of data sets, once per machine, and checks them against their published MD5."""
 
 from __future__ import annotations
 
@@ -13,39 +13,44 @@ from colorize_core import storage
 from colorize_core.errors import InputError, one_line
 
 SOURCE = "official"  # SOURCE that means: download from the publisher
-CACHE_VARIABLE, MIRROR_VARIABLE = "COLORIZE_CACHE", "COLORIZE_CIFAR_MIRROR"
-_PUBLISHER = "https://www.cs.toronto.edu/~kriz"
+CACHE_VARIABLE, MIRROR_VARIABLE = "COLORIZE_CACHE", "COLORIZE_MIRROR"
 _BLOCK = 1 << 20
 _TIMEOUT = 60  # seconds without a byte
 
 
 @dataclass(frozen=True)
-class _Archive:
-    name: str
-    md5: str  # published beside the archive: detects a damaged download, not a forged one
+class PublishedArchive:
+    """An archive that the publisher of a data set offers for download.
+
+    Attributes:
+        url: its address, which ends in the name of the file.
+        md5: the MD5 that was published beside it, in hexadecimal. It detects a damaged download, not a forged one.
+    """
+
+    url: str
+    md5: str
+
+    @property
+    def name(self) -> str:
+        """The name of the file."""
+        return self.url.rpartition("/")[2]
 
 
-_ARCHIVES = {
-    "cifar10": _Archive("cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a"),
-    "cifar100": _Archive("cifar-100-python.tar.gz", "eb9058c3a382ffc7106e4002c42a8d85"),
-}
-
-
-def fetch(dataset: str) -> str:
+def fetch(archive: PublishedArchive) -> str:
     """Returns the local path of a published archive; downloads the archive unless it is in the cache.
 
-    The cache is the folder ``COLORIZE_CACHE``, by default ``~/.cache/colorize``. ``COLORIZE_CIFAR_MIRROR`` names a
-    folder or URL to download from instead of the publisher's.
+    The cache is the folder ``COLORIZE_CACHE``, by default ``~/.cache/colorize``. ``COLORIZE_MIRROR`` names a folder
+    or URL with a file of the same name, to download from instead of the publisher's.
 
     Raises:
         InputError: the archive cannot be downloaded, or differs from the published one.
     """
-    archive = _ARCHIVES[dataset]
     cache = os.environ.get(CACHE_VARIABLE) or os.path.join(os.path.expanduser("~"), ".cache", "colorize")
     path = os.path.join(cache, archive.name)
     if os.path.exists(path):
         return path
-    url = storage.join(os.environ.get(MIRROR_VARIABLE) or _PUBLISHER, archive.name)
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    url = storage.join(mirror, archive.name) if mirror else archive.url
     storage.is_local(url)  # refuses a URL with a password, which the messages below would show
     try:
         with _open(url) as file, storage.replacing(path) as target:

@@ -22,8 +22,8 @@ class EvaluateConfig:
         output: a new or empty folder or URL, or one with an earlier report, which is replaced.
         splits: the parts of the data to measure on, each by itself.
         feature_network: adds Fréchet distances between features of this network (FID); None for no distances.
-        engine: runs the networks of the bundles: ``auto``, ``onnx`` or ``keras``.
-        runner: runs the job: ``auto``, ``ray`` or ``local``.
+        engine: name of the engine that runs the networks of the bundles, one of ``ENGINE_CHOICES``.
+        runner: name of the runner of the job, one of ``RUNNERS``.
 
     Raises:
         UserError: ``bundles`` or ``splits`` is empty, or a split, the engine or the runner is unknown.

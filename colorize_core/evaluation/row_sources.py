@@ -92,7 +92,7 @@ class RayRows(Rows[T]):
         networks: number of functions so far that hold a network.
     """
 
-    build: Callable[[placement.Networks], ray.data.Dataset]
+    build: Callable[[placement.NetworkActors], ray.data.Dataset]
     decode: Callable[[Columns], list[T]]
     reserved: placement.Reservation
     networks: int = 0
@@ -119,7 +119,7 @@ class RayRows(Rows[T]):
             if columns and (rows := self.decode(columns)):
                 yield rows
 
-    def _with(self, function: AnyFunction[T, U], placed: placement.Networks) -> ray.data.Dataset:
+    def _with(self, function: AnyFunction[T, U], placed: placement.NetworkActors) -> ray.data.Dataset:
         dataset = self.build(placed)
         if isinstance(function, FunctionFactory):
             return dataset.map_batches(
@@ -132,7 +132,7 @@ class RayRows(Rows[T]):
         return dataset.map_batches(_RowTask(self.decode, function), batch_size=None, **self.reserved)
 
 
-def _in_small_blocks(images: ray.data.Dataset, placed: placement.Networks) -> ray.data.Dataset:
+def _in_small_blocks(images: ray.data.Dataset, placed: placement.NetworkActors) -> ray.data.Dataset:
     images.context.target_max_block_size = _BLOCK_BYTES
     return images
 

@@ -1,7 +1,8 @@
 """Decodes image files, in any layout that archives hold, to upright pixels in sRGB.
 
-``open_photograph`` parses the header once. It returns an ``OpenedPhotograph``, whose methods decode the photographs in
-the file, at full size or reduced.
+``open_photograph`` parses the header and returns an ``OpenedPhotograph``. Its methods decode the photographs in the
+file, at full size or reduced. Pages of a TIFF file are parsed once. Pillow decodes an opened image only once, so in
+files of other formats each decoding after the first parses the header again.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class OpenedPhotograph:
         return _guarded(lambda: _small(image, self._content, side))
 
     def _take(self, frame: int) -> Opened:
-        """Returns an image to decode. Pillow decodes an image only once: later calls open the file again."""
+        """Returns an image to decode: the one that was opened, or, as Pillow decodes it only once, a new one."""
         if directory.is_tiff(self._content):
             offset = frame or directory.first(self._content)
             page = self._pages.get(offset) or directory.read(self._content, offset)

@@ -25,9 +25,9 @@ class Encoding:
     """An image format and the values of its options.
 
     Args:
-        file_format: a key of ``FORMATS``: png, jpeg, webp or tiff.
-        options: options by name: ``quality`` of JPEG and WebP, 1 to 100; ``png_level`` of deflate, 0 to 9;
-            ``tiff_compression``, lzw, deflate or none. Options of other formats are checked and ignored.
+        file_format: a key of ``FORMATS``.
+        options: values by name, a key of ``OPTIONS``, which says what is allowed. Options of other formats are checked
+            and ignored.
 
     Raises:
         UserError: the format, an option or its value is unknown.
@@ -107,8 +107,9 @@ def encode(
     """
     longest = encoding.format.longest_side
     if longest and max(pixels.shape) > longest:
+        larger = next(name for name, each in FORMATS.items() if each.longest_side is None)
         raise ImageError(
-            "unsupported", f"{encoding.file_format} holds at most {longest} pixels a side: use --format png"
+            "unsupported", f"{encoding.file_format} holds at most {longest} pixels a side: use --format {larger}"
         )
     write = partial(
         encoding.format.write,

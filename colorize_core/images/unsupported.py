@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-_HEIC = "a HEIC file"
-_SIGNATURES = (  # offset, bytes, kind of file
-    (0, b"8BPS", "a Photoshop file"),
-    (0, b"%PDF-", "a PDF file"),
-    (0, b"AT&TFORM", "a DjVu file"),
-    (0, b"\xff\x0a", "a JPEG XL file"),
-    (4, b"JXL \r\n\x87\n", "a JPEG XL file"),
-    (0, b"II\xbc", "a JPEG XR file"),
-    (4, b"ftypavif", "an AVIF file"),
-    (4, b"ftypavis", "an AVIF file"),
-    *((4, b"ftyp" + brand, _HEIC) for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")),
-    (4, b"ftypcrx", "a raw photograph"),
-    (0, b"FUJIFILM", "a raw photograph"),
-    (0, b"v/1\x01", "an OpenEXR file"),
-    (0, b"SIMPLE  =", "a FITS file"),
-    (128, b"DICM", "a DICOM file"),
+from colorize_core.images.formats import READABLE
+
+_KINDS = {  # kind of file in words, by Pillow's name of the format in lower case, or the name in the field
+    "avif": "an AVIF file",
+    "dicom": "a DICOM file",
+    "djvu": "a DjVu file",
+    "exr": "an OpenEXR file",
+    "fits": "a FITS file",
+    "heif": "a HEIC file",
+    "jxl": "a JPEG XL file",
+    "jxr": "a JPEG XR file",
+    "pdf": "a PDF file",
+    "psd": "a Photoshop file",
+    "raw": "a raw photograph",
+}
+_SIGNATURES = (  # offset, bytes, key of _KINDS
+    (0, b"8BPS", "psd"),
+    (0, b"%PDF-", "pdf"),
+    (0, b"AT&TFORM", "djvu"),
+    (0, b"\xff\x0a", "jxl"),
+    (4, b"JXL \r\n\x87\n", "jxl"),
+    (0, b"II\xbc", "jxr"),
+    (4, b"ftypavif", "avif"),
+    (4, b"ftypavis", "avif"),
+    *((4, b"ftyp" + brand, "heif") for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")),
+    (4, b"ftypcrx", "raw"),
+    (0, b"FUJIFILM", "raw"),
+    (0, b"v/1\x01", "exr"),
+    (0, b"SIMPLE  =", "fits"),
+    (128, b"DICM", "dicom"),
 )
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG markers without a segment
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15; the others are tables
@@ -26,25 +40,27 @@ _JPEG_LS = 0xF7
 
 
 def advice(content: bytes) -> str:
-    """Returns a message with the kind of an unsupported file and what to do about it; '' if the kind is unknown.
+    """Returns a message with the kind of an unsupported file and what to do about it.
+
+    The message is '' if the kind is unknown, or if the format is one of ``READABLE``: then the file is damaged.
 
     Example:
         >>> advice(b"%PDF-1.7")
         'a PDF file, which is not read here: save it as TIFF or PNG'
     """
     kind = _kind(content)
-    remedy = "install colorize with the extra heic" if kind == _HEIC else "save it as TIFF or PNG"
+    remedy = "install colorize with the extra heic" if kind == _KINDS["heif"] else "save it as TIFF or PNG"
     return f"{kind}, which is not read here: {remedy}" if kind else ""
 
 
 def _kind(content: bytes) -> str:
-    """Returns the kind of an unsupported file in words; '' if it is unknown.
+    """Returns the kind of an unsupported file in words; '' if the kind is unknown or the format is readable.
 
     Sources: ITU-T T.81, B.1.1.3, and T.87, C.1.1 for JPEG markers; for the others the specification of each format.
     """
     for offset, signature, name in _SIGNATURES:
         if content.startswith(signature, offset):
-            return name
+            return "" if any(each.name == name for each in READABLE) else _KINDS[name]
     return _jpeg_kind(content) if content.startswith(b"\xff\xd8\xff") else ""
 
 

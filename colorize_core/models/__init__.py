@@ -30,12 +30,15 @@ class ModelRecord:
         multiple: returns the number of pixels of which the input's sides must be multiples, from the model's settings.
             Raises ValueError if a setting that it needs is missing or wrong; the message names the setting.
         has_linear_colors: True if the layer ``colors`` is linear in ab, so that a gain can be put into its weights.
+        resolution_settings: names of the settings that change the resolution of the network's output. All trials of
+            ``tune`` have the same values of them.
     """
 
     module: str
     needs_square: bool
     multiple: Callable[[Mapping[str, Any]], int]
     has_linear_colors: bool = False
+    resolution_settings: tuple[str, ...] = ()
 
     def load(self) -> ModuleType:
         """Imports the model's module, and Keras with it."""
@@ -67,6 +70,7 @@ MODELS = {
         needs_square=False,
         multiple=lambda settings: positive(settings, "first_stride", default=2) << (_levels(settings) - 1),
         has_linear_colors=True,
+        resolution_settings=("first_stride",),
     ),
 }
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import keras
 
-from colorize_core.models import convolutional, encoders, sizes
+from colorize_core.models import conv_layers, encoders, sizes
 from colorize_core.models.blocks import Head
 
 
@@ -42,9 +42,9 @@ def build(
         dropout: fraction of channels dropped after each level in training.
     """
     gray = keras.Input((None, None, 1), name="gray")
-    own_encoder = partial(convolutional.encode, widths=widths, down=down, batch_norm=batch_norm, dropout=dropout)
+    own_encoder = partial(conv_layers.encode, widths=widths, down=down, batch_norm=batch_norm, dropout=dropout)
     x = encoders.deepest_map(gray, encoder, len(widths), head.color_space, own_encoder)
-    x = convolutional.decode(x, widths=widths, up=up, batch_norm=batch_norm, dropout=dropout)
+    x = conv_layers.decode(x, widths=widths, up=up, batch_norm=batch_norm, dropout=dropout)
     return keras.Model(gray, head.of_map(x), name="conv")
 
 

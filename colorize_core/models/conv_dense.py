@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from colorize_core.models import convolutional, encoders, sizes
+from colorize_core.models import conv_layers, encoders, sizes
 from colorize_core.models.blocks import Head
 
 
@@ -43,13 +43,13 @@ def build(
         raise ValueError(f"side ({side}) is not a multiple of {1 << len(widths)}, as {len(widths)} widths need")
 
     gray = keras.Input((side, side, 1), name="gray")
-    own_encoder = partial(convolutional.encode, widths=widths, down="stride", batch_norm=batch_norm, dropout=dropout)
+    own_encoder = partial(conv_layers.encode, widths=widths, down="stride", batch_norm=batch_norm, dropout=dropout)
     x = encoders.deepest_map(gray, encoder, len(widths), head.color_space, own_encoder)
     x = layers.Flatten()(x)  # [n, small * small * c]
     x = layers.Dense(code, name="code")(x)
     x = layers.Dense(small * small * widths[-1], activation="relu", kernel_initializer="he_normal")(x)
     x = layers.Reshape((small, small, widths[-1]))(x)
-    x = convolutional.decode(x, widths=widths, up="transpose-stride", batch_norm=batch_norm, dropout=dropout)
+    x = conv_layers.decode(x, widths=widths, up="transpose-stride", batch_norm=batch_norm, dropout=dropout)
     return keras.Model(gray, head.of_map(x), name="conv_dense")
 
 

@@ -7,8 +7,10 @@ one record in ``ENGINES``; the library of an engine is imported when its first n
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +28,8 @@ class EngineRecord:
         network: "module:class"; the class takes a bundle and ``threads``, and is a ``Network``.
         runs_onnx: True if the engine runs a bundle's ONNX file; False if it runs the Keras model. Every bundle has a
             Keras model.
+        libraries: names of the engine's libraries as pip knows them. Their versions are recorded in bundles and in the
+            summaries of runs.
         is_light: True if an open network takes so little memory that each CPU can have one of its own.
         gpu_check: "module:function"; the function returns True if the engine can use this machine's NVIDIA GPUs. '' for
             an engine that finds out by itself, and so counts as able to use any GPU.
@@ -33,6 +37,7 @@ class EngineRecord:
 
     network: str
     runs_onnx: bool
+    libraries: tuple[str, ...]
     is_light: bool
     gpu_check: str = ""
 
@@ -50,10 +55,16 @@ ENGINES = {
     "onnx": EngineRecord(
         "colorize_core.networks.onnx:OnnxNetwork",
         runs_onnx=True,
+        libraries=("onnxruntime",),
         is_light=True,
         gpu_check="colorize_core.networks.onnx:has_cuda",
     ),
-    "keras": EngineRecord("colorize_core.networks.keras:KerasNetwork", runs_onnx=False, is_light=False),
+    "keras": EngineRecord(
+        "colorize_core.networks.keras:KerasNetwork",
+        runs_onnx=False,
+        libraries=("keras", "tensorflow"),
+        is_light=False,
+    ),
 }
 ENGINE_CHOICES = ("auto", *ENGINES)
 Engine = str  # one of ENGINE_CHOICES
@@ -108,6 +119,20 @@ def has_gpu(engine: Engine) -> bool:
     if not os.path.exists(_DEVICE) or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     return ENGINES[engine].can_use_gpu()
+
+
+def library_versions(others: Iterable[str]) -> dict[str, str]:
+    """Returns the versions of the engines' libraries and of other libraries, by name. Leaves out what is not installed.
+
+    Args:
+        others: names as pip knows them.
+    """
+    names = {*others, *(name for each in ENGINES.values() for name in each.libraries)}
+    versions = {}
+    for name in sorted(names):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def are_light(engines: Iterable[Engine]) -> bool:

@@ -1,4 +1,6 @@
-"""Export of a bundle's network as an ONNX file or a TensorFlow SavedModel, for programs that have no Keras.
+"""Export of a bundle's network as an ONNX file, a TensorFlow SavedModel, or a bundle of format 2.
+
+The first two are for programs that have no Keras. The last converts a bundle of format 1, which has no ONNX file.
 
 The exported network predicts what the Keras model predicts: a SavedModel is compared when it is exported (see
 ``conversion``), the ONNX file of a bundle was compared when its training ended. A JSON file beside the network says

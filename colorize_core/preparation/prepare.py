@@ -39,7 +39,7 @@ class PrepareConfig:
 
     Attributes:
         dataset: name of the data set, one of ``datasets.DATASETS``.
-        source: path or URL of the data set; 'official' downloads CIFAR from its publisher.
+        source: path or URL of the data set; 'official' downloads a data set with a published archive.
         output: folder or URL to write into; new, empty, or left by an interrupted run with the same settings.
         transform: size and crop of the stored images.
         rule: fractions of the validation and test splits.

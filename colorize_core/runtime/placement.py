@@ -39,7 +39,7 @@ class Reservation(TypedDict, total=False):
 
 
 @dataclass(frozen=True)
-class Networks:
+class NetworkActors:
     """Actors of Ray Data that each hold a network.
 
     Attributes:
@@ -63,7 +63,7 @@ class Networks:
         return ActorPoolStrategy(min_size=self.number, max_size=self.most, max_tasks_in_flight_per_actor=self.ahead)
 
 
-def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
+def networks(has: cluster.Resources, kinds: int = 1) -> NetworkActors:
     """Returns one actor per free GPU; without a GPU, one per four CPUs.
 
     On the CPUs of one machine, an actor reserves nothing and uses what the other stages leave: a reserved CPU would
@@ -78,7 +78,7 @@ def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
     cpus = int(has.cpus)
     gpus = int(has.free_gpus) or (0 if cpus else int(has.gpus))
     if gpus:
-        return Networks(gpus, gpus, None, {"num_gpus": 1 / kinds, "num_cpus": 0})
+        return NetworkActors(gpus, gpus, None, {"num_gpus": 1 / kinds, "num_cpus": 0})
     comes_later = not cpus  # machines start on demand, and Ray does not tell how many
     number = max(1, cpus // _CPUS_A_NETWORK)
     most = _MOST_LATER if comes_later else number
@@ -86,11 +86,11 @@ def networks(has: cluster.Resources, kinds: int = 1) -> Networks:
     if comes_later or (has.machines > 1 and cpus > 1):
         # The reservation must differ from that of the stage before. Ray would fuse the two, and a single process would
         # read all files.
-        return Networks(number, most, threads, {"num_cpus": 1, "memory": _NETWORK_BYTES})
-    return Networks(number, most, threads, {"num_cpus": 0})
+        return NetworkActors(number, most, threads, {"num_cpus": 1, "memory": _NETWORK_BYTES})
+    return NetworkActors(number, most, threads, {"num_cpus": 0})
 
 
-def chains(has: cluster.Resources, tasks: int) -> Networks:
+def chains(has: cluster.Resources, tasks: int) -> NetworkActors:
     """Returns one actor per CPU, for a light network: each actor takes its tasks through all stages.
 
     One task waits at each actor. More would wait behind a huge scan while other actors are idle.
@@ -102,7 +102,7 @@ def chains(has: cluster.Resources, tasks: int) -> Networks:
     cpus = int(has.cpus)
     alone = has.machines == 1 and cpus  # no machine will be added
     number = max(1, min(cpus, tasks))
-    return Networks(number, number if alone else None, 1, {"num_cpus": 1}, ahead=2)
+    return NetworkActors(number, number if alone else None, 1, {"num_cpus": 1}, ahead=2)
 
 
 def beside_workers(has: cluster.Resources) -> Reservation:

@@ -15,11 +15,14 @@ from colorize_core.evaluation.row_sources import Rows
 from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import Survey
 from colorize_core.images import contact_sheet
+from colorize_core.networks import library_versions
 from colorize_core.recipes import Recipe
 from colorize_core.training import curves, history, pair_splits
 from colorize_core.training.config import TrainConfig, TuneConfig
 from colorize_core.training.history import History
 from colorize_core.training.packaging import NetworkPackage
+
+_LIBRARIES = ("numpy", "onnx", "ray", "tf2onnx")  # of training and of the conversion, besides those of the engines
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,15 @@ def write_bundle(trained: TrainedNetwork, test: Rows[ReadImage], test_survey: Su
     [vivid_gain] = [row.vivid_gain for row in rows if row.epoch == best]
     # The vivid gain was measured before the color gain was put into the weights.
     vivid_gain = round(vivid_gain / trained.recipe.training.color_gain, 2)
-    result = bundle.Bundle.create(trained.recipe, package.weights, vivid_gain, facts, package.onnx, package.converted)
+    result = bundle.Bundle.create(
+        trained.recipe,
+        package.weights,
+        vivid_gain,
+        facts,
+        package.onnx,
+        package.converted,
+        library_versions(_LIBRARIES),
+    )
     candidate = Candidate(result.name, result, result.saturation)
     comparison = Comparison([candidate], test_survey.mean_ab, own_scales=False)
     measured = measure_candidates(test_survey.measurable(test), comparison, keep_pictures=test_survey.samples())

@@ -13,11 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, m
 
 from colorize_core import storage
 from colorize_core.errors import RecipeError, one_line
+from colorize_core.models import MODELS
 
 # All trials use the same pairs, and are compared on them at one resolution.
 _FIXED = (
     *("data.size", "data.gray", "data.color_space", "data.inference_side"),
-    *("model.name", "model.encoder", "model.settings.first_stride"),
+    *("model.name", "model.encoder"),
+    *(f"model.settings.{name}" for record in MODELS.values() for name in record.resolution_settings),
 )
 Setting: TypeAlias = "bool | int | float | str | list[Setting] | None"
 """A value of a setting of a recipe, as YAML has it."""

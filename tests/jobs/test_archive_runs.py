@@ -262,7 +262,7 @@ def test_a_lock_in_s3(archive_dir: Path, bucket: str, s3_server: S3, capsys: pyt
     from colorize_core.archiving.state.lock import Holder, Lock
 
     first = Lock(f"{bucket}/out", Holder.current("first"))
-    with first.held(print):
+    with first.hold(print):
         assert first.is_exclusive
         assert archive(archive_dir, f"{bucket}/out") == 1
     assert "OUTPUT is being written by run first" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from colorize_core.archiving.spilled_table import casefolded
+from colorize_core.archiving.planning.partitions import casefolded
 
 _RESERVED = ("_ledger", "_lock", "_partial", "_report", "_runs")  # folders in OUTPUT
 _PAGE = re.compile(r"\.page-\d+$", re.IGNORECASE)

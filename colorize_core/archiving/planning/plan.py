@@ -20,7 +20,8 @@ from colorize_core.archiving import scheduling, typed_rows
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.inputs.photographs import ListedPhotograph
 from colorize_core.archiving.planning import names
-from colorize_core.archiving.spilled_table import SpilledTable, hash_partition, partition_numbers
+from colorize_core.archiving.planning.partitions import hash_partition, partition_numbers
+from colorize_core.archiving.spilled_table import SpilledTable
 
 _MIN_FILES, _MAX_FILES = 32, 256  # bounds of the number of files in a task
 _TASKS = 2048  # approximate number of tasks in a run: each takes 40 ms of the driver, whatever its size

@@ -38,7 +38,7 @@ _LAST = "\U0010ffff"  # sorts after every name
 
 @dataclass(frozen=True, kw_only=True)
 class Duplicate(PlannedPhotograph):
-    """A photograph whose file is equal to another one. The fields are the columns of ``SCHEMA``.
+    """A photograph whose file is equal to another one. The fields are the columns of ``TASK_SCHEMA``.
 
     Attributes:
         original: source of the photograph that is colorized in its place.
@@ -58,7 +58,8 @@ class _Hash:
     content: str
 
 
-SCHEMA = typed_rows.schema_of(Duplicate)
+TASK_SCHEMA = typed_rows.schema_of(Duplicate)
+SCHEMA = TASK_SCHEMA.remove(TASK_SCHEMA.get_field_index("task"))  # before tasks are numbered
 
 
 def without_copies(
@@ -73,7 +74,7 @@ def without_copies(
         hashed: runs ``hash_contents`` on tasks, on this machine or on a cluster.
 
     Returns:
-        The plan without the duplicates, and the duplicates, rows of ``SCHEMA``.
+        The plan without the duplicates, and the duplicates: rows of ``SCHEMA``.
     """
     known = list(_known_sizes(ledger.scan(output, LEDGER_COLUMNS), request))
     sizes, counts = np.unique(_column(planned.todo, "size"), return_counts=True)
@@ -97,12 +98,12 @@ def without_copies(
 
 
 def copy_tasks(copies: SpilledTable, first: int) -> Iterator[pa.Table]:
-    """Yields the rows of ``SCHEMA`` of one task each, numbered from ``first`` on."""
+    """Yields a table of ``TASK_SCHEMA`` per task, numbered from ``first`` on, of duplicates from ``without_copies``."""
     for table in copies:
         for start in range(0, table.num_rows, _COPIES_PER_TASK):
             part = table.slice(start, _COPIES_PER_TASK)
-            number = pa.array([first] * part.num_rows, pa.int64())
-            yield part.set_column(part.schema.get_field_index("task"), "task", number)
+            numbers = pa.array([first] * part.num_rows, pa.int64())
+            yield part.append_column("task", numbers).select(TASK_SCHEMA.names)
             first += 1
 
 
@@ -115,8 +116,8 @@ def _split(planned: Plan, content: dict[str, str], originals: dict[str, str]) ->
         pairs = zip(original_of, sources, strict=True)
         is_copy = np.array([bool(original) and original != source for original, source in pairs])
         kept.append(table.filter(pa.array(~is_copy)))
-        new = {"task": pa.array([0] * len(sources), pa.int64()), "original": original_of, "content": digests}
-        columns = dict(zip(table.column_names, table.columns, strict=True)) | new
+        columns = dict(zip(table.column_names, table.columns, strict=True))
+        columns |= {"original": original_of, "content": digests}
         copies.append(pa.table(columns, SCHEMA).filter(pa.array(is_copy)))
     return replace(planned, todo=kept), copies
 
@@ -138,7 +139,7 @@ def hash_contents(task: pa.Table, deaths: int = 0) -> pa.Table:
 
 @dataclass(frozen=True)
 class Copy:
-    """A stage that converts a table of ``SCHEMA`` to one of ``finished.SCHEMA``: it copies results that exist.
+    """A stage that converts a table of ``TASK_SCHEMA`` to one of ``finished.SCHEMA``: it copies results that exist.
 
     Attributes:
         run: settings of the run.
@@ -170,7 +171,7 @@ class Copy:
 
     def _copied(self, duplicate: Duplicate, sink: FileSink) -> tuple[LedgerRow, bytes]:
         """Returns the row of one photograph and the file of its first page; b'' if it has none."""
-        row = self.run.unwritten_row(duplicate, duplicate.content, 0.0)
+        row = self.run.unwritten_row(duplicate, duplicate.content)
         original = self.originals.get(duplicate.original)
         equal = f"equal to {duplicate.original}"
         if original is None:

@@ -79,7 +79,7 @@ class Finish:
         breaker = CircuitBreaker()
         for photograph in pages.photographs_of(batch):
             started = time.perf_counter()
-            row, content = self._colorized(photograph, sink, guard, thumbnails)
+            row, content = self._finish_photograph(photograph, sink, guard, thumbnails)
             seconds = StageSeconds(
                 read=sum(page.read for page in photograph.pages),
                 predict=sum(page.predict for page in photograph.pages),
@@ -98,19 +98,19 @@ class Finish:
             del content  # frees the memory of a large scan before the next one
             yield FinishedPhotograph(row, seconds), photograph.file_size
 
-    def _colorized(
+    def _finish_photograph(
         self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, thumbnails: ThumbnailScripts | None
     ) -> tuple[LedgerRow, Content]:
         """Returns a photograph's row and the file of its first page; b'' if it is skipped or failed."""
         first = photograph.pages[0]
-        row = self.run.unwritten_row(first, first.content, 0.0)
+        row = self.run.unwritten_row(first, first.content)
         if first.reason:
             status: Literal["skipped", "failed"] = "skipped" if first.reason == "in_color" else "failed"
             return replace(row, status=status, reason=first.reason, message=first.message), b""
         try:
             if guard.is_deadly(row.source):
                 raise ImageError("internal", DEADLY)
-            work = partial(self._colorize, row, photograph, sink)
+            work = partial(self._colorize_pages, row, photograph, sink)
             row, image = scheduling.run_at_idle_priority(work, photograph.file_size)
             if thumbnails:
                 thumbnails.add(row.content, image.thumbnails)
@@ -120,7 +120,7 @@ class Finish:
             reason = error.reason if isinstance(error, ImageError) else "internal"
             return row.failed(reason, one_line(error)), b""
 
-    def _colorize(self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink) -> tuple[LedgerRow, Colorized]:
+    def _colorize_pages(self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink) -> tuple[LedgerRow, Colorized]:
         """Returns the row and the first page; hands further pages to ``sink``. Raises ImageError."""
         provenance = Provenance(row.source, self.run.model, self.run.digest)
         results: list[Colorized] = []
@@ -136,14 +136,20 @@ class Finish:
             if len(results) > 1 and size > MAX_BYTES:
                 done = f"{len(results)} of {count} pages make {size >> 20} MB, and {MAX_BYTES >> 20} MB is the limit"
                 raise ImageError("too_large", f"{done}: split the file, or use a smaller format")
-        for page, further in zip(photograph.pages[1:], results[1:], strict=True):
-            sink.add_page(page.page, further)
+        for page, result in zip(photograph.pages[1:], results[1:], strict=True):
+            sink.add_page(page.page, result)
         first = results[0]
-        row = replace(row, status="ok", output=photograph.pages[0].output, pages=count, bytes=size)
         row = replace(
-            row, width=first.width, height=first.height, colorfulness=color.colorfulness(first.thumbnails.after)
+            row,
+            status="ok",
+            output=photograph.pages[0].output,
+            pages=count,
+            bytes=size,
+            width=first.width,
+            height=first.height,
+            colorfulness=color.colorfulness(first.thumbnails.after),
         )
-        if kept := sum(not page.ab for page in photograph.pages):
-            of = f"{kept} of {count} pages " + ("is" if kept == 1 else "are")
-            row = replace(row, reason="in_color", message=f"{of} in color already: --recolor gives new colors")
+        if in_color := sum(not page.ab for page in photograph.pages):
+            pages_are = f"{in_color} of {count} pages {'is' if in_color == 1 else 'are'}"
+            row = replace(row, reason="in_color", message=f"{pages_are} in color already: --recolor gives new colors")
         return row, first

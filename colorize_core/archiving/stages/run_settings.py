@@ -48,19 +48,19 @@ class RunSettings:
 
     def destination(self, task: pa.Table) -> Destination:
         """Returns the place for the results of a task."""
-        return Destination(self.output, self.task_name(task), self.model, self.fence.check)
+        image_format = self.encoding.file_format
+        return Destination(self.output, self.task_name(task), self.model, image_format, self.fence.check)
 
     def now(self) -> datetime:
         """Returns the time for a row of the ledger."""
         return max(datetime.now(timezone.utc), self.not_before)
 
-    def unwritten_row(self, photograph: PlannedPhotograph | PageRow, content: str, seconds: float) -> LedgerRow:
+    def unwritten_row(self, photograph: PlannedPhotograph | PageRow, content: str) -> LedgerRow:
         """Returns the ledger's row of a photograph without a result. The caller adds the reason.
 
         Args:
             photograph: the planned photograph, or the row of its first page.
             content: SHA-256 of its file.
-            seconds: seconds of work on the photograph so far.
         """
         return LedgerRow(
             source=photograph.source,
@@ -70,6 +70,5 @@ class RunSettings:
             bundle=self.digest,
             settings=self.settings,
             run_id=self.run_id,
-            seconds=seconds,
             finished_at=self.now(),
         )

@@ -82,7 +82,7 @@ class Lock:
         self.is_exclusive = True
 
     @contextmanager
-    def held(self, say: Callable[[str], None]) -> Iterator[None]:
+    def hold(self, say: Callable[[str], None]) -> Iterator[None]:
         """Holds the lock as long as the block runs.
 
         Args:

@@ -17,7 +17,7 @@ class Option:
         name: Python identifier, the keyword argument of ``ImageFormat.write``.
         default: the value if none is given.
         allowed: a range of whole numbers, or all values.
-        help: what the option does, for the help page of a command.
+        help: what the option does, for the help page of a command, which adds the formats and the default.
     """
 
     name: str
@@ -81,7 +81,7 @@ class ImageFormat(ReadableFormat):
         return self.suffixes[0]
 
 
-QUALITY = Option("quality", 92, range(1, 101), "Quality of JPEG and WebP.")  # those that lose information
+QUALITY = Option("quality", 92, range(1, 101), "Quality of the pixels: 100 loses least.")  # of formats with loss
 
 
 def pillow_arguments(metadata: Metadata) -> dict[str, Any]:

@@ -36,7 +36,7 @@ PNG = ImageFormat(
     suffixes=(".png",),
     write=write,
     # 6 takes four times as long as 1, and saves a tenth of the bytes.
-    options=(Option("png_level", 1, range(10), "Deflate level of PNG: 9 packs best, 1 is fastest."),),
+    options=(Option("png_level", 1, range(10), "Deflate level: 9 packs best, 1 is fastest."),),
     holds_16_bits=True,
     writes_in_bands=True,
 )

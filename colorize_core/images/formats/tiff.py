@@ -79,7 +79,7 @@ TIFF = ImageFormat(
     name="tiff",
     suffixes=(".tif", ".tiff"),
     write=write,
-    options=(Option("tiff_compression", "lzw", tuple(_CODES), "Compression of TIFF, all without loss."),),
+    options=(Option("tiff_compression", "lzw", tuple(_CODES), "Compression, all without loss."),),
     holds_16_bits=True,
     writes_in_bands=True,
 )

@@ -17,7 +17,7 @@ from colorize_core.archiving.stages import dedupe, finished, pages
 from colorize_core.archiving.stages.dedupe import Duplicate
 from colorize_core.archiving.stages.finished import FinishedPhotograph
 from colorize_core.archiving.stages.pages import PageInput, PageRow
-from colorize_core.archiving.stages.sinks.parquet import ShardRow
+from colorize_core.archiving.stages.sinks.parquet import ParquetRow
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import StageSeconds
@@ -68,7 +68,7 @@ LEDGER_ROW = LedgerRow(
         (photographs.SCHEMA, LISTED),
         (plan.SCHEMA, {name: kind for name, kind in PLANNED.items() if name != "task"}),
         (plan.TASK_SCHEMA, PLANNED),
-        (dedupe.SCHEMA, {**PLANNED, "original": pa.string(), "content": pa.string()}),
+        (dedupe.TASK_SCHEMA, {**PLANNED, "original": pa.string(), "content": pa.string()}),
         (ledger.SCHEMA, LEDGER),  # as the ledgers of earlier runs have it
         (finished.SCHEMA, {**LEDGER, **dict.fromkeys(("read", "predict", "finish"), pa.float32())}),
     ],
@@ -138,8 +138,8 @@ def test_a_failure_takes_back_what_was_written() -> None:
 
 
 def test_shared_fields_are_those_of_both_types() -> None:
-    shared = typed_rows.shared_fields(LEDGER_ROW, ShardRow)
-    assert shared.keys() == {field.name for field in fields(LedgerRow)} & {field.name for field in fields(ShardRow)}
+    shared = typed_rows.shared_fields(LEDGER_ROW, ParquetRow)
+    assert shared.keys() == {field.name for field in fields(LedgerRow)} & {field.name for field in fields(ParquetRow)}
     assert all(value == getattr(LEDGER_ROW, name) for name, value in shared.items())
 
 

@@ -8,6 +8,7 @@ import socket
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,12 @@ import numpy as np
 import pytest
 
 from colorize_core import datasets
-from colorize_core.datasets import official
+from colorize_core.datasets import DATASETS, official
 from colorize_core.datasets.splits import SplitRule
 from colorize_core.errors import InputError
 
 NAMES = {"cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz"}
+PUBLISHER = "https://www.cs.toronto.edu/~kriz"
 
 
 class _Mirror(ThreadingHTTPServer):
@@ -61,7 +63,7 @@ def mirror(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[_Mirror]
         monkeypatch.delenv(name, raising=False)
     with _Mirror() as server:
         threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
-        monkeypatch.setenv("COLORIZE_CIFAR_MIRROR", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("COLORIZE_MIRROR", f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setenv("COLORIZE_CACHE", str(tmp_path / "cache"))
         yield server
         server.shutdown()
@@ -78,10 +80,17 @@ def publish(
         content = Path(dataset.data.partition(":")[2]).read_bytes() + extra
         mirror.files[NAMES[name]] = content
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        monkeypatch.setitem(official._ARCHIVES, name, official._Archive(NAMES[name], md5))
+        archive = replace(_archive(name), md5=md5)
+        monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], archive=archive))
         return dataset
 
     return put
+
+
+def _archive(name: str) -> official.PublishedArchive:
+    archive = DATASETS[name].archive
+    assert archive
+    return archive
 
 
 def _refusal(name: str = "cifar10") -> str:
@@ -113,9 +122,9 @@ def test_it_is_fetched_once_and_read(
 
 def test_the_md5_sums_are_those_that_were_published() -> None:
     """Source: https://www.cs.toronto.edu/~kriz/cifar.html."""
-    assert {name: (archive.name, archive.md5) for name, archive in official._ARCHIVES.items()} == {
-        "cifar10": (NAMES["cifar10"], "c58f30108f718f92721af3b95e74349a"),
-        "cifar100": (NAMES["cifar100"], "eb9058c3a382ffc7106e4002c42a8d85"),
+    assert {name: (_archive(name).url, _archive(name).md5) for name in NAMES} == {
+        "cifar10": (f"{PUBLISHER}/{NAMES['cifar10']}", "c58f30108f718f92721af3b95e74349a"),
+        "cifar100": (f"{PUBLISHER}/{NAMES['cifar100']}", "eb9058c3a382ffc7106e4002c42a8d85"),
     }
 
 
@@ -148,7 +157,7 @@ def test_a_server_that_is_not_there_is_refused(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    monkeypatch.setenv("COLORIZE_CIFAR_MIRROR", f"http://127.0.0.1:{port}/")
+    monkeypatch.setenv("COLORIZE_MIRROR", f"http://127.0.0.1:{port}/")
     message = _refusal()
     assert "refused" in message
     assert message.endswith("fetch it by hand, and give its path instead of 'official'")
@@ -160,7 +169,7 @@ def test_a_server_that_says_nothing_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(official, "_TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setenv("COLORIZE_CIFAR_MIRROR", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("COLORIZE_MIRROR", f"http://127.0.0.1:{silent.getsockname()[1]}")
         assert "timed out" in _refusal()
     assert _cached(tmp_path) == []
 
@@ -170,7 +179,7 @@ def test_an_archive_is_not_held_in_memory(publish: Callable[..., Any]) -> None:
     publish("cifar10", extra=os.urandom(12 << 20))
     tracemalloc.start()
     try:
-        assert Path(official.fetch("cifar10")).stat().st_size > 12 << 20
+        assert Path(official.fetch(_archive("cifar10"))).stat().st_size > 12 << 20
         assert tracemalloc.get_traced_memory()[1] < 6 << 20
     finally:
         tracemalloc.stop()
@@ -182,7 +191,7 @@ def test_a_mirror_may_be_a_folder(
 ) -> None:
     publish("cifar100")
     (tmp_path / NAMES["cifar100"]).write_bytes(mirror.files[NAMES["cifar100"]])
-    monkeypatch.setenv("COLORIZE_CIFAR_MIRROR", f"{scheme}{tmp_path}")
+    monkeypatch.setenv("COLORIZE_MIRROR", f"{scheme}{tmp_path}")
     assert datasets.plan("cifar100:official", SplitRule()).chunks
     assert mirror.requests == []
 

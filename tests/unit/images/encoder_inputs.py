@@ -8,10 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from colorize_core.images.formats import FORMATS, names_with
+
 _PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 # The profile without the time at which it was made, so that each run damages the same bytes.
 ICC = _PROFILE[:24] + bytes(12) + _PROFILE[36:]
-FORMATS = ("png", "jpeg", "webp", "tiff")
+WRITTEN = tuple(FORMATS)
+LOSSY = names_with("quality")
+WITHOUT_IPTC = {"webp"}  # formats without a place for IPTC
+WITHOUT_RESOLUTION = {"webp"}  # formats without a field for the resolution: EXIF carries it
 COMPRESSIONS = ("lzw", "deflate", "none")
 RED: NDArray[np.uint8] = np.full((7, 9, 3), (255, 0, 0), np.uint8)
 

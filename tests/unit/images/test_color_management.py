@@ -17,9 +17,11 @@ from colorize_core.archiving.stages.merge import colorize
 from colorize_core.images import color_management
 from colorize_core.images.decode import open_photograph, read_photograph
 from colorize_core.images.encode import Encoding
+from colorize_core.images.formats import FORMATS
 from colorize_core.images.metadata.provenance import Provenance
 from tests.support.image_files import png_with
 from tests.support.rare_files import tiff_of
+from tests.unit.images.encoder_inputs import LOSSY, WRITTEN
 
 EIGHT = np.arange(256, dtype=np.uint8).reshape(16, 16)
 SIXTEEN = np.arange(65536, dtype=np.uint16).reshape(256, 256)
@@ -112,15 +114,14 @@ def test_colors_of_a_profile_and_back() -> None:
     np.testing.assert_array_equal(back[inside], rgb[inside])
 
 
-@pytest.mark.parametrize("file_format", ["png", "jpeg", "webp", "tiff"])
+@pytest.mark.parametrize("file_format", WRITTEN)
 @pytest.mark.parametrize("chroma", [(0.0, 0.0), (20.0, -15.0)])
 def test_a_gray_photograph_with_an_rgb_profile_keeps_both_lightness_and_profile(
     file_format: str, chroma: tuple[float, float]
 ) -> None:
     content = stored(np.stack([EIGHT] * 3, axis=-1), "TIFF", ADOBE)
-    result = colorize(
-        read_photograph(content), np.full((2, 2, 2), chroma, np.float32), Encoding(file_format, quality=100), PROVENANCE
-    )
+    ab = np.full((2, 2, 2), chroma, np.float32)
+    result = colorize(read_photograph(content), ab, Encoding(file_format, quality=100), PROVENANCE)
     image = Image.open(io.BytesIO(result.content))
     assert image.info["icc_profile"] == ADOBE
     xyz = imagecodecs.cms_transform(
@@ -132,11 +133,12 @@ def test_a_gray_photograph_with_an_rgb_profile_keeps_both_lightness_and_profile(
         outdtype=np.float64,
     )
     meant = lightness((EIGHT / 255) ** (563 / 256))
-    lossy = file_format in ("jpeg", "webp")
-    assert np.abs(lightness(xyz[..., 1]) - meant).max() < (4 if lossy else 0.6)  # one level of 255 is up to 0.5
+    assert np.abs(lightness(xyz[..., 1]) - meant).max() < (
+        4 if file_format in LOSSY else 0.6
+    )  # one level of 255 is up to 0.5
 
 
-@pytest.mark.parametrize("kind", ["png", "tiff"])
+@pytest.mark.parametrize("kind", [name for name, each in FORMATS.items() if each.holds_16_bits])
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_photograph_that_keeps_its_colors_keeps_those_that_srgb_has_not(kind: str, depth: int) -> None:
     rgb = np.random.default_rng(5).integers(0, 1 << depth, (40, 50, 3)).astype(np.uint16 if depth == 16 else np.uint8)

@@ -19,7 +19,7 @@ from colorize_core.images.encode import Encoding
 from colorize_core.images.metadata import Metadata, exif
 from colorize_core.images.metadata.provenance import Provenance, is_ours, marked
 from colorize_core.inference.merging import merge
-from tests.unit.images.encoder_inputs import COMPRESSIONS, FORMATS, ICC, exif_block, open_encoded
+from tests.unit.images.encoder_inputs import COMPRESSIONS, ICC, WRITTEN, exif_block, open_encoded
 
 
 def _alpha(height: int, width: int) -> NDArray[np.uint8]:
@@ -111,7 +111,7 @@ def test_what_was_decoded_can_be_encoded(photographs: dict[str, NDArray[np.uint8
         try:
             photograph = read_photograph(bytes(damaged))
             pixels = merge(photograph.pixels, np.zeros((2, 2, 2), np.float32))
-            for file_format in FORMATS:
+            for file_format in WRITTEN:
                 content = encode.encode(
                     pixels, Encoding(file_format), alpha=photograph.alpha, metadata=photograph.metadata, xmp=b"<x/>"
                 )

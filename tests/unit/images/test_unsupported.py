@@ -11,6 +11,8 @@ from PIL import Image
 
 from colorize_core.errors import ImageError
 from colorize_core.images import decode, unsupported
+from colorize_core.images.formats import READABLE
+from colorize_core.images.formats.image_format import ReadableFormat
 
 DEEP = (np.arange(64 * 64).reshape(64, 64) % 4096).astype(np.uint16)
 FLAT = (DEEP >> 4).astype(np.uint8)
@@ -36,9 +38,19 @@ def test_what_is_not_read_is_named(kind: str, read: Callable[[bytes], object]) -
     assert caught.value.message == f"{kind}, which is not read here: save it as TIFF or PNG"
 
 
-def test_heic_is_read_with_an_extra() -> None:
+def test_heic_is_read_with_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     content = b"\0\0\0\x18ftypheic" + bytes(99)
+    monkeypatch.setattr(unsupported, "READABLE", tuple(each for each in READABLE if each.name != "heif"))
     assert unsupported.advice(content) == "a HEIC file, which is not read here: install colorize with the extra heic"
+
+
+@pytest.mark.parametrize(("name", "content"), [("heif", b"\0\0\0\x18ftypheic"), ("avif", FILES["an AVIF file"][:16])])
+def test_a_file_of_a_readable_format_that_is_cut_is_not_unsupported(
+    monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    readable = {each.name: each for each in (*READABLE, ReadableFormat(name, (f".{name}",)))}
+    monkeypatch.setattr(unsupported, "READABLE", tuple(readable.values()))
+    assert unsupported.advice(content) == ""
 
 
 @pytest.mark.parametrize("cut", [2, 3, 4, 10, 50, 150, 200])

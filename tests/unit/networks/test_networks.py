@@ -10,7 +10,7 @@ import pytest
 
 from colorize_core import load_bundle, networks
 from colorize_core.errors import BundleError, InputError
-from colorize_core.networks import ENGINES, EngineRecord, advice, are_light, engine_for, has_gpu, onnx, open_network
+from colorize_core.networks import ENGINES, advice, are_light, engine_for, has_gpu, onnx, open_network
 
 
 @pytest.mark.parametrize("shape", [(1, 96, 96, 1), (5, 64, 160, 1), (2, 32, 32, 1), (33, 32, 64, 1)])
@@ -36,7 +36,7 @@ def test_an_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_record_is_all_that_is_known_of_an_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third engine needs no other line: here one that runs ONNX files like ONNX Runtime, but is not light."""
-    slow = EngineRecord(ENGINES["onnx"].network, runs_onnx=True, is_light=False, gpu_check=ENGINES["onnx"].gpu_check)
+    slow = replace(ENGINES["onnx"], is_light=False)
     monkeypatch.setitem(ENGINES, "slow", slow)
     monkeypatch.setattr(networks, "ENGINE_CHOICES", ("auto", *ENGINES))
     bundle = load_bundle("default")

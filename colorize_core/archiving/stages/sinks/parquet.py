@@ -9,15 +9,15 @@ from typing import Annotated
 import pyarrow as pa
 
 from colorize_core.archiving import typed_rows
-from colorize_core.archiving.stages.sinks.shards import IMAGE_FORMAT, ShardPhotograph, ShardSink
+from colorize_core.archiving.stages.sinks.shards import ShardPhotograph, ShardSink
 from colorize_core.archiving.stages.sinks.sink import OutputFormat
 from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds
 from colorize_core.storage.parquet import to_parquet
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShardRow:
-    """A row of a shard: one page, or a photograph that failed or was skipped. The fields are the columns.
+class ParquetRow:
+    """A row of a Parquet shard: one page, or a photograph that failed or was skipped. The fields are the columns.
 
     Attributes:
         source: identifies the photograph, as in the ledger. If several rows have the same source and page, the one that
@@ -45,7 +45,7 @@ class ShardRow:
     image: Annotated[bytes | None, pa.large_binary()] = None
     width: Int32
     height: Int32
-    format: str = IMAGE_FORMAT
+    format: str
     status: str
     reason: str
     message: str
@@ -60,18 +60,18 @@ class ShardRow:
 
 
 class ParquetSink(ShardSink):
-    """Writes a ``ShardRow`` per page, and one per photograph that failed or was skipped."""
+    """Writes a ``ParquetRow`` per page, and one per photograph that failed or was skipped."""
 
     suffix = ".parquet"
 
     def packed(self, photographs: Sequence[ShardPhotograph]) -> bytes:
         """Returns a Parquet file."""
         rows = [row for photograph in photographs for row in self._rows(photograph)]
-        return to_parquet(typed_rows.to_table(rows, ShardRow))
+        return to_parquet(typed_rows.to_table(rows, ParquetRow))
 
-    def _rows(self, photograph: ShardPhotograph) -> Iterator[ShardRow]:
-        facts = typed_rows.shared_fields(photograph.row, ShardRow)
-        plain = ShardRow(model=self._destination.model, **facts)
+    def _rows(self, photograph: ShardPhotograph) -> Iterator[ParquetRow]:
+        facts = typed_rows.shared_fields(photograph.row, ParquetRow)
+        plain = ParquetRow(model=self._destination.model, format=self._destination.image_format, **facts)
         if not photograph.pages:
             yield plain
         for page in photograph.pages:
@@ -85,4 +85,4 @@ class ParquetSink(ShardSink):
             )
 
 
-PARQUET = OutputFormat("parquet", ParquetSink, IMAGE_FORMAT, ParquetSink.suffix)
+PARQUET = OutputFormat("parquet", ParquetSink, "png", ParquetSink.suffix)

@@ -14,7 +14,6 @@ from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.images.encode import Content, Encoded
 from colorize_core.images.metadata.provenance import DIGITAL_SOURCE_TYPE, made_by_machine
 
-IMAGE_FORMAT = "png"  # format of the images in shards
 _SHARD_BYTES = 256 << 20  # bytes of images; a shard is closed before it holds more, to bound memory
 
 

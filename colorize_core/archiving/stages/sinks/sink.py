@@ -20,12 +20,14 @@ class Destination:
         output: folder or URL of the run's results.
         task: name of the task, unique among all tasks that ever wrote to ``output``.
         model: name of the bundle.
+        image_format: format of the images, a key of ``images.formats.FORMATS``.
         check_lock: raises ColorizeError if another run has taken over; called before anything is recorded.
     """
 
     output: str
     task: str
     model: str
+    image_format: str
     check_lock: Callable[[], None]
 
     @property

@@ -9,7 +9,7 @@ import tarfile
 from collections.abc import Sequence
 
 from colorize_core.archiving.planning import names
-from colorize_core.archiving.stages.sinks.shards import IMAGE_FORMAT, ShardPage, ShardPhotograph, ShardSink
+from colorize_core.archiving.stages.sinks.shards import ShardPage, ShardPhotograph, ShardSink
 from colorize_core.archiving.stages.sinks.sink import OutputFormat
 from colorize_core.archiving.state.ledger import LedgerRow
 
@@ -57,4 +57,4 @@ class TarSink(ShardSink):
             tar.addfile(info, io.BytesIO(content))
 
 
-TAR = OutputFormat("tar", TarSink, IMAGE_FORMAT, TarSink.suffix)
+TAR = OutputFormat("tar", TarSink, "png", TarSink.suffix)

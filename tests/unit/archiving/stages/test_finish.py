@@ -46,7 +46,7 @@ def test_results_that_are_held_have_a_limit(
 ) -> None:
     monkeypatch.setattr(finish, "MAX_BYTES", most)
     lock = Lock(str(tmp_path), Holder.current("20260102T030405Z-abcdef"))
-    with lock.held(print):
+    with lock.hold(print):
         settings = RunSettings(
             run_id="20260102T030405Z-abcdef",
             output=str(tmp_path),

@@ -60,7 +60,7 @@ def files(output: str) -> list[str]:
 
 def test_nothing_is_left_when_it_is_over(output: str, messages: list[str]) -> None:
     for _ in range(2):
-        with make(output).held(messages.append):
+        with make(output).hold(messages.append):
             assert len(files(output)) == 2
     assert files(output) == []
     if storage.is_local(output):
@@ -69,15 +69,15 @@ def test_nothing_is_left_when_it_is_over(output: str, messages: list[str]) -> No
 
 
 def test_it_is_let_go_when_the_block_fails(output: str, messages: list[str]) -> None:
-    with pytest.raises(KeyError), make(output).held(messages.append):
+    with pytest.raises(KeyError), make(output).hold(messages.append):
         raise KeyError
     assert files(output) == []
 
 
 def test_the_second_is_told_who_holds_it_and_since_when(output: str, messages: list[str]) -> None:
-    with make(output, "run-1").held(messages.append) as _:
+    with make(output, "run-1").hold(messages.append) as _:
         before = files(output)
-        with pytest.raises(ColorizeError) as caught, make(output, "run-2").held(messages.append):
+        with pytest.raises(ColorizeError) as caught, make(output, "run-2").hold(messages.append):
             pytest.fail("two hold it")
         assert sorted(files(output)) == sorted(before)
     message = str(caught.value)
@@ -89,7 +89,7 @@ def test_the_second_is_told_who_holds_it_and_since_when(output: str, messages: l
 
 def test_a_holder_on_another_machine_without_a_sign_of_life_is_dead(output: str, messages: list[str]) -> None:
     leave(output, ELSEWHERE, 3)
-    with make(output).held(messages.append):
+    with make(output).hold(messages.append):
         assert sorted(name for name in files(output) if name.endswith(".json")) == ["00000004.json"]
         assert f"{ELSEWHERE.token}.beat" not in files(output)
     [line] = messages
@@ -111,7 +111,7 @@ def test_a_holder_on_another_machine_that_lives_keeps_it(output: str, messages: 
     thread = threading.Thread(target=live)
     thread.start()
     try:
-        with pytest.raises(ColorizeError, match="written by run run-elsewhere"), make(output).held(messages.append):
+        with pytest.raises(ColorizeError, match="written by run run-elsewhere"), make(output).hold(messages.append):
             pytest.fail("two hold it")
     finally:
         over.set()
@@ -137,7 +137,7 @@ def test_a_killed_process_of_this_machine_is_known_to_be_gone(
     assert not me.has_ended()
     assert not Holder("run-0", "another machine", process, me.since, "0" * 32).has_ended()
     leave(output, holder)
-    with make(output).held(messages.append):
+    with make(output).hold(messages.append):
         pass
     [line] = messages
     assert "held by run run-0 on " in line
@@ -147,7 +147,7 @@ def test_a_killed_process_of_this_machine_is_known_to_be_gone(
 def test_a_lock_file_that_is_not_whole_yet_is_waited_for(output: str, messages: list[str]) -> None:
     storage.write(storage.join(output, "_lock", "00000001.json"), b'{"run')
     started = time.monotonic()
-    with make(output).held(messages.append):
+    with make(output).hold(messages.append):
         assert time.monotonic() - started >= 1.0
     assert "held by another run" in messages[0]
 
@@ -157,7 +157,7 @@ def test_the_one_who_waits_goes_on_when_the_holder_lets_go(output: str, messages
     path = storage.join(output, "_lock", "00000001.json")
     timer = threading.Timer(0.5, storage.remove, [path])
     timer.start()
-    with make(output).held(messages.append):
+    with make(output).hold(messages.append):
         pass
     timer.join()
 
@@ -170,7 +170,7 @@ def test_of_many_who_try_at_once_one_gets_it(output: str) -> None:
     def attempt(number: int) -> None:
         nonlocal holding, most, got, refused
         try:
-            with make(output, f"run-{number}").held(lambda _: None):
+            with make(output, f"run-{number}").hold(lambda _: None):
                 with guard:
                     holding += 1
                     got += 1
@@ -193,7 +193,7 @@ def test_of_many_who_try_at_once_one_gets_it(output: str) -> None:
 
 def test_who_slept_too_long_learns_that_it_lost(output: str, messages: list[str]) -> None:
     first = make(output, "run-1")
-    with first.held(messages.append):
+    with first.hold(messages.append):
         fence = first.fence
         fence.check()
         first.check()
@@ -214,11 +214,11 @@ def test_a_store_that_ignores_exclusive_creation_is_noticed(
         return True
 
     honest = make(str(tmp_path / "a"))
-    with honest.held(messages.append):
+    with honest.hold(messages.append):
         assert honest.is_exclusive
     monkeypatch.setattr(storage, "create", create)
     other = make(str(tmp_path / "b"))
-    with other.held(messages.append):
+    with other.hold(messages.append):
         assert not other.is_exclusive
 
 
@@ -244,7 +244,7 @@ def test_a_store_out_of_reach_does_not_stop_the_beat(
 
     monkeypatch.setattr(storage, "write", moody)
     mine = make(output)
-    with mine.held(messages.append):
+    with mine.hold(messages.append):
         deadline = time.monotonic() + 10
         while calls < 8 and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -255,7 +255,7 @@ def test_a_store_out_of_reach_does_not_stop_the_beat(
 def test_a_number_that_was_used_before_proves_nothing(output: str, messages: list[str]) -> None:
     """While the first run slept, a second one took over and ended, and a third one began again at number 1."""
     first = make(output, "run-1")
-    with first.held(messages.append):
+    with first.hold(messages.append):
         fence = first.fence
         leave(output, ELSEWHERE, 1)
         with pytest.raises(ColorizeError, match="another run has taken over OUTPUT"):

@@ -103,7 +103,7 @@ def test_a_format_that_is_added_is_written_and_has_its_option(monkeypatch: pytes
 
     help_page = CliRunner().invoke(command, ["--help"]).output
     assert "--raw-order [C|F]" in help_page
-    assert "Order of raw pixels.  [default: C]" in help_page
+    assert "Order of raw pixels. For raw.  [default: C]" in help_page
     assert CliRunner().invoke(command, ["--raw-order", "F"]).exit_code == 0
     assert CliRunner().invoke(command, ["--quality", "9"]).exit_code == 2
     assert str(chosen[0]) == " raw_order=F"

@@ -85,4 +85,5 @@ def test_each_format_has_a_sink_and_says_what_its_images_are() -> None:
         else:
             assert isinstance(each.sink, type)
             assert issubclass(each.sink, ShardSink)
-            assert each == OutputFormat(name, each.sink, shards.IMAGE_FORMAT, each.sink.suffix)
+            assert each == OutputFormat(name, each.sink, each.image_format, each.sink.suffix)
+            assert each.image_format in FORMATS

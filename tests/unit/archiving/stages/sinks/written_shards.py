@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from colorize_core import storage
 from colorize_core.archiving import typed_rows
-from colorize_core.archiving.stages.sinks.parquet import ShardRow
+from colorize_core.archiving.stages.sinks.parquet import ParquetRow
 from colorize_core.archiving.stages.sinks.sink import Destination
 from colorize_core.archiving.state.ledger import LedgerRow
 
@@ -24,7 +24,7 @@ def lock_is_held() -> None:
 
 def destination(output: str, task: str = NAME, check_lock: Callable[[], None] = lock_is_held) -> Destination:
     """Returns the place for the results of one task."""
-    return Destination(output, task, "unet-lite", check_lock)
+    return Destination(output, task, "unet-lite", "png", check_lock)
 
 
 def parquet_shards(output: str) -> list[str]:
@@ -35,6 +35,6 @@ def parquet_shards(output: str) -> list[str]:
 def parquet_rows(output: str, shard: str) -> list[dict[str, Any]]:
     """Returns the rows of a Parquet shard, and checks its schema."""
     table = pq.read_table(io.BytesIO(storage.read(storage.join(output, shard))))
-    assert table.schema.equals(typed_rows.schema_of(ShardRow))
+    assert table.schema.equals(typed_rows.schema_of(ParquetRow))
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
