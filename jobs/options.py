@@ -50,7 +50,7 @@ def format_options(command: FC) -> FC:
     for name in reversed(OPTIONS):  # the decorator that is applied last is shown first
         option, allowed = OPTIONS[name], OPTIONS[name].allowed
         kind = click.IntRange(allowed[0], allowed[-1]) if isinstance(allowed, range) else click.Choice(allowed)
-        text = f"{option.help} For {_formats_with(name)}.  [default: {option.default}]"
+        text = f"{option.help} For {' and '.join(names_with(name))}.  [default: {option.default}]"
         command = click.option(_flag(name), type=kind, help=text)(command)
     return command
 
@@ -69,13 +69,10 @@ def encoding_of(file_format: str, given: Mapping[str, int | str | None]) -> Enco
     options = {name: value for name, value in given.items() if value is not None}
     for name in options:
         if inner not in names_with(name):
-            raise click.UsageError(f"{_flag(name)} is for {_formats_with(name)}: the format is {file_format}")
+            raise click.UsageError(
+                f"{_flag(name)} is for {' and '.join(names_with(name))}: the format is {file_format}"
+            )
     return Encoding(inner, **options)
-
-
-def _formats_with(option: str) -> str:
-    """Returns the names of the formats that have an option, in words: ``jpeg and webp``."""
-    return " and ".join(names_with(option))
 
 
 def _flag(name: str) -> str:
