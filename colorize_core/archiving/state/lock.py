@@ -9,6 +9,7 @@ wakes from a long sleep finds the next number and stops; its tasks check the loc
 from __future__ import annotations
 
 import json
+import math
 import os
 import posixpath
 import socket
@@ -26,6 +27,7 @@ from colorize_core.errors import ColorizeError
 
 FOLDER = "_lock"
 _BEAT = 5.0  # seconds between two heartbeats
+_LOOKS = 5  # looks of a waiting run between two heartbeats
 _DEAD = 60.0  # seconds without a heartbeat: longer than a store may delay one
 _SETTLE = 2.0  # seconds for pending writes of the tasks of a holder that was killed
 
@@ -135,16 +137,16 @@ class Lock:
         if holder and holder.has_ended():
             say(f"OUTPUT was held by {holder}, which has ended: this run takes over")
             return
-        first, started, is_told = self._heartbeat_of(holder), time.monotonic(), False
-        while time.monotonic() - started < _DEAD:
+        first, pause = self._heartbeat_of(holder), _BEAT / _LOOKS
+        # Looks are counted, not seconds: after a suspend of this machine, the holder has to wake up, too.
+        for looks in range(math.ceil(_DEAD / pause)):
             if number not in _numbers(self._folder):
                 return
             if self._heartbeat_of(holder) != first:
                 raise ColorizeError(f"OUTPUT is being written by {holder or 'another run'}: wait for its end")
-            if not is_told and time.monotonic() - started > 2 * _BEAT:
-                is_told = True
+            if looks == 2 * _LOOKS:
                 say(f"OUTPUT is held by {holder or 'another run'}, which gives no heartbeat: waiting a minute for one")
-            time.sleep(_BEAT / 5)
+            time.sleep(pause)
 
     def _heartbeat_of(self, holder: Holder | None) -> bytes:
         if holder is None:
