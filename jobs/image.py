@@ -50,7 +50,7 @@ def command(
     bundle = load_bundle(model)
     if line := advice(bundle, engine):
         click.echo(line, err=True)
-    colorizer = Colorizer(bundle, saturation=bundle.gain(saturation), engine=engine)
+    colorizer = Colorizer(bundle, saturation=saturation, engine=engine)
     single = SingleColorizer(bundle, colorizer, encoding, recolor, force)
     failed = 0
     for photograph, result in pairs:

@@ -27,7 +27,7 @@ class ArchiveJob:
     Attributes:
         config: the settings.
         bundle: the loaded model.
-        gain: factor on the predicted chroma.
+        coloring: the colors that the network predicts.
         output: absolute path or URL of OUTPUT.
         run_id: identifies the run.
         listing: the photographs of INPUT.
@@ -44,7 +44,7 @@ class ArchiveJob:
     def __init__(self, config: ArchiveConfig) -> None:
         self.config = config
         self.bundle = bundles.load_bundle(config.model)
-        self.gain = self.bundle.gain(config.saturation)
+        self.coloring = self.bundle.coloring(config.saturation)
         self.output = storage.absolute(config.output)
         self.run_id = f"{datetime.now(timezone.utc):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:6]}"
         self.listing = listing.list_sources(config.input)
@@ -72,7 +72,7 @@ class ArchiveJob:
     @property
     def settings(self) -> str:
         """The settings that decide how a result looks, beside the model, as the ledger has them."""
-        return f"format={self.config.file_format} saturation={self.gain:g}{self.config.image_encoding}"
+        return f"format={self.config.file_format} saturation={self.coloring}{self.config.image_encoding}"
 
     @property
     def request(self) -> Request:

@@ -131,7 +131,7 @@ def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator
     config = job.config
     if line := advice(job.bundle, config.engine):
         say(line)
-    networks = Networks([job.bundle], job.gain, config.engine)
+    networks = Networks([job.bundle], config.saturation, config.engine)
     locally = runners.is_local(config.runner, planned)
     with runners.opened(locally, config.file_format, networks.engines(), say) as runner:
         copies = SpilledTable(dedupe.SCHEMA)

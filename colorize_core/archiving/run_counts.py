@@ -59,7 +59,7 @@ class RunCounts:
             format=self._job.config.file_format,
             bundle=self._job.bundle.name,
             bundle_digest=self._job.bundle.digest,
-            saturation=self._job.gain,
+            saturation=self._job.coloring.value,
             photographs=self._plan.photographs,
             other_files=self._job.listing.other_files,
             folders_not_listed=self._job.listing.unlisted,

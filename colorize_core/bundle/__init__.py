@@ -15,7 +15,7 @@ from colorize_core.bundle.loading import (
     read_extras,
     start_from,
 )
-from colorize_core.bundle.model_bundle import Bundle
+from colorize_core.bundle.model_bundle import Bundle, Coloring
 from colorize_core.bundle.saving import save_bundle
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "FORMATS",
     "VIVID",
     "Bundle",
+    "Coloring",
     "is_shipped",
     "load_bundle",
     "place",

@@ -39,13 +39,24 @@ def write_card(bundle: Bundle) -> str:
     for label, names in metrics["not_beaten"]["full"].items():
         if names:
             card.write(f"**{label} does not beat the {' and the '.join(names)}.**\n\n")
-    vivid = bundle.saturation[VIVID]
-    card.write(
-        f"`faithful` is the prediction of the network. `vivid` multiplies its chroma by {vivid:g}, which makes a "
-    )
-    card.write("sample of the validation images as colorful as the originals. Colorfulness is that of Hasler and ")
-    card.write("Süsstrunk (2003), signed. `samples.png` shows colors, `curves.png` the loss of each epoch.\n")
+    card.write(_colors(bundle))
+    card.write(" Colorfulness is that of Hasler and Süsstrunk (2003), signed. `samples.png` shows colors, ")
+    card.write("`curves.png` the loss of each epoch.\n")
     return card.getvalue()
+
+
+def _colors(bundle: Bundle) -> str:
+    """Returns what ``faithful`` and ``vivid`` mean."""
+    if bundle.recipe.model.class_head:
+        return (
+            "The network predicts the odds of classes of ab. `faithful` is their mean. `vivid` is the mean of sharper "
+            "odds that give less weight to frequent colors, chosen so that a sample of the validation images is about "
+            "as colorful as the originals."
+        )
+    return (
+        f"`faithful` is the prediction of the network. `vivid` multiplies its chroma by {bundle.saturation[VIVID]:g}, "
+        "which makes a sample of the validation images as colorful as the originals."
+    )
 
 
 def _count(number: int, noun: str) -> str:

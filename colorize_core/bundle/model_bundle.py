@@ -11,8 +11,9 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from colorize_core import models
 from colorize_core.bundle.facts import FACTS, FAITHFUL, VIVID, storable
 from colorize_core.errors import BundleError, RecipeError, one_line
 from colorize_core.recipes import Recipe
@@ -24,6 +25,27 @@ if TYPE_CHECKING:
 _LARGEST_GAIN = 10.0
 
 
+class Coloring(NamedTuple):
+    """How ab comes out of a prediction.
+
+    Attributes:
+        odds: which odds of a class head give ab: ``faithful`` or ``vivid``. Without a class head it is ``faithful``.
+        gain: factor of ab.
+    """
+
+    odds: str
+    gain: float
+
+    @property
+    def value(self) -> float | str:
+        """The factor of faithful colors, or the name of other odds."""
+        return self.gain if self.odds == FAITHFUL else self.odds
+
+    def __str__(self) -> str:
+        """Text for the settings of a result, such as ``1.55`` or ``vivid``."""
+        return f"{self.gain:g}" if self.odds == FAITHFUL else self.odds
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A trained model, its recipe, and the facts of its training. ``load_bundle`` reads one.
@@ -32,7 +54,8 @@ class Bundle:
         recipe: the recipe that was trained; it says how to prepare the network's input.
         weights: content of ``model.keras``.
         saturation: factors of ab by name. ``faithful`` leaves the prediction unchanged. With ``vivid``, a sample of the
-            validation images was as colorful as the originals.
+            validation images was as colorful as the originals. A network with a class head has odds of its own for
+            ``vivid``, and its factors are 1.
         training: data, fingerprint, images per split, epochs, minutes.
         metrics: results on the test split, as ``Measurements.facts`` returns them; they include the gray copy and the
             mean chroma.
@@ -102,24 +125,33 @@ class Bundle:
         """SHA-256 of the trained weights."""
         return hashlib.sha256(self.weights).hexdigest()
 
-    def gain(self, saturation: str | float) -> float:
-        """Returns the factor of ab for a name in ``saturation``; a number is returned unchanged.
+    def coloring(self, saturation: str | float) -> Coloring:
+        """Returns what a name in ``saturation`` stands for; a number is a factor of the faithful ab.
 
         Raises:
             BundleError: the bundle has no saturation of this name.
+
+        Example:
+            >>> from colorize_core import load_bundle
+            >>> load_bundle("default").coloring(0.8)
+            Coloring(odds='faithful', gain=0.8)
         """
         if not isinstance(saturation, str):
-            return saturation
+            return Coloring(FAITHFUL, saturation)
         if saturation not in self.saturation:
             raise BundleError(f"saturation {saturation!r} of {self.name}: choose from {', '.join(self.saturation)}")
-        return self.saturation[saturation]
+        return Coloring(saturation if self.recipe.model.class_head else FAITHFUL, self.saturation[saturation])
+
+    def colorings(self) -> dict[str, Coloring]:
+        """Returns the colorings by the names in ``saturation``."""
+        return {name: self.coloring(name) for name in self.saturation}
 
     def with_metrics(self, metrics: Mapping[str, Any]) -> Bundle:
         """Returns the same bundle with other metrics."""
         return dataclasses.replace(self, metrics=metrics)
 
     def model(self) -> keras.Model:
-        """Returns the Keras model, ready for inference.
+        """Returns the Keras model of inference, without outputs that only training needs.
 
         This package builds the model from the recipe; only the numbers come from the file. Therefore nothing in the
         file can run, and a file of a newer Keras loads in an older Keras, even if that does not know its configuration.
@@ -134,7 +166,7 @@ class Bundle:
                 f"the network of {self.name} cannot be built from its {FACTS}: {one_line(error)}"
             ) from error
         self.fill(model)
-        return model
+        return models.inference_model(model)
 
     def fill(self, model: keras.Model) -> None:
         """Loads the weights into a model that was built from this recipe. Raises BundleError if they do not fit."""

@@ -64,7 +64,7 @@ def check_in_sandbox(recipe: Recipe, weights: bytes, onnx: bytes, place: str) ->
         "cpu_seconds": _SECONDS + size // _BYTES_PER_SECOND + pixels // _PIXELS_PER_SECOND,
         "required_shapes": required,
         "optional_shapes": [shape for shape in optional if math.prod(shape) <= _MOST_PIXELS],
-        "channels": 2 if recipe.data.color_space == "lab" else 3,
+        "channels": len(recipe.output_channels),
     }
     try:
         answer, status = _run(task, weights, onnx)

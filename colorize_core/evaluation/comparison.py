@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from colorize_core.bundle import Bundle
+from colorize_core.bundle import Bundle, Coloring
 from colorize_core.color import GrayFormula
 from colorize_core.networks import Engine
 
@@ -22,17 +22,17 @@ class Candidate:
     Attributes:
         label: the bundle's name in tables; no other candidate has it.
         bundle: the bundle.
-        gains: factors of ab, by the name that is appended to the label.
+        colorings: the colors that are measured, by the name that is appended to the label.
     """
 
     label: str
     bundle: Bundle
-    gains: Mapping[str, float]
+    colorings: Mapping[str, Coloring]
 
     @property
-    def rows(self) -> dict[str, float]:
-        """Maps the name of each table row of this candidate to its gain."""
-        return {f"{self.label} {name}".strip(): gain for name, gain in self.gains.items()}
+    def rows(self) -> dict[str, Coloring]:
+        """Maps the name of each table row of this candidate to its colors."""
+        return {f"{self.label} {name}".strip(): coloring for name, coloring in self.colorings.items()}
 
     @property
     def own_scale(self) -> str:

@@ -103,7 +103,7 @@ def _load_candidates(names: Sequence[str]) -> tuple[list[Candidate], dict[str, b
         labels = [printable(name.rstrip("/").rpartition("/")[2]) for name in names]
     if len(set(labels)) < len(labels):
         labels = [f"{number} {label}" for number, label in enumerate(labels, 1)]
-    candidates = [Candidate(label, each, each.saturation) for label, each in zip(labels, bundles, strict=True)]
+    candidates = [Candidate(label, each, each.colorings()) for label, each in zip(labels, bundles, strict=True)]
     curves = {label: bundle.read_curves(name) for label, name in zip(labels, names, strict=True)}
     return candidates, {label: picture for label, picture in curves.items() if picture}
 

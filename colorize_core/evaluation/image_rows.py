@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
-from colorize_core.color import Floats, GrayFormula
+from colorize_core.color import GrayFormula
+from colorize_core.inference.prediction import Prediction
 from colorize_core.runtime.pickled_rows import Columns
 
 
@@ -46,13 +47,13 @@ class PredictedImage:
 
     Attributes:
         image: the image.
-        ab: the predicted ab, float32 [h, w, 2], of each candidate in the order of ``Comparison.candidates``.
+        predictions: the prediction of each candidate's network, in the order of ``Comparison.candidates``.
         features: features for the Fréchet distance, float32 [d], by ``comparison.TRUTH`` and table row at full
             resolution; empty if no distance is wanted.
     """
 
     image: ReadImage
-    ab: tuple[Floats, ...]
+    predictions: tuple[Prediction, ...]
     features: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
 

@@ -66,7 +66,12 @@ class Report:
     def _facts(self) -> dict[str, Any]:
         """Returns the content of ``metrics.json``."""
         bundles = [
-            {"label": each.label, "name": printable(name), "digest": each.bundle.digest, "saturation": dict(each.gains)}
+            {
+                "label": each.label,
+                "name": printable(name),
+                "digest": each.bundle.digest,
+                "saturation": dict(each.bundle.saturation),
+            }
             for name, each in zip(self.names, self.candidates, strict=True)
         ]
         splits = {name: each.facts() | {"left_out": self.left_out[name]} for name, each in self.measurements.items()}

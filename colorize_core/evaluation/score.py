@@ -30,6 +30,7 @@ from colorize_core.evaluation.row_sources import FunctionFactory, Rows
 from colorize_core.images import png, resizing
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.merging import merge
+from colorize_core.inference.prediction import Prediction
 from colorize_core.inference.predictor import Networks, Predictor
 from colorize_core.preprocessing.network_size import network_size
 from colorize_core.runtime import placement
@@ -65,15 +66,14 @@ def score(
 
 
 def _predict(images: list[ReadImage], colorizers: Sequence[Colorizer]) -> list[PredictedImage]:
-    predictions = [_predict_ab(images, colorizer) for colorizer in colorizers]
-    return [PredictedImage(image, ab) for image, ab in zip(images, zip(*predictions, strict=True), strict=True)]
+    by_network = [_predict_with(images, colorizer) for colorizer in colorizers]
+    return [PredictedImage(image, each) for image, each in zip(images, zip(*by_network, strict=True), strict=True)]
 
 
-def _predict_ab(images: list[ReadImage], colorizer: Colorizer) -> list[Floats]:
-    """Returns ab, float32 [h, w, 2], of each image."""
+def _predict_with(images: list[ReadImage], colorizer: Colorizer) -> list[Prediction]:
     grays = [image.gray_by(colorizer.recipe.data.gray) for image in images]
     sizes = [colorizer.size_for(gray.shape[1], gray.shape[0]) for gray in grays]
-    return colorizer.predict([resizing.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)])
+    return colorizer.predict_all([resizing.resize(gray, size) for gray, size in zip(grays, sizes, strict=True)])
 
 
 class _FeatureExtractor:
@@ -130,7 +130,7 @@ def _pictures(image: ReadImage, images: _Images, comparison: Comparison) -> dict
 def _images_at_full_scale(row: PredictedImage, comparison: Comparison) -> _Images:
     """Returns the images that are compared with the truth at full resolution."""
     images = {}
-    for candidate, ab in zip(comparison.candidates, row.ab, strict=True):
+    for candidate, ab in zip(comparison.candidates, row.predictions, strict=True):
         formula = candidate.bundle.recipe.data.gray
         gray = row.image.gray_by(formula)
         if (name := comparison.baseline(GRAY_COPY, formula)) not in images:
@@ -148,12 +148,12 @@ def _images_at_own_scale(row: PredictedImage, place: int, comparison: Comparison
     size = network_size(recipe, gray.shape[1], gray.shape[0])
     small = resizing.resize(gray, size)
     baselines = {GRAY_COPY: copy_gray(small), MEAN_CHROMA: _tint(small, comparison.mean_ab)}
-    colorized = _colorized(candidate, small, row.ab[place])
+    colorized = _colorized(candidate, small, row.predictions[place])
     return GroundTruth(resizing.resize(row.image.rgb, size)), baselines | colorized
 
 
-def _colorized(candidate: Candidate, gray: NDArray[np.uint8], ab: Floats) -> dict[str, NDArray[np.uint8]]:
-    return {name: merge(gray, np.float32(gain) * ab) for name, gain in candidate.rows.items()}
+def _colorized(candidate: Candidate, gray: NDArray[np.uint8], prediction: Prediction) -> dict[str, NDArray[np.uint8]]:
+    return {name: merge(gray, prediction.ab(coloring)) for name, coloring in candidate.rows.items()}
 
 
 def copy_gray(gray: NDArray[np.uint8]) -> NDArray[np.uint8]:

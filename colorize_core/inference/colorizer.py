@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from colorize_core import color
-from colorize_core.bundle import Bundle
+from colorize_core.bundle import FAITHFUL, Bundle
 from colorize_core.color import Floats
 from colorize_core.images import resizing
 from colorize_core.inference.merging import merge
+from colorize_core.inference.prediction import Prediction
 from colorize_core.networks import Engine, open_network
 from colorize_core.preprocessing import pairs
 from colorize_core.preprocessing.network_size import inner_part, margins_of, network_size
@@ -25,12 +26,12 @@ class Colorizer:
     Args:
         bundle: a bundle from ``load_bundle``.
         threads: CPU threads for the network; None is one per CPU.
-        saturation: factor for ab, as from ``bundle.gain``; 1 is the prediction of the network.
+        saturation: ``faithful``, ``vivid``, or a factor of the faithful ab.
         engine: name of the engine that runs the network; ``auto`` chooses with ``networks.engine_for``.
         gpu: whether this process has a GPU.
 
     Raises:
-        BundleError: the engine cannot run the network of the bundle, or the network is damaged.
+        BundleError: the bundle has no such saturation, or the engine cannot run its network, or the network is damaged.
 
     Example:
         >>> from colorize_core import load_bundle
@@ -43,25 +44,29 @@ class Colorizer:
         self,
         bundle: Bundle,
         threads: int | None = None,
-        saturation: float = 1.0,
+        saturation: str | float = FAITHFUL,
         engine: Engine = "auto",
         *,
         gpu: bool = False,
     ) -> None:
+        self._coloring = bundle.coloring(saturation)
         self._network = open_network(bundle, engine, threads=threads, gpu=gpu)
         self.recipe = bundle.recipe
-        self._saturation = np.float32(saturation)
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """Returns the (width, height) to which a photograph of this size must be resized for ``predict``."""
         return network_size(self.recipe, width, height)
 
     def predict(self, grays: Sequence[NDArray[np.uint8]]) -> list[Floats]:
-        """Returns ab [h', w', 2] for each gray photograph, uint8 [h, w] with the size from ``size_for``.
+        """Returns ab [h', w', 2] for each gray photograph, uint8 [h, w] with the size from ``size_for``."""
+        return [prediction.ab(self._coloring) for prediction in self.predict_all(grays)]
+
+    def predict_all(self, grays: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
+        """Returns the prediction for each gray photograph, from which ab of any saturation can be taken.
 
         Photographs of equal size go through the network together.
         """
-        results: list[Floats] = [np.empty(0, np.float32)] * len(grays)
+        results = [Prediction(np.empty(0, np.float32))] * len(grays)
         groups: dict[tuple[int, ...], list[int]] = {}
         for index, gray in enumerate(grays):
             groups.setdefault(gray.shape, []).append(index)
@@ -71,13 +76,13 @@ class Colorizer:
                 inputs = np.stack([grays[i] for i in batch])
                 height, width = inputs.shape[1:]
                 margins = margins_of(self.recipe, width, height)
-                predictions = self._predict_ab(np.pad(inputs, ((0, 0), *margins), "symmetric"))
-                for index, ab in zip(batch, predictions, strict=True):
-                    results[index] = self._saturation * inner_part(ab, margins, width, height)
+                predictions = self._predict(np.pad(inputs, ((0, 0), *margins), "symmetric"))
+                for index, channels in zip(batch, predictions, strict=True):
+                    results[index] = Prediction(inner_part(channels, margins, width, height))
         return results
 
-    def _predict_ab(self, grays: NDArray[np.uint8]) -> Floats:
-        """Returns ab [n, h', w', 2] for gray uint8 [n, h, w] of a size that the network accepts.
+    def _predict(self, grays: NDArray[np.uint8]) -> Floats:
+        """Returns ``Prediction.channels`` [n, h', w', c] for gray uint8 [n, h, w] of a size that the network accepts.
 
         If the recipe asks for it, the result is the average with the prediction for the mirrored image (flip TTA).
         """

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from colorize_core.bundle import Bundle
+from colorize_core.bundle import FAITHFUL, Bundle
 from colorize_core.errors import BundleError
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.networks import Engine, engine_for
@@ -22,12 +22,12 @@ class Networks:
 
     Attributes:
         bundles: the bundles, with one network each.
-        saturation: factor for ab, as ``Colorizer`` takes it.
+        saturation: the colors that the networks predict, as ``Colorizer`` takes it.
         engine: name of the engine that runs the networks.
     """
 
     bundles: Sequence[Bundle]
-    saturation: float = 1.0
+    saturation: str | float = FAITHFUL
     engine: Engine = "auto"
 
     def engines(self) -> set[str]:

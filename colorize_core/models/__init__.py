@@ -30,6 +30,7 @@ class ModelRecord:
         multiple: returns the number of pixels of which the input's sides must be multiples, from the model's settings.
             Raises ValueError if a setting that it needs is missing or wrong; the message names the setting.
         has_linear_colors: True if the layer ``colors`` is linear in ab, so that a gain can be put into its weights.
+        takes_class_head: True if the model can have a second head, for classes of ab.
         resolution_settings: names of the settings that change the resolution of the network's output. All trials of
             ``tune`` have the same values of them.
     """
@@ -38,6 +39,7 @@ class ModelRecord:
     needs_square: bool
     multiple: Callable[[Mapping[str, Any]], int]
     has_linear_colors: bool = False
+    takes_class_head: bool = False
     resolution_settings: tuple[str, ...] = ()
 
     def load(self) -> ModuleType:
@@ -70,6 +72,7 @@ MODELS = {
         needs_square=False,
         multiple=lambda settings: positive(settings, "first_stride", default=2) << (_levels(settings) - 1),
         has_linear_colors=True,
+        takes_class_head=True,
         resolution_settings=("first_stride",),
     ),
 }
@@ -83,6 +86,7 @@ def build(
     ab_step: float | None = None,
     temperature: float = TEMPERATURE,
     encoder: str | None = None,
+    class_step: float | None = None,
 ) -> keras.Model:
     """Builds the named model with random weights.
 
@@ -95,6 +99,9 @@ def build(
             classes, in the order of ``classes.ab_bins``. For ``lab`` only.
         temperature: temperature of the annealed mean: 1 gives the mean of the classes, near 0 the likeliest class.
         encoder: one of ``ENCODERS``, in place of the model's own encoder, also with random weights.
+        class_step: step of the grid of a second head, which predicts the odds of classes of ab; None for one head. The
+            model's first output is then that of ``odds.ColorOdds``, from which inference takes all colors; the layers
+            ``colors`` and ``logits`` are for the losses.
 
     Raises:
         RecipeError: the model or encoder is unknown, or a setting is unknown or has a wrong value.
@@ -103,9 +110,11 @@ def build(
         raise RecipeError(f"model.name is {name!r}; choose from {', '.join(sorted(MODELS))}")
     if ab_step is not None and color_space != "lab":
         raise RecipeError(f"classes of ab need data.color_space lab, not {color_space}")
+    if class_step is not None and not (MODELS[name].takes_class_head and color_space == "lab" and ab_step is None):
+        raise RecipeError(f"model {name} cannot have a class head beside this output")
     from colorize_core.models.blocks import Head
 
-    head = Head(color_space, ab_step, temperature)
+    head = Head(color_space, ab_step, temperature, class_step)
     module = MODELS[name].load()
     try:
         _check_settings(settings, module.build)
@@ -118,6 +127,13 @@ def build(
     except (TypeError, ValueError) as error:
         raise RecipeError(f"model.settings of {name}: {error}") from error
     return model
+
+
+def inference_model(model: keras.Model) -> keras.Model:
+    """Returns the part of a model from ``build`` that inference needs: its first output. Both share their weights."""
+    import keras
+
+    return model if len(model.outputs) == 1 else keras.Model(model.input, model.outputs[0])
 
 
 def _check_settings(settings: Mapping[str, Any], builder: Callable[..., Any]) -> None:

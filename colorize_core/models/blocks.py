@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from colorize_core.color import ColorSpace, Floats
 from colorize_core.models import classes
+from colorize_core.models.odds import ColorOdds
 
 # Batch norm uses the statistics of the global batch, over all workers. Keras supports that with TensorFlow only.
 SYNCHRONIZED = keras.backend.backend() == "tensorflow"
@@ -17,15 +18,17 @@ _FEATURES = 8  # features per pixel, between a vector and the class logits
 _AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 
 
-def normalize(x: keras.KerasTensor) -> keras.KerasTensor:
-    """Applies batch norm to a tensor."""
-    return layers.BatchNormalization(momentum=MOMENTUM, synchronized=SYNCHRONIZED)(x)
+def normalize(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
+    """Applies batch norm to a tensor. ``name`` is the layer's name."""
+    return layers.BatchNormalization(momentum=MOMENTUM, synchronized=SYNCHRONIZED, name=name)(x)
 
 
-def activate(x: keras.KerasTensor, *, batch_norm: bool, dropout: float = 0.0) -> keras.KerasTensor:
-    """Applies batch norm if asked for, ReLU, and dropout of whole channels."""
+def activate(
+    x: keras.KerasTensor, *, batch_norm: bool, dropout: float = 0.0, name: str | None = None
+) -> keras.KerasTensor:
+    """Applies batch norm if asked for, ReLU, and dropout of whole channels. ``name`` is the name of the batch norm."""
     if batch_norm:
-        x = normalize(x)
+        x = normalize(x, name)
     x = layers.ReLU()(x)
     return layers.SpatialDropout2D(dropout)(x) if dropout else x
 
@@ -49,11 +52,14 @@ class Head:
         ab_step: step of the grid of classes, in units of ab: the layer ``logits`` [n, h, w, Q] predicts classes, and ab
             is their annealed mean. None to predict ab or RGB directly.
         temperature: temperature of the annealed mean.
+        class_step: step of the grid of the class head, a second head beside the colors (``with_odds``); None for a
+            model with one head.
     """
 
     color_space: ColorSpace
     ab_step: float | None = None
     temperature: float = 0.38
+    class_step: float | None = None
 
     def of_map(self, x: keras.KerasTensor, *, kernel_size: int = 3, from_gray: bool = False) -> keras.KerasTensor:
         """Returns colors [n, h, w, 2 or 3] from features [n, h, w, c].
@@ -81,6 +87,14 @@ class Head:
             dtype="float32",
             name="colors",
         )(x)
+
+    def odds_of_map(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Returns the output of the class head for features [n, h, w, c]: [n, h, w, 5] as from ``odds.ColorOdds``."""
+        step = self.class_step or classes.STEP
+        logits = layers.Conv2D(
+            len(classes.ab_bins(step)), 1, kernel_initializer="zeros", dtype="float32", name="logits"
+        )(x)
+        return ColorOdds(step, name="odds")(logits)
 
     def of_vector(self, x: keras.KerasTensor, side: int) -> keras.KerasTensor:
         """Returns colors [n, side, side, 2 or 3] from a vector [n, c]."""

@@ -7,7 +7,7 @@ weights that make up for it, all doubtful pixels end in gray (section 2.2 of the
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,22 @@ from colorize_core.color import Floats
 STEP = 10.0  # units of ab between two bins, as in the paper
 _CHUNK = 1 << 13  # pixels that are compared with all bins at a time: 10 MB with 313 bins
 _MAX_AB = 128  # bound of |a| and |b| of all colors of sRGB
+
+
+class Odds(NamedTuple):
+    """Settings of the odds.
+
+    Attributes:
+        temperature: T. 1 gives the mean of all plausible colors; lower values favor the likeliest color.
+        debias: b, the share of the class weights that is taken back: 1 gives the true odds, 0 favors rare colors.
+    """
+
+    temperature: float
+    debias: float
+
+
+FAITHFUL_ODDS = Odds(1.0, 1.0)
+VIVID_ODDS = Odds(0.38, 0.5)  # until validation chooses others
 
 
 @lru_cache(maxsize=8)
@@ -80,6 +96,17 @@ def class_weights(counts: NDArray[Any], mix: float = 0.5, step: float = STEP) ->
     weights = 1 / ((1 - mix) * smoothed + mix / len(bins))
     normalized: Floats = (weights / (prior @ weights)).astype(np.float32)
     return normalized
+
+
+def mean_ab(logits: Floats, log_weights: Floats, odds: Odds, step: float = STEP) -> Floats:
+    """Returns the mean ab [..., 2] of the odds p = softmax((logits - b log w) / T) of classes [..., Q].
+
+    ``models.odds.ColorOdds`` computes the same in a network.
+    """
+    shifted = (logits - np.float32(odds.debias) * log_weights) / np.float32(odds.temperature)
+    shares = np.exp(shifted - shifted.max(axis=-1, keepdims=True))
+    mean: Floats = (shares @ ab_bins(step)) / shares.sum(axis=-1, keepdims=True)
+    return mean
 
 
 @lru_cache(maxsize=8)

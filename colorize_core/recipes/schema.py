@@ -86,6 +86,10 @@ class ModelSettings(_Settings):
         default="none", description="initial weights of the encoder: none (random), imagenet, or a file"
     )
     start: Text = Field(default="none", description="initial weights: none (random), or a bundle of the same model")
+    class_head: bool = Field(
+        default=False,
+        description="predict the odds of classes of ab, too, from which faithful and vivid colors and their doubt come",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -133,13 +137,16 @@ class TrainingSettings(_Settings):
 
     loss: Literal["l1", "mse", "huber", "psnr", "ab-classification"] = "l1"
     ab_step: float = Field(
-        default=10.0, ge=5, le=40, description="for ab-classification: distance of two classes, in units of ab"
+        default=10.0, ge=5, le=40, description="for classes of ab: distance of two classes, in units of ab"
     )
     temperature: float = Field(
         default=TEMPERATURE,
         gt=0,
         le=1,
         description="for ab-classification: 1 gives the mean color, near 0 the likeliest one",
+    )
+    class_loss: float = Field(
+        default=1.0, ge=0, description="with model.class_head: weight of the loss of the classes, beside the loss"
     )
     rebalance: float = Field(default=0.0, ge=0, description="extra weight of a pixel, per unit of its chroma / 128")
     epochs: _Count
@@ -207,13 +214,26 @@ class Recipe(_Settings):
         return self
 
     @model_validator(mode="after")
+    def _class_head_needs_ab(self) -> Recipe:
+        if self.model.class_head:
+            names = " or ".join(name for name, record in MODELS.items() if record.takes_class_head)
+            if not MODELS[self.model.name].takes_class_head:
+                raise ValueError(f"model.class_head needs model.name {names}, not {self.model.name}")
+            if self.data.color_space != "lab" or self.training.loss == "ab-classification":
+                raise ValueError(
+                    "model.class_head needs data.color_space lab, and a training.loss other than ab-classification, "
+                    "which is a class head alone"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _gain_needs_linear_colors(self) -> Recipe:
-        predicts_ab = self.data.color_space == "lab" and self.training.loss != "ab-classification"
+        predicts_ab = self.data.color_space == "lab" and not self.has_classes
         if self.training.color_gain != 1 and not (predicts_ab and MODELS[self.model.name].has_linear_colors):
             names = " or ".join(name for name, record in MODELS.items() if record.has_linear_colors)
             raise ValueError(
-                f"training.color_gain needs model.name {names}, data.color_space lab, and a training.loss other than "
-                "ab-classification: set training.color_gain to 1"
+                f"training.color_gain needs model.name {names}, data.color_space lab, no model.class_head, and a "
+                "training.loss other than ab-classification: set training.color_gain to 1"
             )
         return self
 
@@ -229,6 +249,18 @@ class Recipe(_Settings):
                 f"data.crop ({self.data.crop}) is not a multiple of model.multiple ({self.model.multiple})"
             )
         return self
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether the model predicts classes of ab, alone or beside the colors."""
+        return self.model.class_head or self.training.loss == "ab-classification"
+
+    @property
+    def output_channels(self) -> list[str]:
+        """The channels of the network's output, by name."""
+        if self.data.color_space == "rgb":
+            return ["red", "green", "blue"]
+        return ["a", "b", *(["vivid a", "vivid b", "spread"] if self.model.class_head else [])]
 
     @property
     def square_side(self) -> int:

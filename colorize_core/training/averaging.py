@@ -48,6 +48,11 @@ class WeightAverage:
             is_state = not np.issubdtype(value.dtype, np.floating)  # state of a random generator: not averaged
             self.mean[i] = value if is_state else self.mean[i] + (1 - momentum) * (value - self.mean[i])
 
+    def set_constant(self, variable: Any) -> None:
+        """Takes the value of a variable that no step changes, after it was set."""
+        [place] = [i for i, each in enumerate(self._variables) if each is variable]
+        self.mean[place] = np.array(ops.convert_to_numpy(variable))
+
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Sets the model's weights to the mean, and restores its own weights at the end. Can be nested."""

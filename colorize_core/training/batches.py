@@ -66,11 +66,11 @@ def validation(shard: ray.data.DataIterator, recipe: Recipe, workers: int) -> It
 
 
 def class_weights(shard: ray.data.DataIterator, recipe: Recipe) -> Floats | None:
-    """Returns weights of the classes of ab [Q] by their frequency; None if the loss has no classes.
+    """Returns weights of the classes of ab [Q] by their frequency; None if the recipe's model has no classes.
 
     Counts every second pixel of every second row.
     """
-    if recipe.training.loss != "ab-classification":
+    if not recipe.has_classes:
         return None
     step = recipe.training.ab_step
     counts = np.zeros(len(classes.ab_bins(step)), np.int64)

@@ -87,7 +87,7 @@ def write_bundle(trained: TrainedNetwork, test: Rows[ReadImage], test_survey: Su
         package.converted,
         library_versions(_LIBRARIES),
     )
-    candidate = Candidate(result.name, result, result.saturation)
+    candidate = Candidate(result.name, result, result.colorings())
     comparison = Comparison([candidate], test_survey.mean_ab, own_scales=False)
     measured = measure_candidates(test_survey.measurable(test), comparison, keep_pictures=test_survey.samples())
     result = result.with_metrics(measured.facts())

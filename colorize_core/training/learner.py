@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import keras
     import tensorflow as tf
 
+    from colorize_core.models.classes import Odds
+
 
 class Learner:
     """One worker's replica of the model and its optimizers. Call ``plan`` before the first step.
@@ -45,7 +47,7 @@ class Learner:
     def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_all: bool = False) -> None:
         import keras
 
-        from colorize_core.training import adversarial, losses, schedules
+        from colorize_core.training import adversarial, objective, schedules
         from colorize_core.training.optimizer import AdamW
 
         settings = recipe.training
@@ -82,8 +84,8 @@ class Learner:
                 optimizer.build(variables)
             self._class_weights = _equal_weights(recipe)
         self._average = WeightAverage(self.model.variables, settings.average) if settings.average else None
-        self._criterion = losses.criterion(recipe.training, self._class_weights)
-        self._with_loss_input = _with_loss_input(self.model, has_classes=self._class_weights is not None)
+        self._inference_model = models.inference_model(self.model)
+        self._objective = objective.Objective(self.model, recipe, self._class_weights)
         self._gray_is_zero = recipe.data.color_space == "lab"
         self._train_step = self._on_all_replicas(self._gan_step if self._gan else self._step(compile_all))
         self._validate_step = self._on_all_replicas(self._validate)
@@ -93,12 +95,16 @@ class Learner:
 
         Args:
             steps: number of steps in an epoch.
-            class_weights: weight of each class of ab [Q] if the loss is ab-classification, else None.
+            class_weights: weight of each class of ab [Q] if the recipe has classes, else None.
         """
         for schedule in self._schedules:
             schedule.plan(steps * self._recipe.training.epochs)
         if self._class_weights is not None and class_weights is not None:
             self._class_weights.assign(class_weights)
+            if self._recipe.model.class_head:
+                self.model.get_layer("odds").log_weights.assign(np.log(class_weights))
+                if self._average:
+                    self._average.set_constant(self.model.get_layer("odds").log_weights)
 
     def trace(self, batch_size: int) -> None:
         """Traces the training step for batches of ``batch_size`` images. The first step then only compiles it."""
@@ -148,10 +154,21 @@ class Learner:
         return means
 
     def predict(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the model's colors for inputs [n, h, w, 1], computed outside the distribution strategy."""
+        """Returns the model's output for inputs [n, h, w, 1], computed outside the distribution strategy."""
         with self.averaged():
-            prediction: NDArray[np.float32] = np.asarray(self.model(inputs, training=False))
+            prediction: NDArray[np.float32] = np.asarray(self._inference_model(inputs, training=False))
         return prediction
+
+    def logits(self, inputs: Floats) -> tuple[Floats, Floats]:
+        """Returns logits [n, h, w, Q] of a class head for inputs [n, h, w, 1], and log w of its classes [Q]."""
+        outputs = self._objective.in_validation(inputs, training=False)
+        return np.asarray(outputs[-2]), np.asarray(self.model.get_layer("odds").log_weights)
+
+    def set_vivid(self, odds: Odds) -> None:
+        """Sets the odds of the vivid colors of a class head."""
+        self.model.get_layer("odds").vivid.assign(np.array(odds, np.float32))
+        if self._average:
+            self._average.set_constant(self.model.get_layer("odds").vivid)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Returns a context in which the model has averaged weights, if the recipe asks for averaging."""
@@ -201,15 +218,12 @@ class Learner:
         """Returns a training step that uses the pixel loss alone."""
         import tensorflow as tf
 
-        from colorize_core.training import losses
-
         variables = [changed for _, changed in self._parts]
 
         def gradients(inputs: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, list[list[tf.Tensor]]]:
             with tf.GradientTape() as tape:
-                prediction, loss_input = self._with_loss_input(inputs, training=True)
-                loss = self._criterion(losses.match_resolution(targets, prediction), loss_input)
-                loss = loss / self._strategy.num_replicas_in_sync
+                *outputs, _ = self._objective.in_training(inputs, training=True)
+                loss = self._objective.loss(targets, outputs) / self._strategy.num_replicas_in_sync
             return loss, tape.gradient(loss, variables)
 
         compiled = tf.function(gradients, jit_compile=True) if compile_all else gradients
@@ -231,10 +245,10 @@ class Learner:
         discriminator = self._networks["discriminator"]
         *model_variables, discriminator_variables = [changed for _, changed in self._parts]
         with tf.GradientTape() as tape, tf.GradientTape() as discriminator_tape:
-            prediction, loss_input = self._with_loss_input(inputs, training=True)
+            *outputs, prediction = self._objective.in_training(inputs, training=True)
             target = losses.match_resolution(targets, prediction)
             gray = losses.match_resolution(inputs, prediction)
-            pixel_loss = self._criterion(target, loss_input) / replicas
+            pixel_loss = self._objective.loss(targets, outputs) / replicas
             predicted_logits = discriminator([gray, prediction], training=True)
             loss = pixel_loss + self._gan * adversarial.generator_loss(predicted_logits) / replicas
             detached_logits = discriminator([gray, tf.stop_gradient(prediction)], training=True)
@@ -253,40 +267,28 @@ class Learner:
 
         from colorize_core.training import losses
 
-        prediction, loss_input = self._with_loss_input(inputs, training=False)
+        *outputs, prediction = self._objective.in_validation(inputs, training=False)
         target = losses.match_resolution(targets, prediction)
         gray_copy = tf.zeros_like(targets) if self._gray_is_zero else tf.repeat(inputs, 3, axis=-1)
-        gray = losses.match_resolution(gray_copy, prediction)
-        # Class logits have no gray; equal odds of all classes stand for it.
-        has_classes = loss_input.shape[-1] != prediction.shape[-1]
-        gray_loss_input = tf.zeros_like(loss_input) if has_classes else gray
         values = {
-            "val_loss": self._criterion(target, loss_input),
-            "val_gray_loss": self._criterion(target, gray_loss_input),
+            "val_loss": self._objective.loss(targets, outputs),
+            "val_gray_loss": self._objective.gray_loss(targets, gray_copy, outputs),
             "val_mse": tf.reduce_mean(losses.mse(target, prediction)),
-            "val_gray_mse": tf.reduce_mean(losses.mse(target, gray)),
+            "val_gray_mse": tf.reduce_mean(losses.mse(target, losses.match_resolution(gray_copy, prediction))),
         }
         return {name: value / self._strategy.num_replicas_in_sync for name, value in values.items()}
 
 
 def _equal_weights(recipe: Recipe) -> keras.Variable | None:
-    """Returns a variable with a weight of 1 for each class of ab [Q]; None if the loss has no classes."""
+    """Returns a variable with a weight of 1 for each class of ab [Q]; None if the recipe has no classes."""
     import keras
 
     from colorize_core.models import classes
 
-    if recipe.training.loss != "ab-classification":
+    if not recipe.has_classes:
         return None
     ones = np.ones(len(classes.ab_bins(recipe.training.ab_step)), np.float32)
     return keras.Variable(ones, trainable=False, dtype="float32")
-
-
-def _with_loss_input(model: keras.Model, *, has_classes: bool) -> keras.Model:
-    """Returns a model with two outputs: colors, and the tensor that the loss uses (colors or class logits)."""
-    import keras
-
-    loss_input = model.get_layer("logits").output if has_classes else model.output
-    return keras.Model(model.input, [model.output, loss_input])
 
 
 def _values(prefix: str, variables: list[Any]) -> Arrays:

@@ -104,16 +104,19 @@ def match_resolution(target: keras.KerasTensor, prediction: keras.KerasTensor) -
     return ops.average_pool(target, factor, factor) if factor > 1 else target
 
 
-def criterion(settings: TrainingSettings, class_weights: keras.Variable | None) -> Loss:
-    """Returns the recipe's loss, a function of target and model output, both [n, h, w, c], to one number.
+def class_criterion(settings: TrainingSettings, class_weights: keras.Variable) -> Loss:
+    """Returns the loss of classes, a function of ab / 128 and logits of the same resolution to one number.
 
     Args:
         settings: section ``training`` of the recipe.
-        class_weights: weight of each class of ab [Q] if the loss is ab-classification, else None.
+        class_weights: weight of each class of ab [Q].
     """
-    if class_weights is not None:
-        bins = classes.ab_bins(settings.ab_step)
-        return lambda target, logits: cross_entropy(target, logits, bins, class_weights)
+    bins = classes.ab_bins(settings.ab_step)
+    return lambda target, logits: cross_entropy(target, logits, bins, class_weights)
+
+
+def pixel_criterion(settings: TrainingSettings) -> Loss:
+    """Returns the loss of colors, a function of target and colors, both [n, h, w, c], to one number."""
     pixel_loss = LOSSES[settings.loss]
 
     def mean_loss(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:

@@ -108,7 +108,7 @@ def build_learner(recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_a
         raise
     except Exception as error:  # Keras raises all kinds of exceptions
         raise RecipeError(f"model {recipe.model.name} cannot be built: {one_line(error)}") from error
-    check_sizes(recipe, learner.model)
+    check_sizes(recipe, models.inference_model(learner.model))
     return learner
 
 
@@ -118,7 +118,7 @@ def check_sizes(recipe: Recipe, model: keras.Model) -> None:
     # Photographs of other shapes are seen at any multiple of model.multiple. For those only the output's shape is
     # computed, which takes no time, but layers such as Dense do not notice every input that they cannot take.
     other_sides = set() if recipe.model.square else {recipe.model.multiple * steps for steps in (1, 3, 5)}
-    channels = 2 if recipe.data.color_space == "lab" else 3
+    channels = len(recipe.output_channels)
     factors = set()
     for side in sorted(run_sides | other_sides):
         blank = (1, side, side, 1)

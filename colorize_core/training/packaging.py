@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from colorize_core import storage
+from colorize_core import models, storage
 from colorize_core.errors import ColorizeError
 from colorize_core.networks import conversion
 from colorize_core.recipes import Recipe
@@ -54,7 +54,7 @@ class NetworkPackage:
             model.save(path)
             weights = Path(path).read_bytes()
         try:
-            onnx, comparison = conversion.to_onnx(model, recipe)
+            onnx, comparison = conversion.to_onnx(models.inference_model(model), recipe)
         except ColorizeError as error:
             return cls(weights, b"", {}, str(error))
         return cls(weights, onnx, comparison.facts())

@@ -52,7 +52,7 @@ def core_seconds(scans: Path, out: Path) -> dict[str, float]:
         settings = run_settings(job, planned, lock)
         finish = Finish(settings)
         read = Read(settings, job.bundle.recipe, recolor=False)
-        network = Predictor(Networks([job.bundle], job.gain), predict, 1)
+        network = Predictor(Networks([job.bundle], job.config.saturation), predict, 1)
         counted = 0
         for number, task in enumerate(planned.tasks()):
             clock = [time.process_time()]

@@ -76,7 +76,7 @@ def test_files(report: Path) -> None:
 def test_figures_are_those_of_an_outside_script(report: Path, color_dir: Path) -> None:
     rows = read_csv(report)
     bundle = load_bundle("default")
-    colorizer = Colorizer(bundle, saturation=bundle.saturation["vivid"])
+    colorizer = Colorizer(bundle, saturation="vivid")
     for name, row in rows.items():
         truth = np.asarray(Image.open(color_dir / name))
         gray = np.rint(truth @ [0.299, 0.587, 0.114]).astype(np.uint8)

@@ -28,6 +28,7 @@ THOROUGH = (
     "tests/jobs/test_train.py",
     "tests/jobs/test_train_faults.py",
     "tests/jobs/test_tune.py",
+    "tests/jobs/test_two_heads.py",
     "tests/unit/models/test_encoders.py",
     "tests/unit/models/test_models.py::test_overfits",
     "tests/unit/networks/test_export.py",

@@ -43,7 +43,7 @@ class RunSummary:
     format: str
     bundle: str
     bundle_digest: str
-    saturation: float
+    saturation: float | str
     photographs: int
     other_files: int
     folders_not_listed: list[str]

@@ -95,7 +95,7 @@ def test_any_value_may_become_another_one(
         assert fits(at(facts, way), new, way), way
         loaded += 1
         assert loaded_bundle.digest == facts["digest"]
-        assert 0 <= loaded_bundle.gain("vivid") <= 10
+        assert 0 <= loaded_bundle.coloring("vivid").gain <= 10
         assert loaded_bundle.name in write_card(loaded_bundle)
     assert len(WAYS) > 250
     assert loaded < len(WAYS) * (0.9 if isinstance(new, int) or new is None else 0.01)
@@ -275,4 +275,4 @@ def test_a_new_bundle_holds_what_a_user_says(forge: Callable[..., Path]) -> None
     loaded = load_bundle(str(folder))
     assert loaded.training["note"].startswith(r"&lt;script>\x1bxxx")
     assert loaded.training["data"] == "folder:a b"
-    assert loaded.gain("vivid") == 10
+    assert loaded.coloring("vivid").gain == 10

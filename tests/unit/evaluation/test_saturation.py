@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from colorize_core import color
 from colorize_core.color import colorfulness
-from colorize_core.evaluation.saturation import vivid_gain
+from colorize_core.evaluation.saturation import vivid_gain, vivid_odds
+from colorize_core.models import classes
 
 Photographs = dict[str, NDArray[np.uint8]]
 
@@ -36,3 +37,26 @@ def test_too_much_is_taken_away_and_nothing_is_no_more_than_fourfold(photographs
     lab = _lab(photographs)
     assert vivid_gain(lab[..., 0], lab[..., 1:], lab[..., 1:] / 2) == pytest.approx(0.5, abs=0.03)
     assert vivid_gain(lab[..., 0], lab[..., 1:] * 0, lab[..., 1:]) == pytest.approx(4, abs=0.02)
+
+
+@pytest.mark.parametrize("certainty", [2.0, 3.0, 5.0])
+def test_odds_are_chosen_that_are_as_colorful_as_the_truth(photographs: Photographs, certainty: float) -> None:
+    """The logits prefer the true class, but also gray, the more so the less certain they are."""
+    lab = _lab(photographs)[:, ::4, ::4]
+    bins = classes.ab_bins()
+    distances = np.square(lab[..., None, 1:] - bins).sum(axis=-1)  # [n, h, w, Q]
+    logits = certainty * np.exp(-distances / 200) + 3 * np.exp(-np.square(bins).sum(axis=-1) / 200)
+    counts = np.exp(-np.square(bins).sum(axis=-1) / 800)
+    log_weights = np.log(classes.class_weights(counts))
+    odds = vivid_odds(lab[..., 0], logits.astype(np.float32), log_weights, lab[..., 1:], classes.STEP)
+    dull = classes.Odds(1.0, 1.0)
+
+    def mean_colorfulness(chosen: classes.Odds) -> float:
+        ab = classes.mean_ab(logits.astype(np.float32), log_weights, chosen)
+        return float(np.mean([colorfulness(color.join(*each)) for each in zip(lab[..., 0], ab, strict=True)]))
+
+    wanted = np.mean([colorfulness(color.join(each[..., 0], each[..., 1:])) for each in lab])
+    assert mean_colorfulness(dull) < 0.75 * wanted
+    assert abs(mean_colorfulness(odds) / wanted - 1) < abs(mean_colorfulness(dull) / wanted - 1)
+    if certainty == 5:
+        assert 0.75 <= mean_colorfulness(odds) / wanted <= 1.25

@@ -9,10 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from colorize_core import load_bundle
+from colorize_core.bundle import Coloring
 from colorize_core.evaluation import score
 from colorize_core.evaluation.comparison import Candidate, Comparison
 from colorize_core.evaluation.image_rows import PredictedImage, ReadImage
 from colorize_core.evaluation.measurements import extremes
+from colorize_core.inference.prediction import Prediction
 
 
 @pytest.mark.parametrize(
@@ -40,13 +42,16 @@ def comparison() -> Comparison:
     """Two bundles that see different grays."""
     one = load_bundle("default")
     recipe = one.recipe.model_copy(update={"data": one.recipe.data.model_copy(update={"gray": "average"})})
-    gains = {"faithful": 1.0, "vivid": 2.0}
-    return Comparison([Candidate("one", one, gains), Candidate("two", replace(one, recipe=recipe), gains)], (3.0, 8.0))
+    colorings = {"faithful": Coloring("faithful", 1.0), "vivid": Coloring("faithful", 2.0)}
+    two = replace(one, recipe=recipe)
+    return Comparison([Candidate("one", one, colorings), Candidate("two", two, colorings)], (3.0, 8.0))
 
 
 def _row(photographs: dict[str, NDArray[np.uint8]], gray: NDArray[np.uint8] | None = None) -> PredictedImage:
     ab = np.full((40, 56, 2), (5, -5), np.float32)
-    return PredictedImage(ReadImage("c", "test", photographs["coffee"][:200, :300], gray, "", ""), (ab, ab))
+    return PredictedImage(
+        ReadImage("c", "test", photographs["coffee"][:200, :300], gray, "", ""), (Prediction(ab), Prediction(ab))
+    )
 
 
 def test_each_gray_has_its_baselines(comparison: Comparison, photographs: dict[str, NDArray[np.uint8]]) -> None:

