@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
 ColorSpace = Literal["lab", "rgb"]
 GrayFormula = Literal["luminance", "average", "lightness"]
+AB_SCALE = 128.0  # networks take and return ab / AB_SCALE, about [-1, 1]
+CHANNELS: dict[ColorSpace, int] = {"lab": 2, "rgb": 3}  # of the colors that a network predicts: ab, or RGB
 
 _XYZ_FROM_RGB = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]], np.float64

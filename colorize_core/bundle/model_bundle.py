@@ -26,7 +26,7 @@ _LARGEST_GAIN = 10.0
 
 
 class Coloring(NamedTuple):
-    """How ab comes out of a prediction.
+    """The choice of ab in a prediction.
 
     Attributes:
         odds: which odds of a class head give ab: ``faithful`` or ``vivid``. Without a class head it is ``faithful``.
@@ -118,6 +118,8 @@ class Bundle:
         ]
         if training.loss == "ab-classification":
             settings.append(training.model_dump(mode="json", include={"loss", "ab_step", "temperature"}))
+        elif model.class_head:
+            settings.append(training.model_dump(mode="json", include={"ab_step"}))
         return hashlib.sha256(json.dumps([self.weights_digest, *settings], sort_keys=True).encode()).hexdigest()
 
     @cached_property  # takes 8 ms for 15 MB, and is needed often

@@ -9,7 +9,7 @@ from colorize_core.images.resizing import Crop
 
 
 class TransformFacts(TypedDict):
-    """How an image became a stored square image: pixels per side, crop, smallest mean chroma in units of ab."""
+    """The settings of the stored squares: pixels per side, crop, smallest mean chroma in units of ab."""
 
     size: int
     crop: Crop
@@ -24,7 +24,7 @@ class PairFacts(TypedDict):
 
 
 class SplitFacts(TypedDict):
-    """How images were assigned to splits: fractions of validation and test images, and the seed."""
+    """The rule that assigned images to splits: fractions of validation and test images, and the seed."""
 
     val: float
     test: float
@@ -40,7 +40,7 @@ class RejectFacts(TypedDict):
 
 
 class StoredFacts(TypedDict):
-    """What is stored: number of images by split, of rejects by reason, bytes, mean and std by channel, fingerprint."""
+    """The stored images: their number by split, rejects by reason, bytes, mean and std by channel, fingerprint."""
 
     images: dict[str, int]
     rejected: dict[str, int]

@@ -1,4 +1,4 @@
-"""What a caller of ``evaluate`` can be told while it runs."""
+"""The listener of ``evaluate``: methods that it calls while it runs."""
 
 from __future__ import annotations
 

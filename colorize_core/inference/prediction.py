@@ -1,4 +1,4 @@
-"""What a network predicts for one photograph, and the colors that are taken from it."""
+"""The prediction of a network for one photograph, and the colors that are taken from it."""
 
 from __future__ import annotations
 

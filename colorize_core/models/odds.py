@@ -17,11 +17,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from colorize_core.color import AB_SCALE
 from colorize_core.models import classes
 from colorize_core.models.classes import VIVID_ODDS
 
 CHANNELS = 5  # faithful a and b, vivid a and b, spread
-_AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 _LARGEST_EXPONENT = 60.0  # exp(60) of 969 classes is finite in float32
 
 
@@ -49,8 +49,8 @@ class ColorOdds(keras.layers.Layer):  # type: ignore[misc] # Keras has no types
 
         self.log_weights = constant(np.zeros(len(bins)), "log_weights")
         self.vivid = constant(VIVID_ODDS, "vivid")
-        squares = np.square(bins).sum(axis=1, keepdims=True) / _AB_SCALE**2
-        self._moments = np.concatenate([bins / _AB_SCALE, squares, np.ones_like(squares)], axis=1)[None, None]
+        squares = np.square(bins).sum(axis=1, keepdims=True) / AB_SCALE**2
+        self._moments = np.concatenate([bins / AB_SCALE, squares, np.ones_like(squares)], axis=1)[None, None]
 
     def call(self, logits: keras.KerasTensor) -> keras.KerasTensor:
         """Returns [n, h, w, 5]."""

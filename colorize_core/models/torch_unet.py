@@ -8,16 +8,16 @@ The names are those of a PyTorch module with the same layers: the encoder as in 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core.models import efficientnet_lite
 
-_NORM_PARTS = ("weight", "bias", "running_mean", "running_var")
+_HEADS = ("colors", "logits")
 
 
 def copy_weights(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -30,31 +30,25 @@ def copy_weights(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> Non
     Raises:
         ValueError: a tensor is missing, has another shape than its layer, or belongs to no layer.
     """
-    used = {name for name in tensors if name.startswith(("_blocks.", "_conv_stem.", "_bn0."))}
+    names = [*efficientnet_lite.tensor_names(model.get_layer("encoder")), *_tensor_names(model)]
     try:
-        efficientnet_lite.copy_weights(model.get_layer("encoder"), tensors)
-        for layer, names in _layers(model):
-            values = [np.asarray(tensors[name], np.float32) for name in names]
-            layer.set_weights([value.transpose(2, 3, 1, 0) if value.ndim == 4 else value for value in values])
-            used.update(names)
+        efficientnet_lite.copy_tensors(names, tensors)
     except KeyError as error:
         raise ValueError(f"there is no tensor {error.args[0]}") from error
-    if unused := sorted(set(tensors) - used):
+    if unused := sorted(set(tensors).difference(*(needed for _, needed in names))):
         raise ValueError(f"the model has no layer for {', '.join(unused[:3])}")
 
 
-def _layers(model: keras.Model) -> Iterator[tuple[keras.Layer, list[str]]]:
+def _tensor_names(model: keras.Model) -> Iterator[tuple[keras.Layer, list[str]]]:
     """Yields each layer with weights outside the encoder, and the names of its tensors."""
-    names = {"whole_image": "scene1", "whole_image_bias": "scene2", "colors": "colors", "logits": "logits"}
-    for layer in model.layers:
-        convolution = layer.name.removesuffix("_norm")
-        level = convolution.strip("abcdefghijklmnopqrstuvwxyz_")
-        kind = convolution.removesuffix(level)
-        if layer.name in names:
-            yield layer, [f"{names[layer.name]}.weight", f"{names[layer.name]}.bias"]
-        elif kind == "narrow":
-            yield layer, [f"narrow.{level}.weight"]
-        elif kind in ("bottom", "skip", "decode"):
-            theirs = {"bottom": "bottom", "skip": f"skips.{level}", "decode": f"dec.{level}"}[kind]
-            is_norm = layer.name != convolution
-            yield layer, [f"{theirs}.b.{part}" for part in _NORM_PARTS] if is_norm else [f"{theirs}.c.weight"]
+    for ours, theirs in (("whole_image", "scene1"), ("whole_image_bias", "scene2"), *zip(_HEADS, _HEADS, strict=True)):
+        yield model.get_layer(ours), [f"{theirs}.weight", f"{theirs}.bias"]
+    names = {layer.name for layer in model.layers}
+    normalized = {"bottom": "bottom"}
+    for level in itertools.takewhile(lambda level: f"narrow{level}" in names, itertools.count()):
+        yield model.get_layer(f"narrow{level}"), [f"narrow.{level}.weight"]
+        normalized |= {f"skip{level}": f"skips.{level}", f"decode{level}": f"dec.{level}"}
+    for ours, theirs in normalized.items():
+        if ours in names:  # a narrow map of the encoder is used as it is
+            yield model.get_layer(ours), [f"{theirs}.c.weight"]
+            yield model.get_layer(f"{ours}_norm"), [f"{theirs}.b.{part}" for part in efficientnet_lite.NORM_PARTS]

@@ -80,7 +80,6 @@ def build(
 
     if head.class_step and len(widths) < 2:
         raise ValueError("widths has one level: a class head needs 2 or more")
-    half = x
     for level in reversed(range(len(widths) - 1)):
         half = x  # after the loop: at half the resolution of the colors
         width, skip = widths[level], skips[level]

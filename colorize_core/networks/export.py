@@ -19,10 +19,9 @@ from typing import Any, Literal, get_args
 from colorize_core import bundle as bundles
 from colorize_core import storage
 from colorize_core.bundle import Bundle
-from colorize_core.color import ColorSpace
+from colorize_core.color import AB_SCALE, ColorSpace
 from colorize_core.errors import ColorizeError, OutputError, one_line
 from colorize_core.networks.conversion import INPUT_RANGE, to_onnx, to_saved_model
-from colorize_core.preprocessing import pairs
 from colorize_core.runtime import cluster
 from colorize_core.runtime.silence import tensorflow_silenced
 from colorize_core.version import __version__
@@ -41,7 +40,7 @@ _INPUTS: dict[ColorSpace, dict[str, Any]] = {
 }
 _OUTPUTS: dict[ColorSpace, dict[str, Any]] = {
     "lab": {
-        "scale": float(pairs.AB_SCALE),
+        "scale": AB_SCALE,
         "meaning": "times scale: CIE a*, b* (D65, 2 degree observer)",
     },
     "rgb": {

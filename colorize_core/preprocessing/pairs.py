@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import color
-from colorize_core.color import ColorSpace, Floats, GrayFormula, Halves
+from colorize_core.color import AB_SCALE, ColorSpace, Floats, GrayFormula, Halves
 from colorize_core.images import resizing
-
-AB_SCALE = np.float32(128.0)  # maps ab to about [-1, 1]
 
 
 def normalize_lightness(lightness: Floats) -> Floats:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from colorize_core.color import Floats, Halves
+from colorize_core.color import CHANNELS, Floats, Halves
 from colorize_core.models import classes
 from colorize_core.preprocessing import pairs
 from colorize_core.recipes import Recipe
@@ -54,7 +54,7 @@ def training(shard: ray.data.DataIterator, recipe: Recipe, workers: int, seed: l
             yield Batch(*augmentation.augment(inputs, targets, rng, data))
 
     shape = (batch_size, data.crop, data.crop)
-    channels = 2 if data.color_space == "lab" else 3
+    channels = CHANNELS[data.color_space]
     signature = Batch(tf.TensorSpec((*shape, 1), tf.float32), tf.TensorSpec((*shape, channels), tf.float32))
     return iter(tf.data.Dataset.from_generator(augmented, output_signature=signature).prefetch(4))
 

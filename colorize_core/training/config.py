@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from colorize_core import models
 from colorize_core.errors import RecipeError
 from colorize_core.recipes import Recipe, with_settings
-from colorize_core.training import model_check
 from colorize_core.training.search_space import SearchSpace, Setting
 
 
@@ -62,7 +62,7 @@ class TrainConfig:
         batch_size = self.recipe.training.batch_size
         if batch_size % self.workers.number:
             raise RecipeError(f"training.batch_size {batch_size} does not divide over {self.workers.number} workers")
-        model_check.check_settings(self.recipe)
+        models.check_settings(self.recipe.model.name, self.recipe.model.settings)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class TuneConfig:
     def __post_init__(self) -> None:
         if self.trials < 1:
             raise RecipeError(f"trials is {self.trials}: it must be 1 or more")
-        model_check.check_settings(self.recipe)
+        models.check_settings(self.recipe.model.name, self.recipe.model.settings)
         for settings in self.trial_settings:
             with_settings(self.recipe, settings)  # raises if the recipe does not take them
 

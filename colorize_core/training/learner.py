@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from colorize_core import bundle, models
-from colorize_core.color import Floats
+from colorize_core.color import CHANNELS, Floats
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
 from colorize_core.training.averaging import WeightAverage
@@ -76,7 +76,7 @@ class Learner:
                     self._parts.append((optimizer, variables))
             self._networks = {"model": self.model}
             if self._gan:
-                discriminator = adversarial.discriminator(2 if recipe.data.color_space == "lab" else 3)
+                discriminator = adversarial.discriminator(CHANNELS[recipe.data.color_space])
                 optimizer = keras.optimizers.Adam(adversarial.LEARNING_RATE, adversarial.BETA_1)
                 self._networks["discriminator"] = discriminator
                 self._parts.append((optimizer, discriminator.trainable_variables))
@@ -110,9 +110,10 @@ class Learner:
         """Traces the training step for batches of ``batch_size`` images. The first step then only compiles it."""
         import tensorflow as tf
 
-        shape = (batch_size, self._recipe.data.crop, self._recipe.data.crop)
+        data = self._recipe.data
+        shape = (batch_size, data.crop, data.crop)
         self._train_step.get_concrete_function(  # type: ignore[attr-defined]
-            *(tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, 2 if self._gray_is_zero else 3))
+            *(tf.TensorSpec((*shape, channels), tf.float32) for channels in (1, CHANNELS[data.color_space]))
         )
 
     def train(self, batches: Iterator[Batch], on_step: Callable[[], None] = lambda: None) -> float:

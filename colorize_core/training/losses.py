@@ -12,16 +12,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from colorize_core.color import Floats
+from colorize_core.color import AB_SCALE, Floats
 from colorize_core.models import classes
 from colorize_core.recipes import TrainingSettings
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
 
-_AB_SCALE = 128.0  # scale of ab, the same as in pairs.normalize_ab
 _NEIGHBORS = 5  # bins among which the target of a pixel is shared
 _HUBER_DELTA = 0.05  # in units of ab / 128: 6 units of ab, about the smallest clearly visible difference
-_INVISIBLE_MSE = (5 / _AB_SCALE) ** 2  # an image with a smaller error gains little from improving further
+_INVISIBLE_MSE = (5 / AB_SCALE) ** 2  # an image with a smaller error gains little from improving further
 
 
 def l1(target: keras.KerasTensor, prediction: keras.KerasTensor) -> keras.KerasTensor:
@@ -64,7 +63,7 @@ def cross_entropy(
         weights: [Q], from ``classes.class_weights``.
     """
     sigma = float(np.diff(np.unique(bins[:, 0])).min()) / 2
-    ab = ops.cast(target, "float32") * _AB_SCALE
+    ab = ops.cast(target, "float32") * AB_SCALE
     # -|ab - bin|^2 + |ab|^2; the last term is the same for all bins.
     closeness = 2 * ops.matmul(ab, bins.T) - np.square(bins).sum(axis=1)  # [n, h, w, Q]
     nearest = ops.top_k(closeness, _NEIGHBORS)[1]  # [n, h, w, 5]

@@ -1,16 +1,11 @@
 """Checks that a recipe's model can be built and fits the images, before any image is used.
 
-``check_settings`` reads the source of the model's builder, without TensorFlow, and so refuses a wrong setting at once.
-``build_learner`` builds the model and runs it on blank images, in the process that trains.
+``models.check_settings`` has refused wrong settings by then. ``build_learner`` builds the model and runs it on blank
+images, in the process that trains.
 """
 
 from __future__ import annotations
 
-import ast
-import functools
-import importlib.util
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,69 +19,6 @@ if TYPE_CHECKING:
     import tensorflow as tf
 
     from colorize_core.training.learner import Learner
-
-_BOOLEANS = (True, False)
-_NOT_SETTINGS = ("head", "encoder")  # arguments of every builder that do not come from model.settings
-
-
-@dataclass(frozen=True)
-class _Setting:
-    """A setting of a model, as the signature of its builder declares it.
-
-    Attributes:
-        is_required: whether a recipe must give the setting.
-        choices: the allowed values; () for any value.
-    """
-
-    is_required: bool
-    choices: tuple[object, ...]
-
-
-def check_settings(recipe: Recipe) -> None:
-    """Raises RecipeError if ``model.settings`` has a name or a value that the model's builder does not take."""
-    name, known = recipe.model.name, _settings(recipe.model.name)
-
-    def refuse(problem: str) -> None:
-        raise RecipeError(f"model.settings of {name}: {problem}")
-
-    for setting, value in recipe.model.settings.items():
-        if setting not in known:
-            refuse(f"{setting} is unknown; choose from {', '.join(known)}")
-        choices = known[setting].choices
-        if choices == _BOOLEANS and not isinstance(value, bool):
-            refuse(f"{setting} is {value!r}; choose from true, false")
-        if choices and value not in choices:
-            refuse(f"{setting} is {value!r}; choose from {', '.join(map(str, choices))}")
-    for setting, declared in known.items():
-        if declared.is_required and setting not in recipe.model.settings:
-            refuse(f"{setting} is missing")
-
-
-@functools.cache
-def _settings(name: str) -> dict[str, _Setting]:
-    """Reads the settings of a model from its builder's source. Importing the builder would import Keras."""
-    module = models.MODELS[name].module
-    spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise RecipeError(f"model.name {name}: its module {module} is not installed")
-    tree = ast.parse(Path(spec.origin).read_text())
-    [arguments] = [node.args for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "build"]
-    with_defaults = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-    return {
-        argument.arg: _Setting(default is None, _choices(argument.annotation))
-        for argument, default in with_defaults
-        if argument.arg not in _NOT_SETTINGS
-    }
-
-
-def _choices(annotation: ast.expr | None) -> tuple[object, ...]:
-    """Returns the values that an annotation allows: those of a Literal, or True and False; () for any value."""
-    if isinstance(annotation, ast.Name) and annotation.id == "bool":
-        return _BOOLEANS
-    if not isinstance(annotation, ast.Subscript) or ast.unparse(annotation.value) != "Literal":
-        return ()
-    values = ast.literal_eval(annotation.slice)
-    return values if isinstance(values, tuple) else (values,)
 
 
 def build_learner(recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_all: bool = False) -> Learner:

@@ -34,7 +34,7 @@ class _Term(NamedTuple):
 
 
 class Objective:
-    """What a model is trained for.
+    """The loss of a recipe, for one model.
 
     Args:
         model: from ``recipes.network.build_model``.

@@ -108,7 +108,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Result:
-    """What is known when the workers have trained: the splits, the survey of the test images, and the history."""
+    """The results of the workers: the splits, the survey of the test images, and the history."""
 
     splits: Mapping[str, pair_splits.Split]
     test_survey: Survey

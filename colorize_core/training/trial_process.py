@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from colorize_core import storage
+from colorize_core import models, storage
 from colorize_core.errors import RecipeError, one_line
 from colorize_core.recipes import with_settings
 from colorize_core.training import batches, checkpoints, hardware, model_check
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialInputs:
-    """What the processes of all trials share.
+    """The data and settings that the processes of all trials share.
 
     Attributes:
         plan: settings and folders of the trials.
@@ -81,7 +81,7 @@ def _train(
 
     plan, queue = inputs.plan, inputs.queue
     recipe = with_settings(plan.recipe, plan.trial_settings[number])
-    model_check.check_settings(recipe)
+    models.check_settings(recipe.model.name, recipe.model.settings)
     steps = inputs.images // recipe.training.batch_size
     if not steps:
         raise RecipeError(f"training.batch_size {recipe.training.batch_size} is more than the {inputs.images} images")

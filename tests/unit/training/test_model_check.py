@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from colorize_core import models, recipes
 from colorize_core.errors import RecipeError
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
-from colorize_core.training.model_check import check_settings, check_sizes
+from colorize_core.training.model_check import check_sizes
 
 CONV = {"widths": [8, 8, 8]}
 
@@ -53,33 +51,3 @@ def test_a_part_that_is_not_the_same_at_all_sides_is_refused() -> None:
     wrong = recipe(32, settings=CONV | {"down": "stride"})
     with pytest.raises(RecipeError, match="returns 8 x 8 x 2 for images of 4 x 4"):
         check_sizes(wrong, build_model(wrong))
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({}, "widths is missing"),
-        (CONV | {"depth": 3}, "depth is unknown; choose from widths, down, up, batch_norm, dropout"),
-        (CONV | {"head": 3}, "head is unknown"),
-        (CONV | {"down": "slide"}, "down is 'slide'; choose from pool, stride"),
-        (CONV | {"batch_norm": "no thanks"}, "batch_norm is 'no thanks'; choose from true, false"),
-        (CONV | {"batch_norm": 1}, "batch_norm is 1; choose from true, false"),
-    ],
-)
-def test_settings_that_the_builder_does_not_take_are_refused_without_keras(
-    settings: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(RecipeError, match=r"^model\.settings of conv: ") as refused:
-        check_settings(recipe(32, settings=settings))
-    assert words in str(refused.value)
-
-
-@pytest.mark.parametrize("path", sorted((Path(recipes.__file__).parent).glob("*.yaml")), ids=lambda path: path.stem)
-def test_the_settings_of_shipped_recipes_are_taken(path: Path) -> None:
-    check_settings(recipes.load_recipe(path.stem))
-
-
-def test_each_model_has_settings_that_can_be_read() -> None:
-    for name in models.MODELS:
-        with pytest.raises(RecipeError, match=rf"^model\.settings of {name}: nonsense is unknown; choose from "):
-            check_settings(recipe(32, name=name, settings={"nonsense": 1}))
