@@ -106,3 +106,8 @@ def test_a_bundle_has_faithful_and_vivid_colors_from_the_odds(
     spread = with_onnx.spread()
     assert spread is not None
     assert 1 < spread < 128
+
+
+def test_the_step_of_the_classes_is_in_the_digest() -> None:
+    digests = {Bundle.create(recipe(**{"training.ab_step": step}), b"weights", 1.0, {}).digest for step in (10, 20)}
+    assert len(digests) == 2
