@@ -26,11 +26,9 @@ def command(output: str, input: str | None) -> int:
     if photographs is None:
         photographs, results = storage.join(output, "gray"), storage.join(output, "colorized")
         truths = samples.write_gray_samples(storage.absolute(photographs))
-    job = ArchiveJob(
-        ArchiveConfig(photographs, results, recolor=True)
-    )  # recolor, since your own photographs may be in color
+    job = ArchiveJob(ArchiveConfig(photographs, results, recolor=True))  # own photographs may be in color
     summary = colorize(job, TerminalReporter())
-    picture = write_side_by_side(job.listing.sources, storage.absolute(results), truths, _SHOWN)
+    picture = write_side_by_side(job.listing.sources, results, truths, _SHOWN)
     click.echo(f"side by side: {picture}")
     return TOO_MANY_FAILED if summary.failed else DONE
 
