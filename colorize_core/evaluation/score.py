@@ -130,13 +130,13 @@ def _pictures(image: ReadImage, images: _Images, comparison: Comparison) -> dict
 def _images_at_full_scale(row: PredictedImage, comparison: Comparison) -> _Images:
     """Returns the images that are compared with the truth at full resolution."""
     images = {}
-    for candidate, ab in zip(comparison.candidates, row.predictions, strict=True):
+    for candidate, prediction in zip(comparison.candidates, row.predictions, strict=True):
         formula = candidate.bundle.recipe.data.gray
         gray = row.image.gray_by(formula)
         if (name := comparison.baseline(GRAY_COPY, formula)) not in images:
             images[name] = copy_gray(gray)
             images[comparison.baseline(MEAN_CHROMA, formula)] = _tint(gray, comparison.mean_ab)
-        images |= _colorized(candidate, gray, ab)
+        images |= _colorized(candidate, gray, prediction)
     return images
 
 
