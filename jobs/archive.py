@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from colorize_core.archiving.config import ArchiveConfig
+from colorize_core.archiving.config import REVIEW_ROWS, ArchiveConfig
 from colorize_core.archiving.job import ArchiveJob
 from colorize_core.archiving.reporting.log_lines import LogLines
 from colorize_core.archiving.reporting.screen import RunReporter, TerminalReporter
@@ -15,9 +15,8 @@ from colorize_core.archiving.runners import LOCAL_PHOTOGRAPHS
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state.summary import RunSummary
 from colorize_core.images.formats import OPTIONS
-from jobs.exits import DONE, TOO_MANY_FAILED, run
+from jobs.exits import DONE, MAX_FAILED, TOO_MANY_FAILED, run
 from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options, runner_option
-from jobs.values import FRACTION
 
 
 @click.command("archive")
@@ -30,15 +29,11 @@ from jobs.values import FRACTION
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
 @click.option("--retry-failed", is_flag=True, help="Try photographs again that failed in an earlier run.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N photographs.")
-@click.option(
-    "--max-failed",
-    type=FRACTION,
-    default=0.0,
-    show_default=True,
-    help="Exit with status 3 if more than this fraction of the photographs failed.",
-)
+@MAX_FAILED
 @click.option("--recolor", is_flag=True, help="Give new colors to photographs that are in color already.")
 @click.option("--dedupe", is_flag=True, help="Colorize equal files once, and copy the result.")
+@click.option("--review", metavar="FILE.csv", default="", help="List the results with the largest doubt.")
+@click.option("--review-rows", type=click.IntRange(1), metavar="N", default=REVIEW_ROWS, show_default=True)
 @click.option("--report/--no-report", default=True, help="Write a page that shows the results.  [default: report]")
 @runner_option(f"up to {LOCAL_PHOTOGRAPHS:,} photographs")
 @ENGINE

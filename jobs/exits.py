@@ -11,8 +11,16 @@ import click
 
 from colorize_core import storage
 from colorize_core.errors import ColorizeError, UserError
+from jobs.values import FRACTION
 
 DONE, FAILED, USAGE, TOO_MANY_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
+MAX_FAILED = click.option(
+    "--max-failed",
+    type=FRACTION,
+    default=0.0,
+    show_default=True,
+    help="Exit with status 3 if more than this fraction of the photographs failed.",
+)
 
 
 def run(command: click.Command) -> NoReturn:

@@ -11,6 +11,8 @@ from colorize_core.images.encode import Encoding
 from colorize_core.networks import Engine, check_engine
 from colorize_core.runtime.runner import RunnerName, check_runner
 
+REVIEW_ROWS = 100
+
 
 @dataclass(frozen=True)
 class ArchiveConfig:
@@ -27,6 +29,8 @@ class ArchiveConfig:
         saturation: name of a gain of the bundle, or a factor on the predicted chroma.
         dedupe: colorize equal files once, and copy the result.
         recolor: give new colors to photographs that are in color already.
+        review: a CSV file or URL to write: the results in OUTPUT with the largest doubt; '' for none.
+        review_rows: the most rows of that file.
         report: write a page that shows the results.
         engine: name of the engine that runs the network, one of ``ENGINE_CHOICES``.
         runner: name of the runner of the job, one of ``RUNNERS``.
@@ -49,6 +53,8 @@ class ArchiveConfig:
     saturation: str | float = bundles.FAITHFUL
     dedupe: bool = False
     recolor: bool = False
+    review: str = ""
+    review_rows: int = REVIEW_ROWS
     report: bool = True
     engine: Engine = "auto"
     runner: RunnerName = "auto"

@@ -15,6 +15,7 @@ from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.gallery import gallery_page
 from colorize_core.archiving.job import ArchiveJob
 from colorize_core.archiving.planning.plan import Plan
+from colorize_core.archiving.reporting import review
 from colorize_core.archiving.run_counts import RunCounts
 from colorize_core.archiving.runners import Stages
 from colorize_core.archiving.spilled_table import SpilledTable
@@ -28,7 +29,7 @@ from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Lock
 from colorize_core.archiving.state.summary import RunSummary
-from colorize_core.errors import ColorizeError, one_line
+from colorize_core.errors import ColorizeError, OutputError, one_line
 from colorize_core.inference.predictor import Networks
 from colorize_core.networks import advice
 
@@ -115,6 +116,8 @@ def run(
             ledger.compact(output)
     summary = counts.summary("done")
     summary.write(output)
+    if job.config.review:
+        _write_review(job, say)
     if job.config.report:
         try:
             if not gallery_page.is_current(output, newest):
@@ -122,6 +125,18 @@ def run(
         except OSError as error:  # all photographs are done, with or without a page
             say(f"{gallery_page.PAGE} in OUTPUT could not be written ({one_line(error)}): the next run writes it")
     return summary
+
+
+def _write_review(job: ArchiveJob, say: Say) -> None:
+    config = job.config
+    if job.bundle.doubt is None:
+        say(f"model bundle {job.bundle.name} has no doubt: --review {config.review} lists earlier results at most")
+    try:
+        rows = review.write_review(job.output, config.review, config.review_rows)
+    except OutputError as error:  # all photographs are done, with or without the list
+        say(f"{error}")
+        return
+    say(f"review: {rows} results in {config.review}, the most doubtful first")
 
 
 def _finished(job: ArchiveJob, planned: Plan, held: Lock, say: Say) -> Generator[list[FinishedPhotograph], None, None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import platform
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ from colorize_core.errors import printable
 from colorize_core.networks import library_versions
 from colorize_core.version import __version__
 
+_DOUBT_STEPS = 10  # per unit of ab; quartiles of counts take little memory for any number of photographs
 _LIBRARIES = ("numpy", "pillow", "ray")  # besides those of the engines
 
 
@@ -34,6 +37,7 @@ class RunCounts:
         self._reasons: Counter[str] = Counter()
         self._stages: Counter[str] = Counter()
         self._bytes = 0
+        self._doubts: Counter[int] = Counter()
 
     def add(self, photograph: FinishedPhotograph) -> None:
         """Counts one finished photograph, and the work on it by stage."""
@@ -43,6 +47,17 @@ class RunCounts:
         if row.status != "ok":
             self._reasons[row.reason] += 1
         self._bytes += row.bytes
+        if row.doubt is not None:
+            self._doubts[round(row.doubt * _DOUBT_STEPS)] += 1
+
+    def _doubt_quartiles(self) -> list[float] | None:
+        """Returns the three quartiles; None without a doubt."""
+        count = sum(self._doubts.values())
+        if not count:
+            return None
+        steps = sorted(self._doubts)
+        ranks = list(itertools.accumulate(self._doubts[step] for step in steps))
+        return [steps[bisect.bisect_left(ranks, share * count)] / _DOUBT_STEPS for share in (0.25, 0.5, 0.75)]
 
     def summary(self, status: State) -> RunSummary:
         """Returns the facts so far."""
@@ -71,6 +86,7 @@ class RunCounts:
             failed=self._statuses["failed"],
             reasons=dict(self._reasons.most_common()),
             bytes_written=self._bytes,
+            doubt_quartiles=self._doubt_quartiles(),
             stage_seconds={stage: round(spent, 3) for stage, spent in self._stages.items()},
             images_per_second=round(done / seconds, 1) if seconds else 0.0,
             versions={

@@ -146,8 +146,8 @@ class SingleColorizer:
         for page in page_inputs(photograph, self.bundle.recipe, self.recolor):
             ab = None
             if page.gray is not None:
-                [predicted] = self.colorizer.predict([page.gray])
-                ab = predicted.astype(np.float16).astype(np.float32)  # the precision between an archive's stages
+                [colors] = self.colorizer.predict_with_doubt([page.gray])
+                ab = colors.ab.astype(np.float16).astype(np.float32)  # the precision between an archive's stages
             image = photograph.read(page.frame, as_stored=ab is None)
             yield merge.colorize(image, ab, self.encoding, provenance)
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 Int32 = Annotated[int, pa.int32()]
 Float32 = Annotated[float, pa.float32()]
+OptionalFloat32 = Annotated[float | None, pa.float32()]
 Milliseconds = Annotated[datetime, pa.timestamp("ms", "UTC")]
 _TYPES: dict[object, pa.DataType] = {str: pa.string(), bytes: pa.binary(), int: pa.int64()}
 _schemas: dict[type, pa.Schema] = {}

@@ -53,6 +53,8 @@ def _colors(bundle: Bundle) -> str:
             "odds that give less weight to frequent colors, chosen so that a sample of the validation images is about "
             "as colorful as the originals."
         )
+    if VIVID not in bundle.saturation:
+        return "`faithful` is the prediction of the network. There is no `vivid`: the network is too weak for it."
     return (
         f"`faithful` is the prediction of the network. `vivid` multiplies its chroma by {bundle.saturation[VIVID]:g}, "
         "which makes a sample of the validation images as colorful as the originals."

@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from colorize_core.errors import ColorizeError, one_line
 from colorize_core.recipes.schema import LONGEST_TEXT, UNSAFE_TEXT, Recipe, Text, check_text
 
-FACTS, WEIGHTS, ONNX = "bundle.json", "model.keras", "model.onnx"  # files of a bundle
+FACTS, WEIGHTS, ONNX = "bundle.json", "weights.safetensors", "model.onnx"  # files of a bundle
+KERAS_WEIGHTS = "model.keras"  # the weights in format 1
 CARD, CURVES = "MODEL_CARD.md", "curves.png"
 FAITHFUL = "faithful"  # the gain 1: the network predicts the mean of all plausible colors, which is dull
 VIVID = "vivid"  # the gain at which validation images are as colorful as the originals
-FORMATS = (1, 2)  # readable formats of bundle.json. A new one is needed if older code would misread it; 1 has no ONNX
+FORMATS = (1, 2)  # readable formats of bundle.json. A new one is needed if older code would misread it
 LARGEST_FACTS = 4 << 20  # bytes of bundle.json
 _MOST_VALUES = 100_000
 _DEEPEST = 16  # levels of nested lists and objects
@@ -26,6 +27,7 @@ REMEDY = "download the bundle again, or train a new one"  # ends the messages on
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 _Count = Annotated[int, Field(ge=0)]
 _Gain = Annotated[float, Field(ge=0, le=10)]
+_Error = Annotated[float, Field(ge=0, le=1000)]  # units of ab
 _Side = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -48,7 +50,21 @@ class Saturation(_Open):
 
     __pydantic_extra__: dict[str, _Gain]
     faithful: _Gain
-    vivid: _Gain
+    vivid: _Gain = 1.0  # may be absent
+
+
+class Doubt(_Facts):
+    """The doubt of predictions: the attributes of ``DoubtScale``."""
+
+    spreads: Annotated[list[_Error], Field(min_length=1, max_length=100)]
+    errors: Annotated[list[_Error], Field(min_length=1, max_length=100)]
+
+    @model_validator(mode="after")
+    def _rises(self) -> Doubt:
+        lists = self.spreads, self.errors
+        if len(self.spreads) != len(self.errors) or any(each != sorted(each) for each in lists):
+            raise ValueError("spreads and errors must be as many, and rise")
+        return self
 
 
 class Converted(_Facts):
@@ -122,6 +138,19 @@ class _Lists(_Open):
     full: dict[Text, list[Text]]
 
 
+class _DoubtGroup(_Facts):
+    images: _Count
+    doubt: _Error
+    error: _Error
+
+
+class _DoubtQuality(_Facts):
+    """The result of ``DoubtQuality.facts``."""
+
+    spearman: Annotated[float, Field(ge=-1, le=1)] | None
+    groups: list[_DoubtGroup] = Field(max_length=100)
+
+
 class Metrics(_Open):
     """The metrics on the test images: the result of ``Measurements.facts``."""
 
@@ -132,6 +161,7 @@ class Metrics(_Open):
     psnr_gains: dict[Text, dict[Text, dict[Text, _Interval]]] = {}
     not_beaten: _Lists
     unproven: _Lists | None = None
+    doubt: dict[Text, _DoubtQuality] = {}
     feature_distances: dict[Text, float] = {}
 
 
@@ -144,6 +174,7 @@ class Facts(_Facts):
     weights_sha256: _Digest
     recipe: dict[Text, Any]
     saturation: Saturation
+    doubt: Doubt | None = None
     training: Training
     metrics: Metrics
     versions: dict[Text, Text]
@@ -155,8 +186,14 @@ class _Facts1(Facts):
 
 class _Facts2(Facts):
     format: Literal[2]
-    onnx_sha256: _Digest
-    onnx: Converted
+    onnx_sha256: _Digest | None = None
+    onnx: Converted | None = None
+
+    @model_validator(mode="after")
+    def _onnx_is_described(self) -> _Facts2:
+        if (self.onnx is None) != (self.onnx_sha256 is None):
+            raise ValueError("onnx and onnx_sha256 belong together")
+        return self
 
 
 def parse(content: bytes) -> tuple[dict[str, Any], Recipe]:

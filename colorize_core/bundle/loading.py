@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from colorize_core import storage
-from colorize_core.bundle.facts import CURVES, FACTS, LARGEST_FACTS, ONNX, REMEDY, WEIGHTS, UnsafeError, parse
+from colorize_core.bundle import onnx_weights, weights_file
+from colorize_core.bundle.doubt import DoubtScale
+from colorize_core.bundle.facts import (
+    CURVES,
+    FACTS,
+    KERAS_WEIGHTS,
+    LARGEST_FACTS,
+    ONNX,
+    REMEDY,
+    WEIGHTS,
+    UnsafeError,
+    parse,
+)
 from colorize_core.bundle.model_bundle import Bundle
 from colorize_core.bundle.sandbox import check_in_sandbox
 from colorize_core.errors import BundleError, one_line
-from colorize_core.recipes.network import build_model
-
-if TYPE_CHECKING:
-    import keras
 
 DEFAULT = "default"
-_LARGEST_MODEL = (1 << 31) - 1  # bytes of model.keras and model.onnx: protobuf's limit
+_LARGEST_MODEL = (1 << 31) - 1  # bytes of the weights and of model.onnx: protobuf's limit
 _LARGEST_PICTURE = 32 << 20  # bytes
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SHIPPED = Path(__file__).parents[1] / "pretrained"
@@ -48,27 +55,39 @@ def load_bundle(name: str) -> Bundle:
         facts, recipe = parse(content)
     except UnsafeError as error:
         raise BundleError(f"{FACTS} of {name} {error}") from error
+    file = KERAS_WEIGHTS if facts["format"] == 1 else WEIGHTS
+    weights = _read(path, name, file, _LARGEST_MODEL)
+    onnx = _read(path, name, ONNX, _LARGEST_MODEL) if facts.get("onnx") else b""
+    if hashlib.sha256(weights).hexdigest() != facts["weights_sha256"]:
+        raise BundleError(f"{file} of {name} is not the file that its {FACTS} describes: {REMEDY}")
+    if facts.get("onnx") and hashlib.sha256(onnx).hexdigest() != facts["onnx_sha256"]:
+        raise BundleError(f"{ONNX} of {name} is not the file that its {FACTS} describes: {REMEDY}")
+    if facts.get("onnx") and not onnx:
+        raise BundleError(f"{ONNX} of {name} is empty: {REMEDY}")
+    if not is_shipped(name):
+        check_in_sandbox(recipe, weights, file, onnx, name)
     loaded = Bundle(
         recipe,
-        _read(path, name, WEIGHTS, _LARGEST_MODEL),
+        weights,
         facts["saturation"],
         facts["training"],
         facts["metrics"],
         facts["versions"],
-        _read(path, name, ONNX, _LARGEST_MODEL) if facts["format"] >= 2 else b"",
-        facts.get("onnx", {}),
+        _whole(onnx, weights, name) if onnx else b"",
+        facts.get("onnx") or {},
+        DoubtScale(*(tuple(facts["doubt"][name]) for name in ("spreads", "errors"))) if facts.get("doubt") else None,
     )
-    if loaded.weights_digest != facts["weights_sha256"]:
-        raise BundleError(f"{WEIGHTS} of {name} is not the file that its {FACTS} describes: {REMEDY}")
-    if facts["format"] >= 2 and hashlib.sha256(loaded.onnx).hexdigest() != facts["onnx_sha256"]:
-        raise BundleError(f"{ONNX} of {name} is not the file that its {FACTS} describes: {REMEDY}")
     if loaded.digest != facts["digest"]:
         raise BundleError(f"model bundle {name} is not what its {FACTS} describes (digest): {REMEDY}")
-    if facts["format"] >= 2 and not loaded.onnx:
-        raise BundleError(f"{ONNX} of {name} is empty: {REMEDY}")
-    if not is_shipped(name):
-        check_in_sandbox(recipe, loaded.weights, loaded.onnx, name)
     return loaded
+
+
+def _whole(onnx: bytes, weights: bytes, name: str) -> bytes:
+    """Returns the whole ONNX file. Raises BundleError."""
+    try:
+        return onnx_weights.join(onnx, weights_file.unpack(weights))
+    except UnsafeError as error:  # of a shipped bundle, which was not checked in the sandbox
+        raise BundleError(f"{ONNX} or {WEIGHTS} of {name} {error}") from error
 
 
 def _read(path: str, name: str, file: str, largest: int) -> bytes:
@@ -104,7 +123,7 @@ def read_curves(name: str) -> bytes | None:
 def read_extras(name: str) -> dict[str, bytes]:
     """Reads the other files of a bundle, as ``save_bundle`` takes them. Raises BundleError if one is too large."""
     path = place(name)
-    main = (WEIGHTS, ONNX, FACTS)
+    main = (WEIGHTS, KERAS_WEIGHTS, ONNX, FACTS)
     return {
         entry.name: _read(path, name, entry.name, _LARGEST_PICTURE)
         for entry in storage.find(path)
@@ -124,14 +143,3 @@ def is_shipped(name: str) -> bool:
 def place(name: str) -> str:
     """Returns the folder of a shipped bundle, or else ``name`` as an absolute path. The folder need not exist."""
     return str(_SHIPPED / name) if is_shipped(name) else storage.absolute(name)
-
-
-def start_from(model: keras.Model, name: str) -> None:
-    """Loads the weights of a bundle into a model. Raises BundleError if the bundle has a different model."""
-    start = load_bundle(name)
-    shapes = [[tuple(weight.shape) for weight in each.weights] for each in (model, build_model(start.recipe))]
-    if shapes[0] != shapes[1]:
-        raise BundleError(
-            f"model.start {name} has another model than the recipe: choose a bundle with the same model and settings"
-        )
-    start.fill(model)  # set_weights would leave old weights in layers that compute with copies of theirs

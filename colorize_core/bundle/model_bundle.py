@@ -14,6 +14,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from colorize_core import models
+from colorize_core.bundle import weights_file
+from colorize_core.bundle.doubt import DoubtScale
 from colorize_core.bundle.facts import FACTS, FAITHFUL, VIVID, storable
 from colorize_core.errors import BundleError, RecipeError, one_line
 from colorize_core.recipes import Recipe
@@ -22,7 +24,7 @@ from colorize_core.recipes.network import build_model
 if TYPE_CHECKING:
     import keras
 
-_LARGEST_GAIN = 10.0
+_ZIP = b"PK"
 
 
 class Coloring(NamedTuple):
@@ -46,21 +48,25 @@ class Coloring(NamedTuple):
         return f"{self.gain:g}" if self.odds == FAITHFUL else self.odds
 
 
+FAITHFUL_COLORS = Coloring(FAITHFUL, 1.0)
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A trained model, its recipe, and the facts of its training. ``load_bundle`` reads one.
 
     Attributes:
         recipe: the recipe that was trained; it says how to prepare the network's input.
-        weights: content of ``model.keras``.
+        weights: content of ``weights.safetensors``, or of ``model.keras`` in format 1.
         saturation: factors of ab by name. ``faithful`` leaves the prediction unchanged. With ``vivid``, a sample of the
-            validation images was as colorful as the originals. A network with a class head has odds of its own for
-            ``vivid``, and its factors are 1.
+            validation images was as colorful as the originals; it is absent if the network is too weak for it. A
+            network with a class head has odds of its own for ``vivid``, and its factors are 1.
         training: data, fingerprint, images per split, epochs, minutes.
         metrics: results on the test split, as ``Measurements.facts`` returns them; they include the gray copy and the
             mean chroma.
         versions: versions of Python and of the libraries in training, by name.
-        onnx: content of ``model.onnx``, the same network; b'' in format 1, which only Keras runs.
+        onnx: the same network as a whole ONNX file; b'' if there is none, as in format 1: then only Keras runs it.
+        doubt: the error of ab to expect from the spread of the odds; None if the network has no class head.
         converted: differences between ``onnx`` and the Keras model, as ``ConversionCheck.facts`` returns them.
 
     Example:
@@ -78,13 +84,14 @@ class Bundle:
     versions: Mapping[str, str]
     onnx: bytes = field(default=b"", repr=False)
     converted: Mapping[str, Any] = field(default_factory=dict)
+    doubt: DoubtScale | None = None
 
     @classmethod
     def create(
         cls,
         recipe: Recipe,
         weights: bytes,
-        vivid_gain: float,
+        vivid_gain: float | None,
         training: Mapping[str, Any],
         onnx: bytes = b"",
         converted: Mapping[str, Any] | None = None,
@@ -92,9 +99,10 @@ class Bundle:
     ) -> Bundle:
         """Returns a bundle of weights that were just trained by this Python with libraries of these versions.
 
+        Without ``vivid_gain`` the bundle has no vivid colors.
         Texts in ``training`` come from the user, so ``storable`` escapes and cuts them.
         """
-        saturation = {FAITHFUL: 1.0, VIVID: min(vivid_gain, _LARGEST_GAIN)}
+        saturation = {FAITHFUL: 1.0} | ({} if vivid_gain is None else {VIVID: vivid_gain})
         all_versions = {**(versions or {}), "python": platform.python_version()}
         return cls(recipe, weights, saturation, storable(training), {}, all_versions, onnx, converted or {})
 
@@ -141,12 +149,19 @@ class Bundle:
         if not isinstance(saturation, str):
             return Coloring(FAITHFUL, saturation)
         if saturation not in self.saturation:
-            raise BundleError(f"saturation {saturation!r} of {self.name}: choose from {', '.join(self.saturation)}")
+            why = " (its network is too weak for vivid colors)" if saturation == VIVID else ""
+            raise BundleError(
+                f"saturation {saturation!r} of {self.name}{why}: choose from {', '.join(self.saturation)}, or a number"
+            )
         return Coloring(saturation if self.recipe.model.class_head else FAITHFUL, self.saturation[saturation])
 
     def colorings(self) -> dict[str, Coloring]:
         """Returns the colorings by the names in ``saturation``."""
         return {name: self.coloring(name) for name in self.saturation}
+
+    def with_doubt(self, doubt: DoubtScale | None) -> Bundle:
+        """Returns the same bundle with another scale of doubt."""
+        return dataclasses.replace(self, doubt=doubt)
 
     def with_metrics(self, metrics: Mapping[str, Any]) -> Bundle:
         """Returns the same bundle with other metrics."""
@@ -172,11 +187,23 @@ class Bundle:
 
     def fill(self, model: keras.Model) -> None:
         """Loads the weights into a model that was built from this recipe. Raises BundleError if they do not fit."""
-        with tempfile.NamedTemporaryFile(suffix=".keras") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one per layer that is missing in the file; the error names the first
-            file.write(self.weights)
-            file.flush()
-            try:
-                model.load_weights(file.name)
-            except Exception as error:  # keras passes on the errors of its parsers
-                raise BundleError(f"model.keras of {self.name} cannot be loaded: {one_line(error)}") from error
+        try:
+            if self._has_keras_file:
+                _fill_from_keras_file(model, self.weights)
+            else:
+                weights_file.fill(model, weights_file.unpack(self.weights))
+        except Exception as error:  # keras passes on the errors of its parsers
+            raise BundleError(f"the weights of {self.name} cannot be loaded: {one_line(error)}") from error
+
+    @property
+    def _has_keras_file(self) -> bool:
+        """Whether ``weights`` are those of format 1."""
+        return self.weights.startswith(_ZIP)
+
+
+def _fill_from_keras_file(model: keras.Model, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile(suffix=".keras") as file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # one per layer that is missing in the file; the error names the first
+        file.write(content)
+        file.flush()
+        model.load_weights(file.name)

@@ -42,12 +42,13 @@ _START = (
 )
 
 
-def check_in_sandbox(recipe: Recipe, weights: bytes, onnx: bytes, place: str) -> None:
+def check_in_sandbox(recipe: Recipe, weights: bytes, weights_file: str, onnx: bytes, place: str) -> None:
     """Proves that a bundle's files run no code, read no other file, and take neither all memory nor all time.
 
     Args:
         recipe: says which inputs the network takes and which outputs it must return.
-        weights: content of ``model.keras``.
+        weights: content of the weights file.
+        weights_file: its name, which says what format it has.
         onnx: content of ``model.onnx``; b'' if the bundle has none.
         place: the bundle's name or folder, for messages.
 
@@ -59,6 +60,7 @@ def check_in_sandbox(recipe: Recipe, weights: bytes, onnx: bytes, place: str) ->
     pixels = sum(math.prod(shape) for shape in required)
     most = min(_MOST_PIXELS, max(math.prod(shape) for shape in [*required, *optional]))
     task = {
+        "weights_file": weights_file,
         "file_sizes": [len(weights), len(onnx)],
         "memory": _MEMORY + _MEMORY_PER_BYTE * size + _MEMORY_PER_PIXEL * max(0, most - _FEW_PIXELS),
         "cpu_seconds": _SECONDS + size // _BYTES_PER_SECOND + pixels // _PIXELS_PER_SECOND,
@@ -78,7 +80,7 @@ def check_in_sandbox(recipe: Recipe, weights: bytes, onnx: bytes, place: str) ->
         what = f"takes more than {task['cpu_seconds']} seconds of CPU time to open"
         if status is not None:
             what = f"ends the process that opens it (status {status})"
-        raise BundleError(f"{answer.get('file', 'model.keras')} of {place} {what}: {REMEDY}")
+        raise BundleError(f"{answer.get('file', weights_file)} of {place} {what}: {REMEDY}")
 
 
 def _run(task: Mapping[str, Any], weights: bytes, onnx: bytes) -> tuple[dict[str, Any], int | None]:

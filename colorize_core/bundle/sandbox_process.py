@@ -14,7 +14,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from colorize_core.bundle.facts import REMEDY, UnsafeError, shown
+from colorize_core.bundle import onnx_weights, weights_file
+from colorize_core.bundle.facts import KERAS_WEIGHTS, ONNX, REMEDY, UnsafeError, shown
 from colorize_core.bundle.onnx_check import check_onnx
 from colorize_core.bundle.weights_check import check_weights
 from colorize_core.errors import one_line
@@ -28,7 +29,7 @@ _TIME_FOR_OPTIONAL = 0.7  # part of the time after which no optional shape is tr
 def main() -> None:
     """Reads a task and two files from standard input, and writes the result to standard output.
 
-    The output has one JSON object per line: ``{"file": "model.keras"}`` before a file is opened, then
+    The output has one JSON object per line: ``{"file": "model.onnx"}`` before a file is opened, then
     ``{"refusal": "..."}`` if the file is refused, or ``{"done": true}`` at the end.
     """
     task = json.loads(sys.stdin.buffer.readline())
@@ -37,13 +38,18 @@ def main() -> None:
     _limit(resource.RLIMIT_CORE, 0)
     weights, onnx = (sys.stdin.buffer.read(size) for size in task["file_sizes"])
     try:
-        _write(file="model.keras")
-        check_weights(weights)
+        _write(file=task["weights_file"])
+        if task["weights_file"] == KERAS_WEIGHTS:
+            check_weights(weights)
+        else:
+            arrays = weights_file.unpack(weights)
         del weights
         if onnx:
-            _write(file="model.onnx")
-            check_onnx(onnx)
-            _predict(onnx, task)
+            _write(file=ONNX)
+            whole = onnx_weights.join(onnx, arrays)
+            del arrays
+            check_onnx(whole)
+            _predict(whole, task)
     except UnsafeError as error:
         _write(refusal=one_line(error))
     except MemoryError:

@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from colorize_core import storage
+from colorize_core.bundle import onnx_weights, weights_file
 from colorize_core.bundle.card import write_card
-from colorize_core.bundle.facts import CARD, FACTS, ONNX, WEIGHTS
+from colorize_core.bundle.facts import CARD, FACTS, FORMATS, ONNX, WEIGHTS
 from colorize_core.bundle.model_bundle import Bundle
 
 _STAGING = "_saving"  # folder in a bundle while the bundle is written
@@ -19,28 +21,31 @@ def save_bundle(bundle: Bundle, path: str, extras: Mapping[str, bytes]) -> None:
     """Writes a bundle: first all files to temporary places, so that a full disk or store leaves an old bundle intact.
 
     Args:
-        bundle: a bundle with metrics.
+        bundle: a bundle with metrics. Its weights must not be those of format 1.
         path: the folder to write to.
         extras: more files by name; ``MODEL_CARD.md`` among them replaces the card that is made from the metrics.
 
     Raises:
         OSError: ``path`` cannot be written.
     """
+    onnx = onnx_weights.separate(bundle.onnx, weights_file.unpack(bundle.weights)) if bundle.onnx else b""
     facts = {
-        "format": 2 if bundle.onnx else 1,
+        "format": FORMATS[-1],
         "name": bundle.name,
         "digest": bundle.digest,
         "weights_sha256": bundle.weights_digest,
-        **({"onnx_sha256": hashlib.sha256(bundle.onnx).hexdigest(), "onnx": bundle.converted} if bundle.onnx else {}),
+        "onnx_sha256": hashlib.sha256(onnx).hexdigest() if onnx else None,
+        "onnx": bundle.converted if onnx else None,
         "recipe": bundle.recipe.model_dump(),
         "saturation": bundle.saturation,
+        "doubt": asdict(bundle.doubt) if bundle.doubt else None,
         "training": bundle.training,
         "metrics": bundle.metrics,
         "versions": bundle.versions,
     }
     files = {CARD: write_card(bundle).encode(), **extras, WEIGHTS: bundle.weights}
-    if bundle.onnx:
-        files[ONNX] = bundle.onnx
+    if onnx:
+        files[ONNX] = onnx
     files[FACTS] = (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode()
     _replace(path, files)
 

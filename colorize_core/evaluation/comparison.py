@@ -32,7 +32,11 @@ class Candidate:
     @property
     def rows(self) -> dict[str, Coloring]:
         """Maps the name of each table row of this candidate to its colors."""
-        return {f"{self.label} {name}".strip(): coloring for name, coloring in self.colorings.items()}
+        return {self.row_of(name): coloring for name, coloring in self.colorings.items()}
+
+    def row_of(self, coloring: str) -> str:
+        """Returns the name of the table row of a name in ``colorings``."""
+        return f"{self.label} {coloring}".strip()
 
     @property
     def own_scale(self) -> str:
@@ -84,3 +88,8 @@ class Comparison:
 def column(scale: str, row: str, metric: str) -> str:
     """Returns the name of the column with one metric of one table row."""
     return f"{scale}/{row}/{metric}"
+
+
+def doubt_column(label: str) -> str:
+    """Returns the name of the column with the doubt of a candidate."""
+    return f"doubt/{label}"

@@ -67,7 +67,7 @@ class MeasuredImage:
         width: width of the image in pixels.
         height: height of the image in pixels.
         truth_colorfulness: colorfulness of the true image.
-        metrics: value of each metric by ``comparison.column``.
+        metrics: value of each metric by ``comparison.column``, and doubts by ``comparison.doubt_column``.
         pictures: PNG files by name (``gray``, ``truth``, row of a candidate); empty for an image that is not shown.
         features: features for the Fréchet distance, as in ``PredictedImage``.
     """

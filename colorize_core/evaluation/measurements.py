@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from colorize_core.errors import InputError
 from colorize_core.evaluation import fid, table
 from colorize_core.evaluation.comparison import FULL, TRUTH, Comparison
+from colorize_core.evaluation.doubt import DoubtQuality, measure_doubt
 from colorize_core.evaluation.image_rows import ReadImage
 from colorize_core.evaluation.row_sources import Rows
 from colorize_core.evaluation.score import score
@@ -29,6 +30,7 @@ class Measurements:
         tables: intervals by scale, table row and metric.
         gains: PSNR gains in dB, by scale, row of a candidate, and baseline.
         distances: Fréchet distance of features, by table row at full resolution; empty if none was asked for.
+        doubt: how well the doubt of a bundle ranks its errors, by label, for the bundles that have a doubt.
         mean_ab: the color (a, b) that the mean-chroma baseline gave to every pixel.
         pictures: PNG files by image id, then by name (``gray``, ``truth``, row of a candidate), of the images that
             were asked for.
@@ -39,6 +41,7 @@ class Measurements:
     tables: Mapping[str, Mapping[str, Mapping[str, Interval]]]
     gains: Mapping[str, Mapping[str, Mapping[str, Interval]]]
     distances: Mapping[str, float]
+    doubt: Mapping[str, DoubtQuality]
     mean_ab: tuple[float, float]
     pictures: Mapping[str, Mapping[str, bytes]]
 
@@ -65,6 +68,7 @@ class Measurements:
                 name: {scale: {row: find(gains) for row, gains in rows.items()} for scale, rows in self.gains.items()}
                 for name, find in (("not_beaten", table.not_beaten), ("unproven", table.unproven))
             },
+            **({"doubt": {label: quality.facts() for label, quality in self.doubt.items()}} if self.doubt else {}),
             **({"feature_distances": dict(self.distances)} if self.distances else {}),
         }
 
@@ -113,6 +117,7 @@ def measure_candidates(
         table.summarize(columns, comparison.tables()),
         _gains(columns, comparison),
         {name: fid.frechet_distance(moments[TRUTH], each) for name, each in moments.items() if name != TRUTH},
+        {each.label: quality for each in comparison.candidates if (quality := measure_doubt(columns, each))},
         comparison.mean_ab,
         pictures,
     )

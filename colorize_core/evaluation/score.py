@@ -23,6 +23,7 @@ from colorize_core.evaluation.comparison import (
     Candidate,
     Comparison,
     column,
+    doubt_column,
 )
 from colorize_core.evaluation.image_metrics import GroundTruth
 from colorize_core.evaluation.image_rows import MeasuredImage, PredictedImage, ReadImage
@@ -58,14 +59,15 @@ def score(
         network: adds ``features`` of the truth and of each row at full resolution.
     """
     networks = Networks([each.bundle for each in comparison.candidates], engine=comparison.engine)
-    predicted = images.map(FunctionFactory(partial(Predictor, networks, _predict)))
+    predicted = images.map(FunctionFactory(partial(Predictor, networks, predict_images)))
     if network:
         predicted = predicted.map(FunctionFactory(partial(_FeatureExtractor, comparison, network)))
     measure = partial(_measure_images, comparison=comparison, keep_pictures=frozenset(keep_pictures))
     return predicted.map(measure).batches()
 
 
-def _predict(images: list[ReadImage], colorizers: Sequence[Colorizer]) -> list[PredictedImage]:
+def predict_images(images: list[ReadImage], colorizers: Sequence[Colorizer]) -> list[PredictedImage]:
+    """Returns each image with the prediction of each network."""
     by_network = [_predict_with(images, colorizer) for colorizer in colorizers]
     return [PredictedImage(image, each) for image, each in zip(images, zip(*by_network, strict=True), strict=True)]
 
@@ -114,8 +116,20 @@ def _measure_image(row: PredictedImage, comparison: Comparison, keep_pictures: C
         for metric, value in reference.compare(compared_image).items()
     }
     pictures = _pictures(image, images, comparison) if image.id in keep_pictures else {}
+    doubts = {
+        doubt_column(candidate.label): doubt
+        for candidate, prediction in zip(comparison.candidates, row.predictions, strict=True)
+        if (doubt := prediction.doubt(candidate.bundle.doubt)) is not None
+    }
     return MeasuredImage(
-        image.id, image.split, width, height, truth.colorfulness, metrics, pictures, features=row.features
+        image.id,
+        image.split,
+        width,
+        height,
+        truth.colorfulness,
+        metrics | doubts,
+        pictures,
+        features=row.features,
     )
 
 

@@ -83,6 +83,8 @@ def show_measurements(console: Console, facts: Mapping[str, Any], title: str) ->
     nothing = [""] * len(_SHOWN)
     table.add_row("truth", *nothing, _number(facts["truth"]["colorfulness"]["mean"], 1), *([""] if distances else []))
     console.print(table)
+    for label, quality in facts.get("doubt", {}).items():
+        console.print(_doubt_line(label, quality), soft_wrap=True, markup=False)
     sentences = (
         ("not_beaten", "{} does not beat the {}"),
         ("unproven", "{} beats the {} on average, but this may be chance"),
@@ -94,6 +96,15 @@ def show_measurements(console: Console, facts: Mapping[str, Any], title: str) ->
                 if names:
                     line = where + sentence.format(label, " and the ".join(names))
                     console.print(line, soft_wrap=True, markup=False)
+
+
+def _doubt_line(label: str, quality: Mapping[str, Any]) -> str:
+    """Returns how well doubt ranks the errors: the rank correlation, and expected and true errors of each quarter."""
+    groups = ", ".join(f"{group['doubt']:.1f} / {group['error']:.1f}" for group in quality["groups"])
+    return (
+        f"doubt of {label}: rank correlation with the error {_number(quality['spearman'], 2) or 'unknown'}; "
+        f"doubt / RMSE of ab in quarters of the images: {groups}"
+    )
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,19 @@ from colorize_core.inference.prediction import Prediction
 from colorize_core.networks import Engine, open_network
 from colorize_core.preprocessing import pairs
 from colorize_core.preprocessing.network_size import inner_part, margins_of, network_size
+
+
+class PredictedColors(NamedTuple):
+    """The colors of a photograph.
+
+    Attributes:
+        ab: float32 [h, w, 2] in units of ab, at the network's resolution.
+        doubt: the error of faithful colors to expect (``metrics.rmse_ab``), in units of ab; None if the bundle has no
+            scale of doubt.
+    """
+
+    ab: Floats
+    doubt: float | None
 
 
 class Colorizer:
@@ -49,9 +62,10 @@ class Colorizer:
         *,
         gpu: bool = False,
     ) -> None:
-        self._coloring = bundle.coloring(saturation)
+        self._coloring, self._doubt = bundle.coloring(saturation), bundle.doubt
         self._network = open_network(bundle, engine, threads=threads, gpu=gpu)
         self.recipe = bundle.recipe
+        self._is_coarse = bundle.recipe.model.class_head  # colors at a quarter of the input's resolution
 
     def size_for(self, width: int, height: int) -> tuple[int, int]:
         """Returns the (width, height) to which a photograph of this size must be resized for ``predict``."""
@@ -59,7 +73,12 @@ class Colorizer:
 
     def predict(self, grays: Sequence[NDArray[np.uint8]]) -> list[Floats]:
         """Returns ab [h', w', 2] for each gray photograph, uint8 [h, w] with the size from ``size_for``."""
-        return [prediction.ab(self._coloring) for prediction in self.predict_all(grays)]
+        return [each.ab for each in self.predict_with_doubt(grays)]
+
+    def predict_with_doubt(self, grays: Sequence[NDArray[np.uint8]]) -> list[PredictedColors]:
+        """Returns ab and doubt of each gray photograph, as ``predict`` takes them."""
+        predictions = self.predict_all(grays)
+        return [PredictedColors(each.ab(self._coloring), each.doubt(self._doubt)) for each in predictions]
 
     def predict_all(self, grays: Sequence[NDArray[np.uint8]]) -> list[Prediction]:
         """Returns the prediction for each gray photograph, from which ab of any saturation can be taken.
@@ -78,7 +97,8 @@ class Colorizer:
                 margins = margins_of(self.recipe, width, height)
                 predictions = self._predict(np.pad(inputs, ((0, 0), *margins), "symmetric"))
                 for index, channels in zip(batch, predictions, strict=True):
-                    results[index] = Prediction(inner_part(channels, margins, width, height))
+                    lightness = color.lightness(grays[index]) if self._is_coarse else None
+                    results[index] = Prediction(inner_part(channels, margins, width, height), lightness)
         return results
 
     def _predict(self, grays: NDArray[np.uint8]) -> Floats:

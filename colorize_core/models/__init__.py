@@ -137,6 +137,15 @@ def inference_model(model: keras.Model) -> keras.Model:
     return model if len(model.outputs) == 1 else keras.Model(model.input, model.outputs[0])
 
 
+def update_derived_weights(model: keras.Model) -> None:
+    """Recomputes what layers derive from their weights. To be called after weights were assigned one by one."""
+    import keras
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):  # computes with a copy of its mean and variance
+            layer.finalize_state()
+
+
 def check_settings(name: str, settings: Mapping[str, Any]) -> None:
     """Checks the settings of a model without Keras.
 

@@ -32,8 +32,7 @@ class Odds(NamedTuple):
     debias: float
 
 
-FAITHFUL_ODDS = Odds(1.0, 1.0)
-VIVID_ODDS = Odds(0.38, 0.5)  # until validation chooses others
+FAITHFUL_ODDS, VIVID_ODDS = Odds(1.0, 1.0), Odds(0.38, 0.5)  # until validation chooses others
 
 
 @lru_cache(maxsize=8)

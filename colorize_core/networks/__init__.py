@@ -150,6 +150,6 @@ def advice(trained: Trained, engine: Engine) -> str:
     if trained.onnx or (engine != "auto" and not ENGINES[engine].runs_onnx):
         return ""
     return (
-        f"model bundle {trained.name} has format 1, without model.onnx: it runs through TensorFlow, which takes longer "
-        "to start. Make a bundle of format 2 with: colorize export --format bundle BUNDLE OUTPUT"
+        f"model bundle {trained.name} has no model.onnx: it runs through TensorFlow, which takes longer to start. Make "
+        "a bundle with model.onnx: colorize export --format bundle BUNDLE OUTPUT"
     )

@@ -69,10 +69,17 @@ class _Loaded:
     run: Callable[[Floats], Floats]
 
 
-def to_onnx(model: keras.Model, recipe: Recipe) -> tuple[bytes, ConversionCheck]:
+def to_onnx(
+    model: keras.Model, recipe: Recipe, finish: Callable[[bytes], bytes] = lambda content: content
+) -> tuple[bytes, ConversionCheck]:
     """Converts a model to an ONNX file.
 
     The number of images is free. Height and width are free too, unless the recipe has ``model.square``.
+
+    Args:
+        model: the model.
+        recipe: the recipe that it was built from.
+        finish: applied to the content of the converter's file. Its result is compared and returned.
 
     Returns:
         The content of the file, and the comparison with the Keras model.
@@ -84,7 +91,7 @@ def to_onnx(model: keras.Model, recipe: Recipe) -> tuple[bytes, ConversionCheck]
         path = os.path.join(folder, "model.onnx")
         with _explained(recipe, "ONNX"):
             model.export(path, format="onnx", verbose=False, input_signature=_signature(model, recipe))
-            content = Path(path).read_bytes()
+            content = finish(Path(path).read_bytes())
             check = _compare(model, _load_onnx(content), recipe)
         _refuse_difference(check, recipe, "ONNX")
         return content, check

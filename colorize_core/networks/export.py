@@ -21,7 +21,9 @@ from colorize_core import storage
 from colorize_core.bundle import Bundle
 from colorize_core.color import AB_SCALE, ColorSpace
 from colorize_core.errors import ColorizeError, OutputError, one_line
+from colorize_core.networks import packing
 from colorize_core.networks.conversion import INPUT_RANGE, to_onnx, to_saved_model
+from colorize_core.recipes.network import build_model
 from colorize_core.runtime import cluster
 from colorize_core.runtime.silence import tensorflow_silenced
 from colorize_core.version import __version__
@@ -177,12 +179,15 @@ def renew_bundle(name: str, output: str) -> Exported:
     """
     bundle = bundles.load_bundle(name)
     target = _check_output(output, "bundle")
-    facts, contents = _convert(bundle, "onnx")
     if not bundle.onnx:
-        converted = {key: facts["compared"][key] for key in facts["compared"]}
-        converted |= {"input": facts["input"]["name"], "output": facts["output"]["name"]}
-        converted["side_ratio"] = facts["output"]["side_ratio"]
-        bundle = dataclasses.replace(bundle, onnx=contents[_MAIN_FILES["onnx"]], converted=converted)
+        with tensorflow_silenced():
+            model = build_model(bundle.recipe)
+            bundle.fill(model)
+        package = packing.pack(model, bundle.recipe)
+        if package.failure:
+            raise ColorizeError(package.failure)
+        bundle = dataclasses.replace(bundle, weights=package.weights, onnx=package.onnx, converted=package.converted)
+    facts = _facts(bundle, bundle.converted, "onnx")
     try:
         bundles.save_bundle(bundle, target, bundles.read_extras(name))
         size = sum(entry.size for entry in storage.find(target))

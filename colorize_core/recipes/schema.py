@@ -57,6 +57,9 @@ class DataSettings(_Settings):
     flip: bool = Field(default=True, description="mirror half of the crops")
     aged: float = Field(default=0.0, ge=0, le=1, description="fraction of the inputs with changed gamma and contrast")
     framed: float = Field(default=0.0, ge=0, le=1, description="fraction of the images inside a flat, colorless frame")
+    on_pages: float = Field(
+        default=0.0, ge=0, le=1, description="fraction of the images that become pages: text, mounts, blank paper"
+    )
     inference_side: _Side = Field(
         description="the network sees a photograph with about inference_side * inference_side pixels"
     )
@@ -85,7 +88,10 @@ class ModelSettings(_Settings):
     encoder_weights: Text = Field(
         default="none", description="initial weights of the encoder: none (random), imagenet, or a file"
     )
-    start: Text = Field(default="none", description="initial weights: none (random), or a bundle of the same model")
+    start: Text = Field(
+        default="none",
+        description="initial weights: none (random), a bundle of the same model, or an .npz file from PyTorch",
+    )
     class_head: bool = Field(
         default=False,
         description="predict the odds of classes of ab, too, from which faithful and vivid colors and their doubt come",

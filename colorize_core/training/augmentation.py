@@ -1,7 +1,8 @@
-"""Data augmentation: random crops, mirroring, aging and frames, as pure functions of a random generator.
+"""Data augmentation: random crops, mirroring, aging, frames and pages, as pure functions of a random generator.
 
-Archives hold faded and harsh prints, and scans with the mount around the print. A network that never saw such inputs
-gives them color casts. Therefore some inputs are aged and framed; the target colors of the photograph stay.
+Archives hold faded and harsh prints, scans with the mount around the print, and printed pages. A network that never saw
+such inputs gives them color casts. Therefore some inputs are aged, framed and laid on pages (``pages``); the target
+colors of the photograph stay.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from colorize_core.color import ColorSpace, Floats, Halves
 from colorize_core.images import resizing
 from colorize_core.recipes import DataSettings
+from colorize_core.training import pages
 
 _LOG_GAMMA = 0.7  # largest |ln(gamma)|: gamma is between 1/2 and 2
 _CONTRAST = (0.35, 1.6)  # factor of the photograph's contrast; above 1 the darkest and lightest tones are clipped
@@ -20,12 +22,14 @@ _WIDEST_FRAME = 0.25  # fraction of the image's side
 def augment(
     inputs: Floats | Halves, targets: Floats | Halves, rng: np.random.Generator, data: DataSettings
 ) -> tuple[Floats, Floats]:
-    """Crops, mirrors, ages and frames a batch [n, S, S, c] as the recipe says; returns it as [n, crop, crop, c]."""
+    """Crops and changes a batch [n, S, S, c] as the recipe says; returns it as [n, crop, crop, c]."""
     crops, colors = crop_and_flip(inputs, targets, rng, crop=data.crop, min_scale=data.min_scale, flip=data.flip)
     if data.aged:
         crops = age(crops, rng, data.aged, data.color_space)
     if data.framed:
         crops, colors = frame(crops, colors, rng, data.framed, data.color_space)
+    if data.on_pages:
+        crops, colors = lay_on_pages(crops, colors, rng, data.on_pages, data.color_space)
     return crops, colors
 
 
@@ -107,6 +111,29 @@ def frame(
         tone = rng.choice([rng.uniform(0, 0.15), rng.uniform(0.85, 1), rng.uniform(0, 1)])
         inputs[i][~inside] = low + span * tone
         targets[i][~inside] = 0 if color_space == "lab" else tone
+    return inputs, targets
+
+
+def lay_on_pages(
+    inputs: Floats, targets: Floats, rng: np.random.Generator, fraction: float, color_space: ColorSpace
+) -> tuple[Floats, Floats]:
+    """Replaces some images by rendered pages, most of which show the image; paper and ink have no color.
+
+    Args:
+        inputs: [n, side, side, 1]; targets: [n, side, side, 2 or 3].
+        rng: chooses the images and renders the pages.
+        fraction: share of the images that become pages, in [0, 1].
+        color_space: color space of the inputs and targets.
+    """
+    inputs, targets = inputs.copy(), targets.copy()
+    low, span = _range(color_space)
+    for i in np.flatnonzero(rng.random(len(inputs)) < fraction):
+        page = pages.render(np.concatenate([inputs[i], targets[i]], axis=-1), rng)
+        paper = page.tones[..., None]
+        blank = np.zeros_like(targets[i]) if color_space == "lab" else np.broadcast_to(paper, targets[i].shape)
+        shown = page.is_photograph[..., None]
+        inputs[i] = np.where(shown, page.photograph[..., :1], low + span * paper)
+        targets[i] = np.where(shown, page.photograph[..., 1:], blank)
     return inputs, targets
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from colorize_core import bundle, storage
 from colorize_core.errors import OutputError, printable
 from colorize_core.evaluation.comparison import Candidate, Comparison
+from colorize_core.evaluation.doubt import calibrate_doubt
 from colorize_core.evaluation.image_rows import ReadImage
 from colorize_core.evaluation.measurements import measure_candidates
 from colorize_core.evaluation.row_sources import Rows
@@ -16,12 +17,13 @@ from colorize_core.evaluation.score import PICTURES
 from colorize_core.evaluation.survey import Survey
 from colorize_core.images import contact_sheet
 from colorize_core.networks import library_versions
+from colorize_core.networks.packing import NetworkPackage
 from colorize_core.recipes import Recipe
 from colorize_core.training import curves, history, pair_splits
 from colorize_core.training.config import TrainConfig, TuneConfig
 from colorize_core.training.history import History
-from colorize_core.training.packaging import NetworkPackage
 
+_MOST_VIVID = 2.0  # largest factor of vivid colors: beyond it, noise and errors become visible
 _LIBRARIES = ("numpy", "onnx", "ray", "tf2onnx")  # of training and of the conversion, besides those of the engines
 
 
@@ -43,6 +45,15 @@ class TrainedNetwork:
     facts: Mapping[str, Any]
     extra_files: Mapping[str, bytes] = field(default_factory=dict)
 
+    @property
+    def vivid_gain(self) -> float | None:
+        """The factor of vivid colors; None if they would be worse than the gray copy, or need a factor above 2."""
+        [row] = [row for row in self.history if row.epoch == history.best_epoch(self.history)]
+        # The vivid gain was measured before the color gain was put into the weights.
+        gain = round(row.vivid_gain / self.recipe.training.color_gain, 2)
+        beats_gray = row.vivid_over_gray is not None and row.vivid_over_gray > 0
+        return gain if beats_gray and gain <= _MOST_VIVID else None
+
 
 def training_facts(
     config: TrainConfig | TuneConfig, splits: Mapping[str, pair_splits.Split], *, workers: int, use_gpu: bool
@@ -58,11 +69,14 @@ def training_facts(
     }
 
 
-def write_bundle(trained: TrainedNetwork, test: Rows[ReadImage], test_survey: Survey, output: str) -> bundle.Bundle:
+def write_bundle(
+    trained: TrainedNetwork, val: Rows[ReadImage], test: Rows[ReadImage], test_survey: Survey, output: str
+) -> bundle.Bundle:
     """Measures the network on the test images, writes the bundle with curves and sample images, and returns it.
 
     Args:
         trained: the network.
+        val: rows of split ``val``, on which doubt is calibrated.
         test: rows of split ``test``.
         test_survey: ``survey`` of these rows.
         output: folder for the bundle.
@@ -75,18 +89,16 @@ def write_bundle(trained: TrainedNetwork, test: Rows[ReadImage], test_survey: Su
         "best_epoch": best,
         "minutes": round(sum(row.seconds for row in rows) / 60, 1),
     }
-    [vivid_gain] = [row.vivid_gain for row in rows if row.epoch == best]
-    # The vivid gain was measured before the color gain was put into the weights.
-    vivid_gain = round(vivid_gain / trained.recipe.training.color_gain, 2)
     result = bundle.Bundle.create(
         trained.recipe,
         package.weights,
-        vivid_gain,
+        trained.vivid_gain,
         facts,
         package.onnx,
         package.converted,
         library_versions(_LIBRARIES),
     )
+    result = result.with_doubt(calibrate_doubt(val, trained.facts["images"]["val"], result))
     candidate = Candidate(result.name, result, result.colorings())
     comparison = Comparison([candidate], test_survey.mean_ab, own_scales=False)
     measured = measure_candidates(test_survey.measurable(test), comparison, keep_pictures=test_survey.samples())

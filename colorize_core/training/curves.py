@@ -44,7 +44,7 @@ def tensorboard(history: History) -> dict[str, bytes]:
         with SummaryWriter(folder, filename_suffix=".colorize") as writer:
             for row in history:
                 for name, value in asdict(row).items():
-                    if name not in ("epoch", "ended_at"):
+                    if name not in ("epoch", "ended_at") and value is not None:
                         writer.add_scalar(name, value, row.epoch, walltime=row.ended_at)
         [file] = Path(folder).iterdir()
         return {"tensorboard/events.out.tfevents.0.colorize": file.read_bytes()}

@@ -18,7 +18,9 @@ class HistoryRow:
         val_gray_loss: loss of a gray copy of the validation images.
         val_mse: mean squared error on the validation images.
         val_gray_mse: mean squared error of a gray copy of the validation images.
-        vivid_gain: result of ``saturation.vivid_gain`` on the first validation images.
+        vivid_gain: result of ``saturation.vivid_gain`` on the first validation images; 1 with a class head.
+        vivid_over_gray: mean PSNR in dB of vivid colors on these images, less that of the gray copy; None with a class
+            head in an epoch that is not better than those before.
         learning_rate: learning rate of the last step.
         images_per_second: training images per second, over all workers.
         seconds: duration of the epoch, including its validation.
@@ -32,6 +34,7 @@ class HistoryRow:
     val_mse: float
     val_gray_mse: float
     vivid_gain: float
+    vivid_over_gray: float | None
     learning_rate: float
     images_per_second: float
     seconds: float

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from colorize_core import bundle, models
+from colorize_core import models
 from colorize_core.color import CHANNELS, Floats
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
@@ -47,7 +47,7 @@ class Learner:
     def __init__(self, recipe: Recipe, strategy: tf.distribute.Strategy, *, compile_all: bool = False) -> None:
         import keras
 
-        from colorize_core.training import adversarial, objective, schedules
+        from colorize_core.training import adversarial, objective, schedules, start
         from colorize_core.training.optimizer import AdamW
 
         settings = recipe.training
@@ -61,7 +61,7 @@ class Learner:
             if recipe.model.encoder:
                 models.load_encoder(self.model, recipe.model.encoder, recipe.model.encoder_weights)
             if recipe.model.start != "none":
-                bundle.start_from(self.model, recipe.model.start)
+                start.load_weights(self.model, recipe.model.start)
             if recipe.model.encoder:
                 encoder = models.encoder_variables(self.model, frozen=settings.encoder_rate == 0)
             encoder_ids = {id(variable) for variable in encoder}
@@ -95,16 +95,22 @@ class Learner:
 
         Args:
             steps: number of steps in an epoch.
-            class_weights: weight of each class of ab [Q] if the recipe has classes, else None.
+            class_weights: weight of each class of ab [Q] if the recipe has classes, else None. A class head that
+                training starts from keeps the weights with which it was taught.
         """
         for schedule in self._schedules:
             schedule.plan(steps * self._recipe.training.epochs)
-        if self._class_weights is not None and class_weights is not None:
+        if self._class_weights is None or class_weights is None:
+            return
+        if not self._recipe.model.class_head:
             self._class_weights.assign(class_weights)
-            if self._recipe.model.class_head:
-                self.model.get_layer("odds").log_weights.assign(np.log(class_weights))
-                if self._average:
-                    self._average.set_constant(self.model.get_layer("odds").log_weights)
+            return
+        log_weights = self.model.get_layer("odds").log_weights
+        if self._recipe.model.start == "none":
+            log_weights.assign(np.log(class_weights))
+            if self._average:
+                self._average.set_constant(log_weights)
+        self._class_weights.assign(np.exp(log_weights))
 
     def trace(self, batch_size: int) -> None:
         """Traces the training step for batches of ``batch_size`` images. The first step then only compiles it."""
@@ -165,11 +171,13 @@ class Learner:
         outputs = self._objective.in_validation(inputs, training=False)
         return np.asarray(outputs[-2]), np.asarray(self.model.get_layer("odds").log_weights)
 
-    def set_vivid(self, odds: Odds) -> None:
-        """Sets the odds of the vivid colors of a class head."""
-        self.model.get_layer("odds").vivid.assign(np.array(odds, np.float32))
-        if self._average:
-            self._average.set_constant(self.model.get_layer("odds").vivid)
+    def set_odds(self, faithful: Odds, vivid: Odds) -> None:
+        """Sets the odds from which the colors of a class head are taken."""
+        layer = self.model.get_layer("odds")
+        for variable, odds in ((layer.faithful, faithful), (layer.vivid, vivid)):
+            variable.assign(np.array(odds, np.float32))
+            if self._average:
+                self._average.set_constant(variable)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Returns a context in which the model has averaged weights, if the recipe asks for averaging."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from colorize_core.preprocessing import pairs
 from colorize_core.recipes import Recipe
 from colorize_core.training import batches
 from colorize_core.training.checkpoints import Arrays, State
-from colorize_core.training.history import History, HistoryRow, best_epoch, should_stop_early
+from colorize_core.training.history import History, HistoryRow, should_stop_early
 from colorize_core.training.throughput import OnProgress, ThroughputMeter, ignore_progress
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _SAMPLES = 8
 _CALIBRATION_IMAGES = 256  # validation images on which the vivid gain is measured
-_ODDS_IMAGES = 64  # validation images on which the vivid odds are chosen: 15 odds take 6 s at 128 pixels
+_ODDS_IMAGES = 64  # validation images on which odds are chosen: 27 odds take 11 s at 128 pixels
 
 
 @dataclass(frozen=True)
@@ -89,47 +89,51 @@ def train_epochs(
             rate = f"training.learning_rate ({recipe.training.learning_rate:g})"
             hint = f"continue after epoch {epoch - 1} with --resume and a lower {rate}" if history else f"lower {rate}"
             raise FloatingPointError(f"the loss is not a finite number in epoch {epoch}: {hint}") from None
+        is_best = errors["val_loss"] < min((row.val_loss for row in history), default=math.inf)
+        vivid = _measure_vivid(learner, first_batches, recipe, is_best=is_best)
         images = plan.steps * recipe.training.batch_size
         row = HistoryRow(
             epoch=epoch,
             loss=loss,
             **errors,
-            vivid_gain=_vivid_gain(learner, first_batches, recipe),
+            vivid_gain=vivid.gain,
+            vivid_over_gray=vivid.over_gray,
             learning_rate=learner.rate(),
             images_per_second=images / training_seconds,
             seconds=time.perf_counter() - started,
             ended_at=time.time(),
         )
         history = [*history, row]
-        if epoch == best_epoch(history):
-            _choose_vivid_odds(learner, first_batches, recipe)
+        if is_best:
             best = learner.weights()
         new_state = State(plan.identity, history, learner.state(), best)
         yield new_state, partial(_draw_samples, learner, first_batches[0], recipe)
 
 
-def _choose_vivid_odds(learner: Learner, first_batches: list[batches.Batch], recipe: Recipe) -> None:
-    """Sets the odds of the vivid colors of a class head, measured on this worker's first validation images."""
-    if not recipe.model.class_head:
-        return
-    inputs, targets = (np.concatenate(arrays)[:_ODDS_IMAGES] for arrays in zip(*first_batches, strict=True))
-    space = recipe.data.color_space
-    with learner.averaged():
-        logits, log_weights = learner.logits(inputs)
+class _Vivid(NamedTuple):
+    """The columns of the history on vivid colors."""
+
+    gain: float
+    over_gray: float | None
+
+
+def _measure_vivid(learner: Learner, first_batches: list[batches.Batch], recipe: Recipe, *, is_best: bool) -> _Vivid:
+    """Finds how colors become vivid on this worker's first validation images. For a class head it sets the odds."""
+    space, has_head = recipe.data.color_space, recipe.model.class_head
+    if has_head and not is_best:
+        return _Vivid(1.0, None)
+    most = _ODDS_IMAGES if has_head else _CALIBRATION_IMAGES
+    inputs, targets = (np.concatenate(arrays)[:most] for arrays in zip(*first_batches, strict=True))
     lightness, truth = pairs.to_lightness(inputs, space), pairs.to_ab(targets, space)
-    learner.set_vivid(saturation.vivid_odds(lightness, logits, log_weights, truth, recipe.training.ab_step))
-
-
-def _vivid_gain(learner: Learner, first_batches: list[batches.Batch], recipe: Recipe) -> float:
-    """Returns ``saturation.vivid_gain``, measured on this worker's first validation images; 1 with a class head."""
-    if recipe.model.class_head:  # vivid colors come from odds of their own
-        return 1.0
-    space = recipe.data.color_space
-    inputs, targets = (np.concatenate(arrays)[:_CALIBRATION_IMAGES] for arrays in zip(*first_batches, strict=True))
+    if has_head:
+        with learner.averaged():
+            logits, log_weights = learner.logits(inputs)
+        chosen = saturation.choose_odds(lightness, logits, log_weights, truth, recipe.training.ab_step)
+        learner.set_odds(chosen.faithful, chosen.vivid)
+        return _Vivid(1.0, chosen.vivid_over_gray)
     with learner.averaged():
-        predictions = np.concatenate([learner.predict(inputs) for inputs, _ in first_batches])[:_CALIBRATION_IMAGES]
-    lightness = pairs.to_lightness(inputs, space)
-    return saturation.vivid_gain(lightness, pairs.to_ab(predictions, space), pairs.to_ab(targets, space))
+        predictions = np.concatenate([learner.predict(inputs) for inputs, _ in first_batches])[:most]
+    return _Vivid(*saturation.vivid_gain(lightness, pairs.to_ab(predictions, space), truth))
 
 
 def _draw_samples(learner: Learner, batch: batches.Batch, recipe: Recipe) -> bytes:

@@ -21,7 +21,7 @@ from colorize_core.training import checkpoints, pair_splits
 from colorize_core.training.bundle_writer import TrainedNetwork, check_output, training_facts, write_bundle
 from colorize_core.training.config import TrainConfig
 from colorize_core.training.history import History
-from colorize_core.training.packaging import NetworkPackage
+from colorize_core.training.packaging import read_package
 from colorize_core.training.progress import OnEpoch, TrainingProgress
 from colorize_core.training.throughput import OnProgress, ignore_progress
 from colorize_core.training.workers import TrainingWorkers, WorkerResources
@@ -99,9 +99,11 @@ def train(
             raise
         splits = result.splits
         facts = training_facts(config, splits, workers=config.workers.number, use_gpu=worker_resources.use_gpu)
-        package = NetworkPackage.read(scratch)
+        package = read_package(scratch)
         trained = TrainedNetwork(config.recipe, package, result.history, facts)
-        written = write_bundle(trained, RayRows.read(rows["test"]), result.test_survey, output)
+        written = write_bundle(
+            trained, RayRows.read(rows["val"]), RayRows.read(rows["test"]), result.test_survey, output
+        )
         storage.remove(scratch)
     return TrainingRun(written, output, pair_splits.rejected_of(splits), package.failure)
 

@@ -15,13 +15,14 @@ from colorize_core import bundle, datasets, storage
 from colorize_core.errors import ColorizeError
 from colorize_core.evaluation.row_sources import RayRows
 from colorize_core.evaluation.survey import survey
+from colorize_core.networks.packing import NetworkPackage
 from colorize_core.recipes import Recipe, with_settings
 from colorize_core.runtime import cluster, placement
 from colorize_core.training import checkpoints, curves, model_check, pair_splits
 from colorize_core.training.bundle_writer import TrainedNetwork, check_output, training_facts, write_bundle
 from colorize_core.training.checkpoints import State
 from colorize_core.training.config import TuneConfig
-from colorize_core.training.packaging import NetworkPackage
+from colorize_core.training.packaging import pack_best
 from colorize_core.training.search import OnTrial, run_trials
 from colorize_core.training.search_plan import SearchPlan
 from colorize_core.training.trials import Trial, to_csv
@@ -88,7 +89,7 @@ def tune(config: TuneConfig, *, on_trial: OnTrial = lambda number, progress: Non
         trials = _run_all(plan, splits, on_trial)
         facts = training_facts(config, splits, workers=1, use_gpu=use_gpu)
         trained = _package_best(config, plan, trials, facts)
-        written = write_bundle(trained, RayRows.read(rows["test"]), test_survey, output)
+        written = write_bundle(trained, RayRows.read(rows["val"]), RayRows.read(rows["test"]), test_survey, output)
         storage.remove(scratch)
     return TuningRun(trials, written, output, trained.package.failure)
 
@@ -150,4 +151,4 @@ def _failure_of_all(trials: int, first: str) -> str:
 def _package(state: State, recipe: Recipe) -> NetworkPackage:
     """Packages the weights of the best trial. Runs as a Ray task without a GPU, though Ray leaves GPUs visible."""
     placement.hide_gpus()
-    return NetworkPackage.from_state(state, recipe)
+    return pack_best(state, recipe)

@@ -15,7 +15,7 @@ from colorize_core.training.loop import EpochPlan, train_epochs
 from colorize_core.training.message_queue import MessageQueue
 from colorize_core.training.messages import Failure, Message, ModelCheckResult, Samples, WorkerStarted
 from colorize_core.training.model_check import build_learner
-from colorize_core.training.packaging import NetworkPackage
+from colorize_core.training.packaging import pack_best, write_package
 from colorize_core.training.throughput import OnProgress, ignore_progress
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ def _save_checkpoint(folder: str, state: State, recipe: Recipe) -> OSError | Non
 
 def _save_network(folder: str, state: State, recipe: Recipe) -> OSError | None:
     try:
-        NetworkPackage.from_state(state, recipe).write(folder)
+        write_package(pack_best(state, recipe), folder)
     except OSError as error:
         return OSError(f"the weights cannot be written to {folder} ({one_line(error)}): {_RESUME_HINT}")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,18 +117,24 @@ def test_links_to_names_that_urls_have_to_escape(opened: Any) -> None:
     assert opened.execute_script("return document.images[0].naturalWidth") == 207
 
 
-def test_order_by_colorfulness(opened: Any) -> None:
+def numbers_of(opened: Any, word: str) -> list[float]:
+    """Returns the number behind a word in each caption of a result, in the order of the page."""
+    loaded(opened)
+    captions = [text for text in texts(opened, "#photographs figcaption") if word in text]
+    return [float(re.split(r"[,\s]", text.split(f"{word} ")[1])[0]) for text in captions]
+
+
+@pytest.mark.parametrize(
+    ("word", "falling", "rising"), [("colorfulness", "most", "least"), ("doubt", "doubt", "certain")]
+)
+def test_order_by_number(opened: Any, word: str, falling: str, rising: str) -> None:
     from selenium.webdriver.support.ui import Select
 
-    def figures() -> list[int]:
-        loaded(opened)
-        return [int(text.rsplit(" ", 1)[1]) for text in texts(opened, "#photographs figcaption")]
-
     order = Select(opened.find_element("id", "order"))
-    order.select_by_value("most")
-    most = figures()
-    order.select_by_value("least")
-    least = figures()
+    order.select_by_value(falling)
+    most = numbers_of(opened, word)
+    order.select_by_value(rising)
+    least = numbers_of(opened, word)
     assert most == sorted(most, reverse=True)
     assert least == sorted(least)
     assert least[0] < most[0]
@@ -147,3 +154,16 @@ def test_the_keyboard_reaches_everything(opened: Any) -> None:
     assert len(reached["a"]) == 10
     assert len(reached["input"] - {"search"}) == 10
     assert reached["select"] == {"which", "order"}
+
+
+def test_the_page_to_look_at_first_begins_with_the_largest_doubt(opened: Any, tmp_path: Path) -> None:
+    opened.find_element("link text", "Look at these first").click()
+    assert opened.find_element("tag name", "h1").text.startswith("Look at these first")
+    doubts = numbers_of(opened, "doubt")
+    assert len(doubts) == 48
+    assert doubts == sorted(doubts, reverse=True)
+    assert texts(opened, "#place") == ["51 photographs, page 1 of 2"]  # results alone
+    opened.save_screenshot(str(tmp_path / "first.png"))
+    opened.find_element("link text", "All results").click()
+    loaded(opened)
+    assert texts(opened, "#place") == ["53 photographs, page 1 of 2"]

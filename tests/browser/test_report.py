@@ -89,7 +89,7 @@ def test_either_side_shows_what_is_chosen(opened: Any, picture_of: Shot) -> None
 
     left, right = (Select(each) for each in opened.find_elements(By.CSS_SELECTOR, "select"))
     names = [option.text for option in left.options]
-    assert names == ["gray", "truth", "unet-lite faithful", "unet-lite vivid"]
+    assert names == ["gray", "truth", "unet-lite2 faithful", "unet-lite2 vivid"]
     left.select_by_visible_text("truth")
     right.select_by_visible_text("gray")
     halves = picture_of("figure .stage")

@@ -159,9 +159,9 @@ def test_a_bundle_that_colors_at_random_is_called_that(
     wild = replace(bundle, saturation={"faithful": 1.0, "vivid": 10.0})  # every color is far too strong
     save_bundle(wild, str(tmp_path / "wild"), {})
     assert evaluate(tmp_path / "wild", f"folder:{color_test_dir}", tmp_path / "r") == DONE
-    assert "unet-lite vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
+    assert "unet-lite2 vivid does not beat the gray copy and the mean chroma" in capsys.readouterr().out
     page = (tmp_path / "r" / "report.html").read_text()
-    assert "unet-lite vivid does not beat the gray copy and the mean chroma." in page
+    assert "unet-lite2 vivid does not beat the gray copy and the mean chroma." in page
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,6 @@ def test_frechet_distances(color_dir: Path, tmp_path: Path, capsys: pytest.Captu
     options.append("--fid-anyway")
     assert evaluate("default", f"folder:{color_dir}", tmp_path / "r", *options) == DONE
     distances = json.loads((tmp_path / "r" / "metrics.json").read_text())["splits"]["test"]["feature_distances"]
-    assert set(distances) == {"gray copy", "mean chroma", "unet-lite faithful", "unet-lite vivid"}
-    assert distances["gray copy"] > distances["unet-lite faithful"] > 0  # random features see colors, too
+    assert set(distances) == {"gray copy", "mean chroma", "unet-lite2 faithful", "unet-lite2 vivid"}
+    assert distances["gray copy"] > distances["unet-lite2 faithful"] > 0  # random features see colors, too
     assert "Fréchet distance" in (tmp_path / "r" / "report.html").read_text()

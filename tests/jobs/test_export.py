@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from colorize_core import bundle, load_bundle
-from colorize_core.bundle import save_bundle
 from jobs.cli import group
 from jobs.exits import USAGE, status_of
+from tests.support.format_1 import write_format_1
 
 DEFAULT = Path(bundle.place("default"))
 
@@ -33,7 +33,7 @@ def test_onnx_colors_as_keras_does_and_nothing_else_is_on_the_screen(tmp_path: P
     facts = json.loads(Path(f"{path}.json").read_text())
     assert (done.returncode, done.stderr) == (0, "")
     first, *others = done.stdout.splitlines()
-    assert first.startswith(f"unet-lite {facts['digest'][:12]} as onnx: ")
+    assert first.startswith(f"unet-lite2 {facts['digest'][:12]} as onnx: ")
     assert f"differs from Keras by at most {facts['compared']['max_abs_difference']:.1e} (compared when" in first
     assert others == [f"model: {path}", f"how to use it: {path}.json"]
     assert sorted(file.name for file in path.parent.iterdir()) == ["colorizer.onnx", "colorizer.onnx.json"]
@@ -62,19 +62,18 @@ def test_savedmodel_is_quiet_and_serves(tmp_path: Path) -> None:
 
 
 def test_a_bundle_of_format_1_becomes_one_of_format_2(tmp_path: Path) -> None:
-    from dataclasses import replace
-
-    old = replace(load_bundle("default"), onnx=b"", converted={})
-    save_bundle(old, str(tmp_path / "old"), {"history.csv": b"epoch\n", "MODEL_CARD.md": b"# written by hand\n"})
-    assert not (tmp_path / "old" / "model.onnx").exists()
+    original = load_bundle("fast")
+    old = write_format_1(original, "fast", tmp_path / "old")
+    (tmp_path / "old" / "MODEL_CARD.md").write_text("# written by hand\n")
+    assert load_bundle(str(tmp_path / "old")) == old
     done = export(str(tmp_path / "old"), str(tmp_path / "new"), "--format", "bundle")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[1:] == [f"bundle: {tmp_path / 'new'}"]
     names = {path.name: path.read_bytes() for path in (tmp_path / "new").iterdir()}
-    assert sorted(names) == ["MODEL_CARD.md", "bundle.json", "history.csv", "model.keras", "model.onnx"]
+    assert sorted(names) == ["MODEL_CARD.md", "bundle.json", "model.onnx", "weights.safetensors"]
     assert names["MODEL_CARD.md"] == b"# written by hand\n"
     new = load_bundle(str(tmp_path / "new"))
-    assert (new.digest, new.weights) == (old.digest, old.weights)
+    assert (new.digest, new.weights) == (original.digest, original.weights)  # these weights are rounded already
     assert new.converted["max_abs_difference"] <= 1e-4
 
 
@@ -93,7 +92,7 @@ def one_line_of(capsys: pytest.CaptureFixture[str]) -> str:
         (["default", "out.onnx", "--format", "savedmodel"], "OUTPUT out.onnx ends in .onnx, but format savedmodel"),
         (["default", "out", "--format", "tflite"], "'tflite' is not one of 'onnx', 'savedmodel'"),
         (["default", "s3://key:secret@bucket/out"], "holds a key, password or signature"),
-        (["damaged", "out"], "model.keras of damaged is not the file that its bundle.json describes"),
+        (["damaged", "out"], "weights.safetensors of damaged is not the file that its bundle.json describes"),
         (["default"], "Missing argument 'OUTPUT'"),
     ],
 )
@@ -108,7 +107,7 @@ def test_errors_are_one_line(
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "photograph.png").touch()
     shutil.copytree(DEFAULT, tmp_path / "damaged")
-    with (tmp_path / "damaged" / "model.keras").open("ab") as file:
+    with (tmp_path / "damaged" / "weights.safetensors").open("ab") as file:
         file.write(b"more")
     before = sorted(tmp_path.rglob("*"))
     assert status_of(group, ["export", *arguments]) == USAGE

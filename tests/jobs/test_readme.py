@@ -89,7 +89,7 @@ def test_other_trainings(tmp_path: Path) -> None:
     run([line for line in LINES if line.startswith("colorize prepare folder photographs ")])
     run(trainings)
     for model in ("prepared-model", "cifar-model", "dense-model"):
-        assert (tmp_path / model / "model.keras").is_file()
+        assert (tmp_path / model / "weights.safetensors").is_file()
 
 
 @pytest.mark.usefixtures("archive_dir")

@@ -25,6 +25,6 @@ def as_arguments(settings: Mapping[str, Any]) -> list[str]:
 
 
 def read_history(bundle: Path) -> list[dict[str, float]]:
-    """Returns the rows of a bundle's history.csv."""
+    """Returns the rows of a bundle's history.csv, nan for an empty cell."""
     with open(bundle / "history.csv", newline="") as file:
-        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        return [{name: float(value or "nan") for name, value in row.items()} for row in csv.DictReader(file)]

@@ -23,10 +23,24 @@ from colorize_core.runtime import html_template
 
 FOLDER = "_report"
 PAGE = f"{FOLDER}/index.html"
+FIRST_PAGE = f"{FOLDER}/look-at-these-first.html"
+_FIRST = 100  # photographs on that page: those with the largest doubt
 _PICTURES = f"{FOLDER}/pictures"
 MAX_PHOTOGRAPHS = 100_000  # a gigabyte of thumbnails, and a list that a browser loads in a second
 _PER_SCRIPT = 32  # photographs in a script, which the page loads to show one of them
-_COLUMNS = ("source", "output", "status", "reason", "message", "width", "height", "pages", "colorfulness", "content")
+_COLUMNS = (
+    "source",
+    "output",
+    "status",
+    "reason",
+    "message",
+    "width",
+    "height",
+    "pages",
+    "colorfulness",
+    "doubt",
+    "content",
+)
 _WHERE = ("pictures", "finished_at")
 
 
@@ -92,7 +106,12 @@ def write(output: str, run: RunSummary, last: datetime) -> None:
     ]
     data = {"columns": [*_COLUMNS, "script"], "photographs": photographs, "scripts": list(scripts)}
     storage.write(storage.join(output, FOLDER, "photographs.js"), f"start({json.dumps(data)});\n".encode())
-    storage.write(storage.join(output, PAGE), _page(run, last).encode())
+    has_doubt = any(doubt is not None for doubt in rows["doubt"].to_pylist())
+    if has_doubt:
+        storage.write(storage.join(output, FIRST_PAGE), _page(run, last, has_doubt=True, first=_FIRST).encode())
+    else:
+        storage.remove_if_there(storage.join(output, FIRST_PAGE))
+    storage.write(storage.join(output, PAGE), _page(run, last, has_doubt=has_doubt).encode())
     for entry in storage.children(storage.join(output, _PICTURES)):
         if entry.name.removesuffix(".js") not in scripts:
             storage.remove_if_there(entry.path)
@@ -114,13 +133,18 @@ def _latest_rows(tables: Iterator[pa.Table]) -> pa.Table:
     return last.slice(0, MAX_PHOTOGRAPHS).sort_by("source")
 
 
-def _page(run: RunSummary, last: datetime) -> str:
+def _page(run: RunSummary, last: datetime, *, has_doubt: bool, first: int = 0) -> str:
+    """Returns the page of all photographs, or of the ``first`` ones by doubt."""
     return html_template.render(
         "colorize_core.archiving.gallery",
         "gallery.html",
         run=asdict(run),
         root=storage.absolute(run.input),
         most=MAX_PHOTOGRAPHS,
+        has_doubt=has_doubt,
+        first=first,
+        first_page=FIRST_PAGE.rpartition("/")[2],
+        page=PAGE.rpartition("/")[2],
         stamp=_stamp(last),
     )
 

@@ -141,6 +141,8 @@ def _show_summary(summary: RunSummary, output: str) -> None:
     ):
         if value or label in ("photographs", "colorized", "failed"):
             table.add_row(label, f"{value:,}")
+    if summary.doubt_quartiles:
+        table.add_row("doubt, quartiles", "  ".join(f"{quartile:.1f}" for quartile in summary.doubt_quartiles))
     table.add_row("seconds, start-up included", f"{summary.seconds:,.1f}")
     console = Console(highlight=False)
     console.print(table)

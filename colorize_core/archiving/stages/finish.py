@@ -148,6 +148,7 @@ class Finish:
             width=first.width,
             height=first.height,
             colorfulness=color.colorfulness(first.thumbnails.after),
+            doubt=photograph.doubt,
         )
         if in_color := sum(not page.ab for page in photograph.pages):
             pages_are = f"{in_color} of {count} pages {'is' if in_color == 1 else 'are'}"

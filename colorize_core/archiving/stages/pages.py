@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from colorize_core.archiving import typed_rows
 from colorize_core.archiving.planning.plan import PlannedPhotograph
-from colorize_core.archiving.typed_rows import Float32, Int32
+from colorize_core.archiving.typed_rows import Float32, Int32, OptionalFloat32
 from colorize_core.color import Floats
+from colorize_core.inference.colorizer import PredictedColors
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class PageRow:
             keeps its own colors.
         ab_width: width of ``ab``, in pixels.
         ab_height: height of ``ab``, in pixels.
+        doubt: the error of ab to expect, in units of ab; None before ``predict``, for a page that keeps its own colors,
+            and if the bundle has no scale of doubt.
         reason: code of the reason why the photograph is not colorized; '' if it is.
         message: the reason in words.
         read: seconds in the stage ``read``, of the whole photograph, in the row of its first page.
@@ -76,6 +79,7 @@ class PageRow:
     ab: bytes = b""
     ab_width: Int32 = 0
     ab_height: Int32 = 0
+    doubt: OptionalFloat32 = None
     reason: str = ""
     message: str = ""
     read: Float32 = 0.0
@@ -100,11 +104,12 @@ class PageRow:
         height, width = page.gray.shape
         return replace(row, gray=page.gray.tobytes(), gray_width=width, gray_height=height)
 
-    def with_prediction(self, ab: Floats, seconds: float) -> PageRow:
-        """Returns the row with ab [h, w, 2] in place of the gray pixels that it was predicted from."""
+    def with_prediction(self, colors: PredictedColors, seconds: float) -> PageRow:
+        """Returns the row with predicted colors in place of the gray pixels that they were predicted from."""
+        ab = colors.ab
         height, width = ab.shape[:2]
         row = replace(self, gray=b"", gray_width=0, gray_height=0, predict=seconds)
-        return replace(row, ab=ab.astype(np.float16).tobytes(), ab_width=width, ab_height=height)
+        return replace(row, ab=ab.astype(np.float16).tobytes(), ab_width=width, ab_height=height, doubt=colors.doubt)
 
     def gray_pixels(self) -> NDArray[np.uint8] | None:
         """Returns the gray pixels uint8 [h, w]; None if there are none."""
@@ -143,6 +148,11 @@ class PagedPhotograph:
     def file_size(self) -> int:
         """The size of the file in bytes; 0 if it could not be read."""
         return len(self.stored_file.as_buffer())
+
+    @property
+    def doubt(self) -> float | None:
+        """The doubt of the most doubtful page; None if no page has one."""
+        return max((page.doubt for page in self.pages if page.doubt is not None), default=None)
 
     def copy_file(self) -> bytes:
         """Returns a copy of the file, which the caller can free before the table."""

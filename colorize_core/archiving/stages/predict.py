@@ -1,4 +1,4 @@
-"""Stage 2 of an archive run: predicts the ab channels of each page."""
+"""Stage 2 of an archive run: predicts the colors of each page."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def predict(batch: pa.Table, colorizers: Sequence[Colorizer]) -> pa.Table:
     rows = typed_rows.from_table(batch, PageRow)
     grays = {index: gray for index, row in enumerate(rows) if (gray := row.gray_pixels()) is not None}
     started = time.perf_counter()
-    predictions = colorizer.predict(list(grays.values()))
+    predictions = colorizer.predict_with_doubt(list(grays.values()))
     seconds = (time.perf_counter() - started) / max(1, len(grays))
-    for index, ab in zip(grays, predictions, strict=True):
-        rows[index] = rows[index].with_prediction(ab, seconds)
+    for index, colors in zip(grays, predictions, strict=True):
+        rows[index] = rows[index].with_prediction(colors, seconds)
     return pages.to_table(rows, batch["file"])

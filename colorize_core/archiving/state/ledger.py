@@ -18,13 +18,14 @@ import pyarrow.compute as pc
 
 from colorize_core import storage
 from colorize_core.archiving import typed_rows
-from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds
+from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds, OptionalFloat32
 from colorize_core.errors import InputError, OutputError, one_line
 from colorize_core.storage import Entry, parquet
 
 FOLDER = "_ledger"
 Status = Literal["ok", "skipped", "failed"]
 _IDENTITY = ("source", "fingerprint", "content", "bundle", "settings", "run_id", "seconds", "finished_at")
+_NEW = ("doubt",)  # columns that older versions did not write
 _SMALL = 2 << 20  # bytes of a file below which it is merged: about 30,000 rows
 _FEW = 32  # number of small files that are not worth merging
 _READERS = 16  # files that are read at the same time, since a store takes a while for each
@@ -50,6 +51,7 @@ class LedgerRow:
         height: height of the result's first page, in pixels.
         pages: number of pages of the result.
         colorfulness: colorfulness of the result's first page, as Hasler and Süsstrunk define it.
+        doubt: the error of ab to expect of its most doubtful page, in units of ab; None if the model has no doubt.
         bytes: size of the result, all pages together.
         bundle: digest of the model.
         settings: all that decides how a result looks, beside the model.
@@ -70,6 +72,7 @@ class LedgerRow:
     height: Int32 = 0
     pages: Int32 = 0
     colorfulness: Float32 = 0.0
+    doubt: OptionalFloat32 = None
     bytes: int = 0
     bundle: str
     settings: str
@@ -197,8 +200,16 @@ def _tables(path: str, content: bytes, columns: Sequence[str]) -> Iterator[pa.Ta
     try:
         with parquet.open_parquet(io.BytesIO(content), path) as file:
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=list(columns)):
-                yield pa.Table.from_batches([batch])
+                yield _with_new_columns(pa.Table.from_batches([batch]), columns)
     except (pa.ArrowException, OSError, InputError) as error:
         raise OutputError(
             f"ledger file {path} is damaged ({one_line(error)}): remove it, and its photographs are colorized again"
         ) from error
+
+
+def _with_new_columns(table: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Adds the columns that older versions did not write, without values."""
+    for name in columns:
+        if name in _NEW and name not in table.column_names:
+            table = table.append_column(SCHEMA.field(name), pa.nulls(len(table), SCHEMA.field(name).type))
+    return table.select(list(columns))

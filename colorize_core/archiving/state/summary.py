@@ -31,7 +31,10 @@ class StageSeconds:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """The facts of one run. The fields are the keys of its JSON file."""
+    """The facts of one run. The fields are the keys of its JSON file.
+
+    ``doubt_quartiles`` are those of the photographs that were colorized, in units of ab; None if none has a doubt.
+    """
 
     run_id: str
     status: State
@@ -55,6 +58,7 @@ class RunSummary:
     failed: int
     reasons: dict[str, int]
     bytes_written: int
+    doubt_quartiles: list[float] | None
     stage_seconds: dict[str, float]
     images_per_second: float
     versions: dict[str, str]

@@ -21,6 +21,7 @@ from colorize_core.archiving.stages.sinks.parquet import ParquetRow
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import StageSeconds
+from colorize_core.inference.colorizer import PredictedColors
 
 LISTED = {
     "path": pa.binary(),
@@ -36,6 +37,7 @@ LEDGER = {
     **dict.fromkeys(("source", "fingerprint", "content", "status", "reason", "message", "output"), pa.string()),
     **dict.fromkeys(("width", "height", "pages"), pa.int32()),
     "colorfulness": pa.float32(),
+    "doubt": pa.float32(),
     "bytes": pa.int64(),
     **dict.fromkeys(("bundle", "settings", "run_id", "pictures"), pa.string()),
     "seconds": pa.float32(),
@@ -126,8 +128,9 @@ def test_a_prediction_takes_the_place_of_the_gray_pixels() -> None:
     row = PageRow.of(PLANNED_PHOTOGRAPH).with_input(PageInput(1, 0, np.zeros((2, 3), np.uint8)))
     assert row.chroma() is None
     ab = np.arange(16, dtype=np.float32).reshape(2, 4, 2)
-    predicted = row.with_prediction(ab, 0.5)
+    predicted = row.with_prediction(PredictedColors(ab, 7.5), 0.5)
     assert (predicted.gray, predicted.gray_pixels(), predicted.predict) == (b"", None, 0.5)
+    assert predicted.doubt == 7.5
     np.testing.assert_array_equal(predicted.chroma(), ab)
 
 

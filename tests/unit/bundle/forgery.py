@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
+from safetensors.numpy import save
 
 from colorize_core import bundle, load_bundle
 from colorize_core.errors import BundleError
@@ -26,6 +27,11 @@ LIMIT = 1 << 30  # bytes of memory of a process that loads hostile bundles
 
 
 def good_weights() -> bytes:
+    """Returns a ``weights.safetensors`` with one kernel."""
+    return save({"0000.kernel": np.ones((3, 3, 1, 2), np.float16), "0001.bias": np.zeros(2, np.float32)})
+
+
+def good_keras_weights() -> bytes:
     """Returns a ``model.keras`` with one layer, as Keras writes it."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -62,7 +68,11 @@ def good_onnx() -> onnx.ModelProto:
 
 
 def facts_of_default() -> dict[str, Any]:
+    """Returns the facts of the default bundle, but of a network with one head."""
     facts: dict[str, Any] = json.loads(Path(bundle.place("default"), "bundle.json").read_text())
+    facts["recipe"]["model"]["class_head"] = False
+    facts["recipe"]["data"]["inference_side"] = 144
+    facts["saturation"]["vivid"] = 1.55
     return facts
 
 

@@ -17,7 +17,7 @@ import pytest
 from colorize_core import load_bundle
 from colorize_core.bundle.facts import UnsafeError
 from colorize_core.bundle.weights_check import check_weights
-from tests.unit.bundle.forgery import good_weights, refusal, refusals_under_limits, zipped
+from tests.unit.bundle.forgery import good_keras_weights, good_weights, refusal, refusals_under_limits, zipped
 
 Change = Callable[[h5py.File], Any]
 PLACE = "layers/conv/vars"
@@ -150,7 +150,7 @@ def encrypted(content: bytes) -> bytes:
 
 def lies(size: int) -> bytes:
     """Returns a zip file that declares another size for the weights than they have."""
-    content = bytearray(good_weights())
+    content = bytearray(good_keras_weights())
     at = content.rfind(b"PK\x01\x02")
     assert content[at:].find(b"model.weights.h5") > 0
     struct.pack_into("<II", content, at + 20, size, size)
@@ -158,7 +158,7 @@ def lies(size: int) -> bytes:
 
 
 def twice() -> bytes:
-    buffer = io.BytesIO(good_weights())
+    buffer = io.BytesIO(good_keras_weights())
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("config.json", b"{}")
     return buffer.getvalue()
@@ -169,7 +169,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "is not a zip file"),
     "text": (lambda: b"weights" * 1000, "is not a zip file"),
     "HDF5": (lambda: GOOD, "is not a zip file"),
-    "half": (lambda: good_weights()[:2000], "is not a zip file"),
+    "half": (lambda: good_keras_weights()[:2000], "is not a zip file"),
     "no weights": (lambda: zipped({"config.json": b"{}"}), r"has no model\.weights\.h5 in it"),
     "one more": (lambda: zipped({"model.weights.h5": GOOD, "run.py": b""}), r"unexpected file in it \('run\.py'\)"),
     "a path that leaves": (
@@ -184,7 +184,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: zipped({"model.weights.h5": bytes(1 << 30)}, zipfile.ZIP_DEFLATED),
         r"is compressed \(model\.weights\.h5\)",
     ),
-    "encrypted": (lambda: encrypted(good_weights()), r"is encrypted"),
+    "encrypted": (lambda: encrypted(good_keras_weights()), r"is encrypted"),
     "a lie on the size": (lambda: lies(1 << 30), "is smaller than the files in it"),
     "no HDF5": (lambda: zipped({"model.weights.h5": b"x" * 5000}), "weights that are not an HDF5 file"),
     "empty HDF5": (lambda: zipped({"model.weights.h5": b""}), "weights that are not an HDF5 file"),
@@ -194,6 +194,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str]] = {
 
 def test_plain_weights_load(forge: Callable[..., Path]) -> None:
     assert load_bundle(str(forge())).weights == good_weights()
+    assert load_bundle(str(forge("old", keras=good_keras_weights()))).weights == good_keras_weights()
 
 
 @pytest.mark.timeout(60)
@@ -223,7 +224,7 @@ def test_damaged_weights_end_as_one_line_or_load(seed: int, forge: Callable[...,
         content = bytearray(GOOD)
         for at in rng.integers(0, len(content), 20):
             content[at] = rng.integers(256)
-        folder = forge(str(i), weights=zipped({"model.weights.h5": bytes(content)}))
+        folder = forge(str(i), keras=zipped({"model.weights.h5": bytes(content)}))
         try:
             load_bundle(str(folder))
         except Exception:
@@ -234,8 +235,8 @@ def test_damaged_weights_end_as_one_line_or_load(seed: int, forge: Callable[...,
 def test_hostile_weights_take_little_memory(forge: Callable[..., Path]) -> None:
     cases = ["compressed", "chunks never written", "never written", "virtual", "too many", "too many in groups"]
     cases += ["external link", "external link for a group", "a remark of a reference"]
-    folders = [forge(str(i), weights=keras(CASES[case][0])) for i, case in enumerate(cases)]
-    folders.append(forge("bomb", weights=FILES["a bomb"][0]()))
+    folders = [forge(str(i), keras=keras(CASES[case][0])) for i, case in enumerate(cases)]
+    folders.append(forge("bomb", keras=FILES["a bomb"][0]()))
     messages = refusals_under_limits(folders, seconds=60)
     assert len(messages) == len(folders)
     assert all(message.startswith("model.keras of ") for message in messages), messages

@@ -14,7 +14,7 @@ from colorize_core import Bundle, Colorizer, load_bundle, load_recipe, models
 from colorize_core.bundle import save_bundle
 from colorize_core.errors import BundleError, RecipeError
 from colorize_core.models import sizes
-from colorize_core.networks.conversion import to_onnx
+from colorize_core.networks.packing import pack
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
 
@@ -51,11 +51,10 @@ def test_what_training_makes_loads_again(
     }
     recipe = load_recipe("unet-lab", changes)
     network = build_model(recipe)
-    network.save(tmp_path / "model.keras")
-    onnx, compared = to_onnx(network, recipe)
+    package = pack(network, recipe)
     default = load_bundle("default")
     original = Bundle.create(
-        recipe, (tmp_path / "model.keras").read_bytes(), 1.5, default.training, onnx, compared.facts()
+        recipe, package.weights, 1.5, default.training, package.onnx, package.converted
     ).with_metrics(default.metrics)
     save_bundle(original, str(tmp_path / "made"), {})
     loaded = load_bundle(str(tmp_path / "made"))

@@ -11,7 +11,7 @@ import pytest
 
 from colorize_core import bundle, load_bundle
 from colorize_core.bundle import sandbox
-from tests.unit.bundle.forgery import good_weights, refusal, zipped
+from tests.unit.bundle.forgery import good_weights, refusal
 
 READ = "import sys; sys.stdin.buffer.read(); "
 SAY = 'print(\'{"file": "model.onnx"}\', flush=True); '
@@ -21,7 +21,7 @@ SAY = 'print(\'{"file": "model.onnx"}\', flush=True); '
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        ("import os; os.abort()", r"model.keras of .* ends the process that opens it \(status -6\)"),
+        ("import os; os.abort()", r"weights.safetensors of .* ends the process that opens it \(status -6\)"),
         (
             SAY + "import os; os.kill(os.getpid(), 11)",
             r"model.onnx of .* ends the process that opens it \(status -11\)",
@@ -33,7 +33,10 @@ SAY = 'print(\'{"file": "model.onnx"}\', flush=True); '
             READ + SAY + "import signal, os; os.kill(os.getpid(), signal.SIGXCPU)",
             "takes more than 3 seconds of CPU time",
         ),
-        (READ + "print('{', flush=True); raise SystemExit(3)", r"model.keras of .* ends the process .*status 3"),
+        (
+            READ + "print('{', flush=True); raise SystemExit(3)",
+            r"weights.safetensors of .* ends .*status 3",
+        ),
     ],
 )
 def test_a_process_that_does_not_answer(
@@ -42,7 +45,7 @@ def test_a_process_that_does_not_answer(
     monkeypatch.setattr(sandbox, "_START", code)
     monkeypatch.setattr(sandbox, "_WALL_CLOCK_FACTOR", 0.3)
     # More than a pipe holds, so that a child blocks if nothing reads its output.
-    folder = forge(weights=zipped({"model.weights.h5": bytes(1 << 20)}))
+    folder = forge(weights=bytes(1 << 20))
     message = refusal(folder)
     assert re.search(words, message), message
 

@@ -34,13 +34,15 @@ def test_moments_are_those_of_the_odds(shape: tuple[int, int, int]) -> None:
     weights = rng.uniform(0.1, 5, len(BINS)).astype(np.float32)
     layer = ColorOdds()
     layer.log_weights.assign(np.log(weights))
+    faithful = classes.Odds(0.9, 0.75)
+    layer.faithful.assign(np.array(faithful, np.float32))
     output = np.asarray(layer(logits)) * 128
     assert output.shape == (*shape, 5)
-    for odds, channels in ((classes.FAITHFUL_ODDS, slice(0, 2)), (classes.VIVID_ODDS, slice(2, 4))):
+    for odds, channels in ((faithful, slice(0, 2)), (classes.VIVID_ODDS, slice(2, 4))):
         mean, spread = expected_moments(logits.astype(np.float64) - odds.debias * np.log(weights), odds.temperature)
         np.testing.assert_allclose(output[..., channels], mean, atol=2e-3)
         np.testing.assert_allclose(classes.mean_ab(logits, np.log(weights), odds), mean, atol=2e-3)
-        if odds is classes.FAITHFUL_ODDS:
+        if odds is faithful:
             np.testing.assert_allclose(output[..., 4], spread, atol=2e-2)
 
 

@@ -43,7 +43,7 @@ def test_a_record_is_all_that_is_known_of_an_engine(monkeypatch: pytest.MonkeyPa
     old = replace(bundle, onnx=b"", converted={})
     assert open_network(bundle, "slow").batch == onnx.OnnxNetwork(bundle).batch
     assert (advice(bundle, "slow"), advice(old, "keras")) == ("", "")
-    assert "has format 1" in advice(old, "slow")
+    assert "has no model.onnx" in advice(old, "slow")
     assert are_light(["onnx"])
     assert not any(are_light(names) for names in (["slow"], ["keras"], ["onnx", "slow"]))
     monkeypatch.setattr(networks, "_DEVICE", os.devnull)
@@ -62,14 +62,14 @@ def test_format_1_is_told_unless_keras_was_asked_for() -> None:
     bundle = load_bundle("default")
     old = replace(bundle, onnx=b"", converted={})
     assert advice(bundle, "auto") == advice(old, "keras") == ""
-    assert "has format 1, without model.onnx" in advice(old, "auto")
+    assert "has no model.onnx: it runs through TensorFlow" in advice(old, "auto")
     with pytest.raises(BundleError, match=r"has no model\.onnx: choose --engine keras"):
         open_network(old, "onnx")
 
 
 def test_an_onnx_file_that_does_not_load_is_one_line() -> None:
     bundle = load_bundle("default")
-    with pytest.raises(BundleError, match=r"^model\.onnx of unet-lite cannot be loaded: ") as caught:
+    with pytest.raises(BundleError, match=r"^model\.onnx of unet-lite2 cannot be loaded: ") as caught:
         open_network(replace(bundle, onnx=bundle.onnx[:1000]))
     assert "\n" not in str(caught.value)
 

@@ -42,7 +42,11 @@ def names(packages: list[Path], files: list[str], folder: Path) -> set[str]:
 
 def test_the_code_is_sent_whole_and_nothing_else(here: Path, tmp_path: Path) -> None:
     sent = names(PACKAGES, [], tmp_path)
-    assert {"colorize_core/__init__.py", "colorize_core/pretrained/default/model.keras", "jobs/arrive.py"} <= sent
+    assert {
+        "colorize_core/__init__.py",
+        "colorize_core/pretrained/default/weights.safetensors",
+        "jobs/arrive.py",
+    } <= sent
     assert {name.split("/")[0] for name in sent} == {"colorize_core", "jobs"}
     assert not [name for name in sent if "__pycache__" in name or name.endswith(".pyc")]
     everything = {path for package in PACKAGES for path in package.rglob("*.py")}

@@ -18,7 +18,7 @@ from colorize_core.training import losses
 from colorize_core.training.batches import Batch
 from colorize_core.training.checkpoints import State
 from colorize_core.training.learner import Learner
-from colorize_core.training.packaging import NetworkPackage
+from colorize_core.training.packaging import pack_best
 from tests.support.small_recipe import SETTINGS
 
 CLASS_WEIGHTS = np.linspace(0.5, 1.5, len(classes.ab_bins()), dtype=np.float32)
@@ -88,7 +88,7 @@ def test_a_bundle_has_faithful_and_vivid_colors_from_the_odds(
     changed = recipe(**{"training.learning_rate": 0.01})
     trained = learner(changed)
     trained.train(iter([batch] * 40))
-    package = NetworkPackage.from_state(State("", [], {}, trained.weights()), changed)
+    package = pack_best(State("", [], {}, trained.weights()), changed)
     assert package.failure == ""
     bundle = Bundle.create(changed, package.weights, 1.0, {}, package.onnx)
     gray = photographs["coffee"][:64, :64, 0]

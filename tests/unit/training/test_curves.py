@@ -23,3 +23,10 @@ def test_each_epoch_has_the_time_at_which_it_ended() -> None:
     assert {tag for tag, _, _ in found} == {*COLUMNS} - {"epoch", "ended_at"}
     losses = [(step, time) for tag, step, time in found if tag == "loss"]
     assert losses == [(epoch, 1e9 + 60.0 * epoch) for epoch in (1, 2, 3)]
+
+
+def test_a_value_that_was_not_measured_is_left_out() -> None:
+    rows = [history_row(1, vivid_over_gray=1.5), history_row(2, vivid_over_gray=None)]
+    [content] = curves.tensorboard(rows).values()
+    assert content.count(b"vivid_over_gray") == 1
+    assert content.count(b"val_loss") == 2

@@ -18,7 +18,7 @@ from colorize_core.recipes import Recipe, load_recipe
 from colorize_core.training import adversarial, hardware
 from colorize_core.training.checkpoints import State
 from colorize_core.training.learner import Learner
-from colorize_core.training.packaging import NetworkPackage
+from colorize_core.training.packaging import pack_best
 from colorize_core.training.schedules import Schedule
 from tests.support.small_recipe import SETTINGS
 
@@ -163,7 +163,7 @@ def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
     said = [
         np.asarray(Bundle.create(made, packed.weights, 1.0, {}).model()(batch[0], training=False))
         for made in (recipe(), recipe(**{"training.color_gain": 1.5}))
-        for packed in [NetworkPackage.from_state(state, made)]
+        for packed in [pack_best(state, made)]
     ]
     assert np.abs(said[0]).max() > 0.01
     np.testing.assert_allclose(said[1], 1.5 * said[0], atol=1e-6)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from colorize_core.archiving import typed_rows
 from colorize_core.archiving.stages.sinks.shards import ShardPhotograph, ShardSink
 from colorize_core.archiving.stages.sinks.sink import OutputFormat
-from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds
+from colorize_core.archiving.typed_rows import Float32, Int32, Milliseconds, OptionalFloat32
 from colorize_core.storage.parquet import to_parquet
 
 
@@ -30,6 +30,8 @@ class ParquetRow:
         status: how the photograph ended: ok, skipped or failed.
         reason: code of the reason.
         message: the reason in words.
+        doubt: the error of ab to expect of the photograph's most doubtful page, in units of ab; null if the model has
+            none.
         model: name of the bundle.
         bundle: digest of the bundle.
         settings: all that decides how a result looks, beside the model.
@@ -49,6 +51,7 @@ class ParquetRow:
     status: str
     reason: str
     message: str
+    doubt: OptionalFloat32 = None
     model: str
     bundle: str
     settings: str

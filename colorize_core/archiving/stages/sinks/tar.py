@@ -47,6 +47,7 @@ class TarSink(ShardSink):
             "page": page.number,
             "width": page.width,
             "height": page.height,
+            "doubt": row.doubt,
             "model": self._destination.model,
             "digital_source_type": page.digital_source_type,
         }

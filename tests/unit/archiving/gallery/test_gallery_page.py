@@ -44,6 +44,7 @@ RUN = RunSummary(
     failed=1,
     reasons={"damaged": 1},
     bytes_written=99,
+    doubt_quartiles=[4.0, 6.0, 9.0],
     stage_seconds={},
     images_per_second=1.0,
     versions={},
