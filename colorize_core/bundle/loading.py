@@ -47,7 +47,7 @@ def load_bundle(name: str) -> Bundle:
 
     Example:
         >>> load_bundle("default").name
-        'unet-lite'
+        'unet-lite2'
     """
     path = place(name)
     content = _read(path, name, FACTS, LARGEST_FACTS)

@@ -72,8 +72,8 @@ class Bundle:
     Example:
         >>> from colorize_core import load_bundle
         >>> bundle = load_bundle("default")
-        >>> bundle.name, bundle.saturation["vivid"]
-        ('unet-lite', 1.55)
+        >>> bundle.name, bundle.doubt.doubt(spread=14.0) > bundle.doubt.doubt(spread=12.0)
+        ('unet-lite2', True)
     """
 
     recipe: Recipe

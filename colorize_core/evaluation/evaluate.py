@@ -61,8 +61,8 @@ def evaluate(config: EvaluateConfig, listener: EvaluationListener = _SILENT) -> 
 
     Example:
         >>> results = evaluate(EvaluateConfig(["default"], "folder:photographs", "report"))
-        >>> results.measurements["test"].tables["full"]["unet-lite faithful"]["psnr"].mean
-        25.83
+        >>> results.measurements["test"].tables["full"]["unet-lite2 faithful"]["psnr"].mean
+        23.65
     """
     candidates, curves = _load_candidates(config.bundles)
     cluster.check_lasting(config.output)

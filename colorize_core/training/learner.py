@@ -82,7 +82,7 @@ class Learner:
                 self._parts.append((optimizer, discriminator.trainable_variables))
             for optimizer, variables in self._parts:
                 optimizer.build(variables)
-            self._class_weights = _equal_weights(recipe)
+            self._class_weights = objective.equal_class_weights(recipe)
         self._average = WeightAverage(self.model.variables, settings.average) if settings.average else None
         self._inference_model = models.inference_model(self.model)
         self._objective = objective.Objective(self.model, recipe, self._class_weights)
@@ -102,15 +102,12 @@ class Learner:
             schedule.plan(steps * self._recipe.training.epochs)
         if self._class_weights is None or class_weights is None:
             return
-        if not self._recipe.model.class_head:
-            self._class_weights.assign(class_weights)
-            return
-        log_weights = self.model.get_layer("odds").log_weights
-        if self._recipe.model.start == "none":
-            log_weights.assign(np.log(class_weights))
-            if self._average:
-                self._average.set_constant(log_weights)
-        self._class_weights.assign(np.exp(log_weights))
+        if self._recipe.model.class_head:
+            log_weights = self.model.get_layer("odds").log_weights
+            if self._recipe.model.start == "none":
+                self._set_constant(log_weights, np.log(class_weights))
+            class_weights = np.exp(log_weights)
+        self._class_weights.assign(class_weights)
 
     def trace(self, batch_size: int) -> None:
         """Traces the training step for batches of ``batch_size`` images. The first step then only compiles it."""
@@ -174,10 +171,14 @@ class Learner:
     def set_odds(self, faithful: Odds, vivid: Odds) -> None:
         """Sets the odds from which the colors of a class head are taken."""
         layer = self.model.get_layer("odds")
-        for variable, odds in ((layer.faithful, faithful), (layer.vivid, vivid)):
-            variable.assign(np.array(odds, np.float32))
-            if self._average:
-                self._average.set_constant(variable)
+        self._set_constant(layer.faithful, np.array(faithful))
+        self._set_constant(layer.vivid, np.array(vivid))
+
+    def _set_constant(self, variable: keras.Variable, value: NDArray[Any]) -> None:
+        """Sets a weight that no step changes."""
+        variable.assign(value)
+        if self._average:
+            self._average.set_constant(variable)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Returns a context in which the model has averaged weights, if the recipe asks for averaging."""
@@ -286,18 +287,6 @@ class Learner:
             "val_gray_mse": tf.reduce_mean(losses.mse(target, losses.match_resolution(gray_copy, prediction))),
         }
         return {name: value / self._strategy.num_replicas_in_sync for name, value in values.items()}
-
-
-def _equal_weights(recipe: Recipe) -> keras.Variable | None:
-    """Returns a variable with a weight of 1 for each class of ab [Q]; None if the recipe has no classes."""
-    import keras
-
-    from colorize_core.models import classes
-
-    if not recipe.has_classes:
-        return None
-    ones = np.ones(len(classes.ab_bins(recipe.training.ab_step)), np.float32)
-    return keras.Variable(ones, trainable=False, dtype="float32")
 
 
 def _values(prefix: str, variables: list[Any]) -> Arrays:

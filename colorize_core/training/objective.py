@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
+from colorize_core.models import classes
 from colorize_core.recipes import Recipe
 from colorize_core.training import losses
 from colorize_core.training.losses import Loss, match_resolution
@@ -83,3 +85,11 @@ class Objective:
             for term, output in zip(self._terms, outputs, strict=True)
         ]
         return self.loss(targets, substitutes)
+
+
+def equal_class_weights(recipe: Recipe) -> keras.Variable | None:
+    """Returns a variable with a weight of 1 for each class of ab [Q]; None if the recipe has no classes."""
+    if not recipe.has_classes:
+        return None
+    ones = np.ones(len(classes.ab_bins(recipe.training.ab_step)), np.float32)
+    return keras.Variable(ones, trainable=False, dtype="float32")

@@ -61,7 +61,7 @@ def test_a_digest_covers_what_decides_a_result() -> None:
     original = load_bundle("default")
     one_head = {"model__class_head": False, "training__loss": "ab-classification", "training__rebalance": 0}
     classes = changed(original, **one_head)
-    deep = changed(original, model__encoder="VGG16")
+    deep = changed(original, model__encoder="VGG16", model__start="none")
     others = [
         classes,
         changed(classes, training__ab_step=20),

@@ -54,7 +54,7 @@ def test_quality_is_the_rank_correlation_and_the_calibration() -> None:
     bundle = load_bundle("fast")
     candidate = Candidate("fast", bundle, bundle.colorings())
     doubts = np.arange(1, 41, dtype=np.float32)
-    errors = doubts + np.tile([1.5, -1.5], 20)  # each pair changes places
+    errors = doubts + np.tile([0.75, -0.75], 20)  # each pair changes places
     columns = {"doubt/fast": doubts, column("full", "fast faithful", "rmse_ab"): errors.astype(np.float32)}
     quality = measure_doubt(columns, candidate)
     assert quality

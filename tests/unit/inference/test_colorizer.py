@@ -96,7 +96,7 @@ def test_a_strip_has_the_colors_of_the_picture_that_it_makes_with_its_mirror_ima
     wide, high = colorizer.size_for(strip.shape[1], strip.shape[0])
     small = resizing.resize(strip, (wide, high))
     [ab] = colorizer.predict([small])
-    assert ab.shape == (high, wide, 2)
+    assert ab.shape == (high // 2, wide // 2, 2)
     (above, below), (left, right) = margins_of(bundle.recipe, wide, high)
     picture = np.pad(small, ((above, below), (left, right)), "symmetric")
     [whole] = colorizer.predict([picture])

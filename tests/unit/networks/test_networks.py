@@ -19,7 +19,7 @@ def test_engines_predict_the_same(shape: tuple[int, ...]) -> None:
     inputs = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     outputs = {engine: open_network(bundle, engine, threads=2)(inputs) for engine in ENGINES}
     for output in outputs.values():
-        assert (output.dtype, output.shape) == (np.float32, (shape[0], shape[1] // 2, shape[2] // 2, 2))
+        assert (output.dtype, output.shape) == (np.float32, (shape[0], shape[1] // 4, shape[2] // 4, 5))
         assert output.std() > 0.01
         np.testing.assert_allclose(output, outputs["keras"], rtol=0, atol=1e-4)
 

@@ -79,6 +79,7 @@ def test_a_file_with_the_defaults(tmp_path: Path) -> None:
             "flip": True,
             "aged": 0.0,
             "framed": 0.0,
+            "on_pages": 0.0,
             "inference_side": 64,
             "mirrored": False,
         },

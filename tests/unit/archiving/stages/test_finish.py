@@ -19,6 +19,7 @@ from colorize_core.archiving.stages.run_settings import RunSettings
 from colorize_core.archiving.state.lock import Holder, Lock
 from colorize_core.images import decode
 from colorize_core.images.encode import Encoding
+from colorize_core.inference.colorizer import PredictedColors
 
 
 def _pages(count: int) -> pa.Table:
@@ -34,7 +35,7 @@ def _pages(count: int) -> pa.Table:
     ab = np.full((2, 2, 2), 9, np.float32)
     gray = np.zeros((2, 2), np.uint8)
     rows = [
-        PageRow.of(planned).with_input(PageInput(number, frame, gray)).with_prediction(ab, 0.0)
+        PageRow.of(planned).with_input(PageInput(number, frame, gray)).with_prediction(PredictedColors(ab, None), 0.0)
         for number, frame in enumerate(decode.open_photograph(content).frames, 1)
     ]
     return pages.to_table(rows, [content] + [b""] * (count - 1))

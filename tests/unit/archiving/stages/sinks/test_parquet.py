@@ -23,6 +23,7 @@ def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> No
     [shard] = parquet_shards(output)
     assert shard.startswith(f"part-{good.run_id}-")
     common = {"format": "png", "model": "unet-lite", "bundle": good.bundle, "settings": good.settings, "seconds": 0.5}
+    common |= {"doubt": None}
     common |= {"digital_source_type": None} | {
         "fingerprint": good.fingerprint,
         "run_id": good.run_id,
