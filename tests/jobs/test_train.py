@@ -25,8 +25,8 @@ from tests.support.processes import hear_signals
 from tests.support.small_recipe import SETTINGS, as_arguments, read_history
 
 FILES = [
-    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "weights.safetensors", "model.onnx", "samples.png"),
-    "tensorboard",
+    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.onnx", "samples.png", "tensorboard"),
+    "weights.safetensors",
 ]
 SMALL = as_arguments(SETTINGS)
 

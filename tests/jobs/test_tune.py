@@ -35,7 +35,7 @@ model.settings.widths: [[8, 16, 16], [16, 16, 16]]
 training.batch_size: [16, 32]
 """
 FILES = {
-    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "weights.safetensors", "model.onnx", "samples.png"),
+    *("MODEL_CARD.md", "bundle.json", "curves.png", "history.csv", "model.onnx", "samples.png", "weights.safetensors"),
     *("tensorboard", "trials.csv", "trials.png"),
 }
 
