@@ -6,6 +6,7 @@ The columns of a table are the fields of its dataclass, in the same order. Arrow
 
 from __future__ import annotations
 
+import zoneinfo  # noqa: F401 # PyArrow imports it when it first needs it, and takes an interrupt for a missing module
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints

@@ -95,7 +95,7 @@ def test_the_default_bundle_at_any_size(file_format: ExportFormat, tmp_path: Pat
     assert facts["input"]["range"] == [-1, 1]
     assert facts["input"]["shape"] == ["batch", "height", "width", 1]
     assert facts["input"]["sides_multiple"] == 32
-    assert (facts["output"]["side_ratio"], facts["output"]["scale"]) == (0.5, 128)
+    assert (facts["output"]["side_ratio"], facts["output"]["scale"]) == (0.25, 128)
     assert 0 <= facts["compared"]["max_abs_difference"] <= TOLERANCE
     assert len({tuple(shape) for shape in facts["compared"]["shapes"]}) >= 2
 
