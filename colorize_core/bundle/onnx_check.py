@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from colorize_core.bundle.facts import REMEDY, UnsafeError, shown
 from colorize_core.bundle.onnx_sizes import check_sizes
-from colorize_core.errors import one_line
+from colorize_core.bundle.onnx_weights import parse_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -48,16 +48,9 @@ _FIELDS = {  # the field of the numbers if they are not in raw_data, by TensorPr
 
 def check_onnx(content: bytes) -> None:
     """Raises UnsafeError if the content of a ``model.onnx`` is not a plain network; the message says why."""
-    import onnx
-
     if len(content) > _LARGEST or content[4:8] == _ORT_MARK:
         raise UnsafeError(f"is not an ONNX file: {REMEDY}")
-    try:
-        model = onnx.load_model_from_string(content)
-    except MemoryError:
-        raise
-    except Exception as error:  # protobuf raises classes of its own
-        raise UnsafeError(f"is not an ONNX file ({shown(one_line(error))}): {REMEDY}") from error
+    model = parse_onnx(content)
     if not model.graph.node:
         raise UnsafeError(f"is not an ONNX file, or one without a network: {REMEDY}")
     if model.functions or model.training_info:

@@ -73,20 +73,25 @@ def join(content: bytes, weights: Mapping[str, Floats]) -> bytes:
     Raises:
         UnsafeError: the file is not an ONNX file, or refers to anything but these weights, each at most once.
     """
+    model = parse_onnx(content)
+    unused = dict(weights)
+    for tensor in model.graph.initializer:
+        if tensor.data_location == tensor.EXTERNAL:
+            _resolve(tensor, unused)
+    joined: bytes = model.SerializeToString()
+    return joined
+
+
+def parse_onnx(content: bytes) -> onnx.ModelProto:
+    """Parses an ONNX file. Raises UnsafeError if it is none."""
     import onnx
 
     try:
-        model = onnx.load_model_from_string(content)
+        return onnx.load_model_from_string(content)
     except MemoryError:
         raise
     except Exception as error:  # protobuf raises classes of its own
         raise UnsafeError(f"is not an ONNX file ({shown(one_line(error))}): {REMEDY}") from error
-    unused = dict(weights)
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            _resolve(tensor, unused)
-    joined: bytes = model.SerializeToString()
-    return joined
 
 
 class _Match(NamedTuple):

@@ -94,7 +94,7 @@ class DoubtGroup(NamedTuple):
 
 @dataclass(frozen=True)
 class DoubtQuality:
-    """How well the doubt of a bundle predicts the errors of its faithful colors.
+    """The agreement between the doubt of a bundle and the errors of its faithful colors.
 
     Attributes:
         spearman: rank correlation of doubt and error over all images, in [-1, 1]; nan if there is none.

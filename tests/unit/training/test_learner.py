@@ -165,11 +165,11 @@ def test_a_color_gain_is_in_the_weights_that_are_left(batch: Any) -> None:
     state = State("", [], {}, trainer.weights())
     said = [
         np.asarray(Bundle.create(made, packed.weights, 1.0, {}).model()(batch[0], training=False))
-        for made in (recipe(), recipe(**{"training.color_gain": 1.5}))
+        for made in (recipe(), recipe(**{"training.color_gain": 2.0}))
         for packed in [pack_best(state, made)]
     ]
     assert np.abs(said[0]).max() > 0.01
-    np.testing.assert_allclose(said[1], 1.5 * said[0], atol=5e-5)  # kernels are rounded to float16
+    np.testing.assert_allclose(said[1], 2 * said[0], atol=1e-6)  # doubling commutes with rounding to float16
 
 
 def test_compiled_by_xla_a_step_is_the_same(batch: Any) -> None:
