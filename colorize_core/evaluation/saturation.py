@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import NamedTuple
 
 import cv2
@@ -18,8 +17,9 @@ from colorize_core.models.classes import Odds
 _RANGE = (0.25, 4.0)  # bounded: a network that predicts gray would need an infinite gain
 _BISECTIONS = 8  # halve the range of 3.75 to 0.015
 _TEMPERATURES = (0.38, 0.6, 1.0)
-_DEBIASES = (0.0, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-_TOLERANCE = 0.23  # of the colorfulness, as a fraction; users are promised 0.25 on photographs like these
+_DEBIASES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+_DEBIAS_BISECTIONS = 5  # halve the range of 1 to 0.03
+_VIVID = 0.77  # of the true colorfulness; users are promised 0.75 on photographs like these
 _COLOR_WORTH = 0.05  # dB that faithful colors may lose for more colorfulness
 
 
@@ -61,18 +61,13 @@ class ChosenOdds(NamedTuple):
     vivid_over_gray: float
 
 
-class _Rated(NamedTuple):
-    odds: Odds
-    psnr: float
-    distance: float  # of the colorfulness from that of the true images, as a fraction
-
-
 def choose_odds(lightness: Floats, logits: Floats, log_weights: Floats, truth: Floats, step: float) -> ChosenOdds:
     """Chooses odds of a class head by the images that they give.
 
     Faithful odds have temperature 1. Those of the best PSNR are dull; the most colorful ones that lose no more than
-    0.05 dB are chosen. Vivid odds are those of the best PSNR whose mean colorfulness is within 23 % of that of the true
-    images; if there are none, those that come nearest.
+    0.05 dB are chosen. For vivid odds, each of three temperatures is given the largest debias at which the mean
+    colorfulness is at least 0.77 of that of the true images, since PSNR falls with more color. The one of the best PSNR
+    is chosen; if none is colorful enough, the most colorful one.
 
     Args:
         lightness: L [n, H, W] of the images.
@@ -82,18 +77,30 @@ def choose_odds(lightness: Floats, logits: Floats, log_weights: Floats, truth: F
         step: step of the classes, in units of ab.
     """
     true_images = _joined(lightness, truth)
-    wanted = _colorfulness(true_images)
-    rated = []
-    for odds in itertools.starmap(Odds, itertools.product(_TEMPERATURES, _DEBIASES)):
-        ab = _widened(classes.mean_ab(logits, log_weights, odds, step), lightness)
-        images = _joined(lightness, ab)
-        rated.append(_Rated(odds, _psnr(images, true_images), abs(_colorfulness(images) / max(wanted, 1.0) - 1)))
-    plain = [each for each in rated if each.odds.temperature == 1]
-    least = max(each.psnr for each in plain) - _COLOR_WORTH
-    faithful = min((each.odds for each in plain if each.psnr >= least), key=lambda odds: odds.debias)
-    near = [each for each in rated if each.distance <= _TOLERANCE]
-    vivid = max(near, key=lambda each: each.psnr) if near else min(rated, key=lambda each: each.distance)
-    return ChosenOdds(faithful, vivid.odds, vivid.psnr - _gray_psnr(lightness, true_images))
+    wanted = _VIVID * _colorfulness(true_images)
+
+    def images(odds: Odds) -> list[NDArray[np.uint8]]:
+        return _joined(lightness, _widened(classes.mean_ab(logits, log_weights, odds, step), lightness))
+
+    def psnr(odds: Odds) -> float:
+        return _psnr(images(odds), true_images)
+
+    plain = {odds: psnr(odds) for odds in (Odds(1.0, debias) for debias in _DEBIASES)}
+    faithful = min(odds for odds, value in plain.items() if value >= max(plain.values()) - _COLOR_WORTH)
+
+    def dullest(temperature: float) -> Odds:
+        """Returns the odds with the largest debias that are colorful enough; debias 0 if none are."""
+        low, high = 0.0, 1.0  # colorfulness falls from low to high
+        for _ in range(_DEBIAS_BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if _colorfulness(images(Odds(temperature, middle))) >= wanted else (low, middle)
+        return Odds(temperature, low)
+
+    candidates = [dullest(temperature) for temperature in _TEMPERATURES]
+    colorfulness = {odds: _colorfulness(images(odds)) for odds in candidates}
+    enough = [odds for odds in candidates if colorfulness[odds] >= wanted]
+    vivid = max(enough, key=psnr) if enough else max(candidates, key=colorfulness.__getitem__)
+    return ChosenOdds(faithful, vivid, psnr(vivid) - _gray_psnr(lightness, true_images))
 
 
 def _widened(ab: Floats, lightness: Floats) -> Floats:

@@ -35,6 +35,7 @@ def test_a_shipped_bundle_says_how_good_it_is(name: str, label: str) -> None:
     assert rows[f"{label} faithful"]["psnr"]["mean"] > rows["gray copy"]["psnr"]["mean"] + 1
     vivid = rows[f"{label} vivid"]["colorfulness"]["mean"]
     assert rows[f"{label} faithful"]["colorfulness"]["mean"] < vivid
+    # 0.77 on the photographs on which the odds were chosen; the test photographs are more colorful (50, not 41)
     assert 0.7 < vivid / metrics["truth"]["colorfulness"]["mean"] < 1.25
     assert metrics["doubt"][label]["spearman"] >= 0.4
     card = (folder / "MODEL_CARD.md").read_text()
