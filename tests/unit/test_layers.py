@@ -46,7 +46,7 @@ def test_the_layers_hold(copy: Path) -> None:
     [
         ("colorize_core/images/png/__init__.py", "from colorize_core.datasets import splits", "only rooms below"),
         ("colorize_core/archiving/job.py", "from colorize_core.training import losses", "only rooms below"),
-        ("colorize_core/color.py", "from jobs import exits", "nothing of the jobs"),
+        ("colorize_core/color/conversion.py", "from jobs import exits", "nothing of the jobs"),
         ("colorize_core/archiving/state/ledger.py", "from colorize_core.archiving.state import summary", "no circle"),
         ("colorize_core/new_room.py", '"""A module in no layer."""', "only rooms below"),
     ],

@@ -1,4 +1,4 @@
-"""Converts between sRGB, CIE Lab and gray, and joins lightness with chroma. Vectorized over any leading axes.
+"""Converts between sRGB, linear light, CIE Lab and gray. Vectorized over any leading axes.
 
 Lab is CIE 1976 L*a*b* under D65, 2 degree observer: L in [0, 100], a and b about [-128, 127]. RGB is sRGB
 (IEC 61966-2-1), uint8 in [0, 255] or float in [0, 1]. Channels come last. The white point is the sum of the rows of
@@ -32,11 +32,7 @@ _RELATIVE_XYZ_FROM_RGB = (_XYZ_FROM_RGB / _WHITE[:, None]).astype(np.float32)
 _RGB_FROM_RELATIVE_XYZ = (np.linalg.inv(_XYZ_FROM_RGB) * _WHITE).astype(np.float32)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _DELTA = 6.0 / 29.0  # below it the cube root of CIE is replaced by a straight line
-_CHUNK = 1 << 16  # pixels joined at a time: 2 MB of floats stay in the cache, four times faster than a whole scan
 _LUMINANCE_STEPS = 65535  # steps of the table that maps luminance to L
-_BISECTIONS = 10  # finds chroma to 1/1024 of the requested chroma
-_ROUNDING = np.float32(2e-5)  # error of float32 at the edge of the gamut, in linear light
-_FINE_ROUNDING = np.float32(2e-6)  # near black a larger error would be visible in 16 bits
 
 
 def srgb_to_linear(rgb: NDArray[Any]) -> Floats:
@@ -76,7 +72,8 @@ def lab_to_rgb(lab: NDArray[Any]) -> Floats:
         >>> (255 * lab_to_rgb(np.array([50.0, 0.0, 0.0]))).round().tolist()
         [119.0, 119.0, 119.0]
     """
-    return linear_to_srgb(_linear_rgb(lab[..., 0].astype(np.float32), lab[..., 1:].astype(np.float32)))
+    lightness, a, b = np.moveaxis(lab.astype(np.float32), -1, 0)
+    return linear_to_srgb(np.stack(linear_planes(lightness, a, b), axis=-1))
 
 
 def lightness(pixels: NDArray[Any]) -> Floats:
@@ -86,9 +83,11 @@ def lightness(pixels: NDArray[Any]) -> Floats:
         >>> lightness(np.array([0, 119, 255], np.uint8)).round().tolist()
         [0.0, 50.0, 100.0]
     """
+    if pixels.dtype == np.uint8 and pixels.size:  # OpenCV is four times faster than NumPy
+        found: Floats = cv2.LUT(pixels.reshape(1, -1), _lightness_table(255)).reshape(pixels.shape)
+        return found
     if pixels.dtype in (np.uint8, np.uint16):
-        table = _lightness_table(int(np.iinfo(pixels.dtype).max))
-        return np.take(table, pixels)
+        return np.take(_lightness_table(int(np.iinfo(pixels.dtype).max)), pixels)
     return _lightness_of_luminance(srgb_to_linear(pixels))
 
 
@@ -126,81 +125,14 @@ def gray(rgb: NDArray[np.uint8], formula: GrayFormula) -> Floats:
     return linear_to_srgb(srgb_to_linear(rgb) @ _RELATIVE_XYZ_FROM_RGB[1])
 
 
-def join(lightness: Floats, ab: Floats, dtype: type[np.uint8 | np.uint16] = np.uint8) -> NDArray[Any]:
-    """Returns sRGB [..., 3] of type ``dtype`` for L float32 [...] and ab float32 [..., 2].
+def linear_planes(lightness: Floats, a: Floats, b: Floats) -> list[Floats]:
+    """Returns linear R, G and B [...] for L, a and b [...], not clipped to the gamut.
 
-    A color outside the gamut keeps its lightness and hue and loses chroma until it fits, so that the L of the result
-    equals the given L to the rounding of 8 or 16 bits.
-
-    Example:
-        >>> join(np.float32([50]), np.float32([[0, 0]])).tolist()
-        [[119, 119, 119]]
+    Planes, since arrays with channels last are four times slower.
     """
-    flat_l, flat_ab = lightness.reshape(-1), ab.reshape(-1, 2)
-    out = np.empty((flat_l.size, 3), dtype)
-    for start in range(0, flat_l.size, _CHUNK):
-        chunk = slice(start, start + _CHUNK)
-        join_chunk = _join_chunk_8_bits if dtype == np.uint8 else _join_chunk_16_bits
-        out[chunk] = join_chunk(flat_l[chunk], flat_ab[chunk])
-    return out.reshape(*lightness.shape, 3)
-
-
-def _join_chunk_8_bits(lightness: Floats, ab: Floats) -> NDArray[np.uint8]:
-    """Joins L [n] and ab [n, 2] that fit into the cache of the processor."""
-    lab = np.concatenate([lightness[:, None], ab], axis=-1, dtype=np.float32)
-    rgb: Floats = cv2.cvtColor(lab[None], cv2.COLOR_LAB2RGB)[0]  # OpenCV takes images: here one row of n pixels
-    # OpenCV clips each channel, which changes the lightness. Clipped channels are exactly 0 or 1; these pixels are
-    # computed again.
-    low, high = _extremes(*np.moveaxis(rgb, -1, 0))
-    clipped = (low <= 0.0) | (high >= 1.0)
-    if clipped.any():
-        rgb[clipped] = linear_to_srgb(_fit_gamut(lightness[clipped], ab[clipped], _ROUNDING))
-    return (rgb * np.float32(255.0) + np.float32(0.5)).astype(np.uint8)
-
-
-def _join_chunk_16_bits(lightness: Floats, ab: Floats) -> NDArray[np.uint16]:
-    """Joins L [n] and ab [n, 2] to 16 bits, for which the tables of OpenCV are too coarse (0.05 in L)."""
-    linear = _linear_rgb(lightness, ab)
-    low, high = _extremes(*np.moveaxis(linear, -1, 0))
-    outside = (low < 0.0) | (high > 1.0)
-    if outside.any():
-        linear[outside] = _fit_gamut(lightness[outside], ab[outside], _FINE_ROUNDING)
-    rgb: NDArray[np.uint16] = np.rint(linear_to_srgb(linear) * np.float32(65535.0)).astype(np.uint16)
-    return rgb
-
-
-def _fit_gamut(lightness: Floats, ab: Floats, tolerance: np.float32) -> Floats:
-    """Returns linear RGB float32 [n, 3] in the gamut, for L [n] and ab [n, 2] times the largest possible factor.
-
-    Finds the factor, which is at most 1, by bisection.
-    """
-    fy, fa, fb = (lightness + 16.0) / 116.0, ab[:, 0] / 500.0, ab[:, 1] / 200.0
-    inside = np.zeros_like(fy)
-    step = np.float32(1.0)  # the color itself is tried first: it may lie on the edge, which is not convex near yellow
-    for _ in range(_BISECTIONS + 1):
-        factor = np.minimum(inside + step, np.float32(1.0))
-        step /= 2
-        planes = _linear_planes(fy + fa * factor, fy, fy - fb * factor)
-        low, high = _extremes(*planes)
-        inside = np.where((low >= -tolerance) & (high <= 1.0 + tolerance), factor, inside)
-    return np.stack(_linear_planes(fy + fa * inside, fy, fy - fb * inside), axis=-1)
-
-
-def _extremes(red: Floats, green: Floats, blue: Floats) -> tuple[Floats, Floats]:
-    """Returns the smallest and largest channel of each pixel. A reduction over an axis of 3 is 10 times slower."""
-    return np.minimum(np.minimum(red, green), blue), np.maximum(np.maximum(red, green), blue)
-
-
-def _linear_planes(fx: Floats, fy: Floats, fz: Floats) -> list[Floats]:
-    """Returns linear R, G and B for f(X/Xn), f(Y/Yn), f(Z/Zn) of CIE, as planes: channels last are 4 times slower."""
-    x, y, z = _inverse(fx), _inverse(fy), _inverse(fz)
-    return [row[0] * x + row[1] * y + row[2] * z for row in _RGB_FROM_RELATIVE_XYZ]
-
-
-def _linear_rgb(lightness: Floats, ab: Floats) -> Floats:
-    """Returns linear RGB [..., 3] for L [...] and ab [..., 2], not clipped to the gamut."""
     fy = (lightness + 16.0) / 116.0
-    return np.stack(_linear_planes(fy + ab[..., 0] / 500.0, fy, fy - ab[..., 1] / 200.0), axis=-1)
+    x, y, z = _inverse(fy + a / 500.0), _inverse(fy), _inverse(fy - b / 200.0)
+    return [row[0] * x + row[1] * y + row[2] * z for row in _RGB_FROM_RELATIVE_XYZ]
 
 
 def _lightness_of_luminance(y: NDArray[Any]) -> Floats:
@@ -237,21 +169,3 @@ def _lightness_table(top: int) -> Floats:
 @lru_cache(maxsize=1)
 def _luminance_table() -> Floats:
     return _lightness_of_luminance(np.arange(_LUMINANCE_STEPS + 1) / _LUMINANCE_STEPS)
-
-
-def colorfulness(image: NDArray[Any]) -> float:
-    """Returns the colorfulness of sRGB uint8 [H, W, 3]: 0 is gray, vivid photographs reach about 100.
-
-    sqrt(s_rg^2 + s_yb^2) + 0.3 sqrt(m_rg^2 + m_yb^2) with signed rg = R - G, yb = (R + G) / 2 - B in [0, 255], s the
-    standard deviation and m the mean.
-
-    Source: Hasler and Süsstrunk (2003), "Measuring colourfulness in natural images", metric M3. Their photographs
-    have up to 109; flat colors side by side have more.
-
-    Example:
-        >>> colorfulness(np.full((8, 8, 3), 90, np.uint8))
-        0.0
-    """
-    red, green, blue = (image[..., i].astype(np.float32) for i in range(3))
-    rg, yb = red - green, (red + green) / 2 - blue
-    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
