@@ -18,7 +18,8 @@ from colorize_core.submission.cargo import is_callers
 JOBS = ("archive", "evaluate", "prepare", "train", "tune")
 
 _NO_PATHS = ("none", "imagenet")  # values that an option accepts in place of a path
-_PATHS_ON_CLUSTER = ("input", "source", "data", "output")
+_PATHS_ON_CLUSTER = {"input": "INPUT", "source": "SOURCE", "data": "DATA", "output": "OUTPUT", "review": "--review"}
+_WRITTEN = ("output", "review")
 
 
 def files_of(job: str, arguments: Sequence[str]) -> list[str]:
@@ -32,7 +33,7 @@ def files_of(job: str, arguments: Sequence[str]) -> list[str]:
     with command.make_context(job, list(arguments)) as context:
         values = context.params
     for name in _PATHS_ON_CLUSTER:
-        if name in values:
+        if values.get(name):
             _check_absolute(name, values[name])
     paths = dict.fromkeys(_paths(values))
     return [path for path in paths if is_callers(path) and path not in _NO_PATHS]
@@ -54,7 +55,7 @@ def _check_absolute(name: str, path: str) -> None:
     """Raises InputError or OutputError if a path on the cluster is relative."""
     place = source_of(path)
     if place != official.SOURCE and is_local(place) and is_callers(place):
-        raise (OutputError if name == "output" else InputError)(
-            f"{name.upper()} {printable(path)} is relative, but it must be a path on the cluster's machines: give an "
-            "absolute path or a URL"
+        raise (OutputError if name in _WRITTEN else InputError)(
+            f"{_PATHS_ON_CLUSTER[name]} {printable(path)} is relative, but it must be a path on the cluster's "
+            "machines: give an absolute path or a URL"
         )

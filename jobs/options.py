@@ -22,7 +22,7 @@ SATURATION = click.option(
     metavar=f"{FAITHFUL}|{VIVID}|NUMBER",
     default=FAITHFUL,
     show_default=True,
-    help="Strength of the colors: as the network predicts, as vivid as real photographs on average, or a factor.",
+    help="Strength of the colors: as the network predicts, nearer to that of real photographs, or a factor.",
 )
 ENGINE = click.option(
     "--engine",

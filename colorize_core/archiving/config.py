@@ -36,7 +36,8 @@ class ArchiveConfig:
         runner: name of the runner of the job, one of ``RUNNERS``.
 
     Raises:
-        UserError: ``file_format``, ``engine`` or ``runner`` is unknown, or ``encoding`` is for another format.
+        UserError: ``file_format``, ``engine`` or ``runner`` is unknown, ``encoding`` is for another format, or a
+            number is below 1.
 
     Example:
         >>> ArchiveConfig("scans", "colored", file_format="tiff").image_encoding.file_format
@@ -60,6 +61,9 @@ class ArchiveConfig:
     runner: RunnerName = "auto"
 
     def __post_init__(self) -> None:
+        for name, value in (("limit", self.limit), ("review_rows", self.review_rows)):
+            if value is not None and value < 1:
+                raise UserError(f"{name} is {value}, must be 1 or more")
         check_engine(self.engine)
         check_runner(self.runner)
         if self.file_format not in OUTPUT_FORMATS:

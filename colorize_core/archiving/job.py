@@ -13,6 +13,7 @@ from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.inputs import listing
 from colorize_core.archiving.planning import plan
 from colorize_core.archiving.planning.plan import Plan, Request
+from colorize_core.archiving.reporting import review
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state import ledger, lock, summary
 from colorize_core.archiving.state.lock import Holder, Lock
@@ -52,6 +53,8 @@ class ArchiveJob:
         cluster.check_lasting(config.output)
         if not runs_locally(config.runner, small=True):
             cluster.check_arguments()
+        if config.review:
+            review.check_path(config.review)
         self._check_made_by_colorize()
         self._format = OUTPUT_FORMATS[config.file_format]
         if config.dedupe and self._format.in_shards:
@@ -108,6 +111,8 @@ class ArchiveJob:
             ColorizeError: another run writes there.
         """
         storage.check_writable(self.output)
+        if self.config.review:
+            review.check_writable(self.config.review)
         output_lock = Lock(self.output, Holder.current(self.run_id))
         with output_lock.hold(say):
             if not output_lock.is_exclusive:

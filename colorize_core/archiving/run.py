@@ -29,7 +29,7 @@ from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.lock import Lock
 from colorize_core.archiving.state.summary import RunSummary
-from colorize_core.errors import ColorizeError, OutputError, one_line
+from colorize_core.errors import ColorizeError, one_line
 from colorize_core.inference.predictor import Networks
 from colorize_core.networks import advice
 
@@ -116,14 +116,14 @@ def run(
             ledger.compact(output)
     summary = counts.summary("done")
     summary.write(output)
-    if job.config.review:
-        _write_review(job, say)
     if job.config.report:
         try:
             if not gallery_page.is_current(output, newest):
                 gallery_page.write(output, summary, newest)
         except OSError as error:  # all photographs are done, with or without a page
             say(f"{gallery_page.PAGE} in OUTPUT could not be written ({one_line(error)}): the next run writes it")
+    if job.config.review:
+        _write_review(job, say)
     return summary
 
 
@@ -131,11 +131,7 @@ def _write_review(job: ArchiveJob, say: Say) -> None:
     config = job.config
     if job.bundle.doubt is None:
         say(f"model bundle {job.bundle.name} has no doubt: --review {config.review} lists earlier results at most")
-    try:
-        rows = review.write_review(job.output, config.review, config.review_rows)
-    except OutputError as error:  # all photographs are done, with or without the list
-        say(f"{error}")
-        return
+    rows = review.write_review(job.output, config.review, config.review_rows)
     say(f"review: {rows} results in {config.review}, the most doubtful first")
 
 

@@ -98,7 +98,7 @@ def opened(locally: bool, file_format: str, engines: set[str], say: Callable[[st
 class RayRunner:
     """A runner on the connected cluster, with Ray Data.
 
-    A network that runs on CPUs in ONNX Runtime takes 200 MB: each CPU gets an actor that runs all stages on a task, so
+    A network that runs on CPUs in ONNX Runtime takes 300 MB: each CPU gets an actor that runs all stages on a task, so
     that no data travels between stages. Networks on GPUs or in TensorFlow are few: they get actors of their own,
     between the tasks that read and those that finish.
     """

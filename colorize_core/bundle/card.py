@@ -40,6 +40,8 @@ def write_card(bundle: Bundle) -> str:
         if names:
             card.write(f"**{label} does not beat the {' and the '.join(names)}.**\n\n")
     card.write(_colors(bundle))
+    if bundle.recipe.model.class_head:
+        card.write(_doubt(bundle))
     card.write(" Colorfulness is that of Hasler and Süsstrunk (2003), signed. `samples.png` shows colors, ")
     card.write("`curves.png` the loss of each epoch.\n")
     return card.getvalue()
@@ -47,18 +49,26 @@ def write_card(bundle: Bundle) -> str:
 
 def _colors(bundle: Bundle) -> str:
     """Returns what ``faithful`` and ``vivid`` mean."""
+    faithful = "`faithful` is the prediction of the network."
+    if bundle.recipe.model.class_head:
+        faithful = "The network predicts the odds of classes of ab; `faithful` is their mean."
+    if VIVID not in bundle.saturation:
+        return f"{faithful} There is no `vivid`: the network is too weak for it."
     if bundle.recipe.model.class_head:
         return (
-            "The network predicts the odds of classes of ab. `faithful` is their mean. `vivid` is the mean of sharper "
-            "odds that give less weight to frequent colors, chosen so that a sample of the validation images is about "
-            "as colorful as the originals."
+            f"{faithful} `vivid` is the mean of odds that give more weight to rare colors, so that a sample of the "
+            "validation images has three quarters of the colorfulness of the originals."
         )
-    if VIVID not in bundle.saturation:
-        return "`faithful` is the prediction of the network. There is no `vivid`: the network is too weak for it."
     return (
-        f"`faithful` is the prediction of the network. `vivid` multiplies its chroma by {bundle.saturation[VIVID]:g}, "
+        f"{faithful} `vivid` multiplies its chroma by {bundle.saturation[VIVID]:g}, "
         "which makes a sample of the validation images as colorful as the originals."
     )
+
+
+def _doubt(bundle: Bundle) -> str:
+    if bundle.doubt is None:
+        return " It tells no doubt: there were too few validation images, or their errors did not follow the odds."
+    return " Doubt is the error of `faithful` colors to expect, calibrated on validation images."
 
 
 def _count(number: int, noun: str) -> str:

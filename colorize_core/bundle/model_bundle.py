@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+import numbers
 import platform
 import tempfile
 import warnings
@@ -17,7 +19,7 @@ from colorize_core import models
 from colorize_core.bundle import weights_file
 from colorize_core.bundle.doubt import DoubtScale
 from colorize_core.bundle.facts import FACTS, FAITHFUL, VIVID, storable
-from colorize_core.errors import BundleError, RecipeError, one_line
+from colorize_core.errors import BundleError, RecipeError, UserError, one_line
 from colorize_core.recipes import Recipe
 from colorize_core.recipes.network import build_model
 
@@ -140,6 +142,7 @@ class Bundle:
 
         Raises:
             BundleError: the bundle has no saturation of this name.
+            UserError: the number is below 0 or not finite.
 
         Example:
             >>> from colorize_core import load_bundle
@@ -147,6 +150,8 @@ class Bundle:
             Coloring(odds='faithful', gain=0.8)
         """
         if not isinstance(saturation, str):
+            if not (isinstance(saturation, numbers.Real) and 0 <= saturation < math.inf):
+                raise UserError(f"saturation is {saturation!r}, must be a name or a number of 0 or more")
             return Coloring(FAITHFUL, saturation)
         if saturation not in self.saturation:
             why = " (its network is too weak for vivid colors)" if saturation == VIVID else ""

@@ -23,6 +23,7 @@ from colorize_core.inference.merging import merge
 from colorize_core.inference.predictor import Networks, Predictor
 
 _MOST_IMAGES = 400  # that doubt is calibrated on
+_SALT = 400  # of the hash that chooses them: that of the splits would choose all of them or none
 _GROUPS = 4
 
 
@@ -58,7 +59,7 @@ class _IsChosen:
     fraction: float
 
     def __call__(self, image: ReadImage) -> bool:
-        return place_of(image.id) < self.fraction
+        return place_of(image.id, _SALT) < self.fraction
 
 
 class _SpreadAndError(NamedTuple):

@@ -44,6 +44,8 @@ def build(
         batch_norm: apply batch norm after each convolution.
         dropout: fraction of bottleneck channels dropped in training.
     """
+    if len(widths) != len(convolutions):
+        raise ValueError(f"there are {len(widths)} widths and {len(convolutions)} convolutions: each level needs both")
     if sum(convolutions) > _MAX_CONVOLUTIONS:
         raise ValueError(f"convolutions add up to {sum(convolutions)}: at most {_MAX_CONVOLUTIONS} are allowed")
 

@@ -224,10 +224,24 @@ def _facts(bundle: Bundle, converted: Mapping[str, Any], file_format: ExportForm
             "side_ratio": converted["side_ratio"],
             "channels": bundle.recipe.output_channels,
             **_OUTPUTS[data.color_space],
-            "use": "resize a*, b* to the photograph (bicubic) and join them with its own L*",
+            **_use(bundle),
         },
         "compared": {name: converted[name] for name in ("shapes", "max_abs_difference", "tolerance")},
         "versions": {"colorize": __version__, **bundle.versions},
+    }
+
+
+def _use(bundle: Bundle) -> dict[str, Any]:
+    """Returns how to use the output; for a class head, also what its five channels are."""
+    use = "resize a*, b* to the photograph (bicubic) and join them with its own L*"
+    if not bundle.recipe.model.class_head:
+        return {"use": use}
+    doubt = bundle.doubt and {"spreads": list(bundle.doubt.spreads), "errors": list(bundle.doubt.errors)}
+    return {
+        "meaning": "times scale: CIE a*, b* (D65, 2 degree observer) of faithful and of vivid colors, and the spread "
+        "of the odds of faithful colors",
+        "use": f"{use}; colorize itself first makes a*, b* follow the outlines of L*, which changes little",
+        "doubt": doubt and {"meaning": "error of a*, b* to expect, by the root of the mean squared spread", **doubt},
     }
 
 

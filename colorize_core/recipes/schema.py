@@ -230,6 +230,8 @@ class Recipe(_Settings):
                     "model.class_head needs data.color_space lab, and a training.loss other than ab-classification, "
                     "which is a class head alone"
                 )
+            if not self.training.class_loss:
+                raise ValueError("model.class_head needs a training.class_loss above 0: colors come from the classes")
         return self
 
     @model_validator(mode="after")

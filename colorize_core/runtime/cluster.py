@@ -236,15 +236,15 @@ def _in_traceback(error: BaseException) -> tuple[type[BaseException], str] | Non
     return getattr(errors, name.rpartition(".")[2], Exception), message
 
 
-def check_lasting(path: str) -> None:
-    """Checks the OUTPUT of a submitted job, which runs in a temporary copy of the caller's folder.
+def check_lasting(path: str, name: str = "OUTPUT") -> None:
+    """Checks a path that a submitted job writes to, which runs in a temporary copy of the caller's folder.
 
     Raises:
-        OutputError: OUTPUT is a relative path, so Ray would remove it with the copy.
+        OutputError: the path is relative, so Ray would remove it with the copy.
     """
     if "RAY_JOB_CONFIG_JSON" in os.environ and storage.is_local(path) and not os.path.isabs(os.path.expanduser(path)):
         raise OutputError(
-            f"OUTPUT {path} is relative, and a submitted job runs in a temporary copy of your folder: give an absolute "
+            f"{name} {path} is relative, and a submitted job runs in a temporary copy of your folder: give an absolute "
             "path or a URL"
         )
 

@@ -178,12 +178,17 @@ def create(path: str, content: bytes) -> bool:
     return True
 
 
-def check_writable(folder: str) -> None:
+def check_writable(folder: str, shown: str = "") -> None:
     """Checks that files can be written into a folder, by writing and removing one. The folder need not exist.
+
+    Args:
+        folder: the folder or URL.
+        shown: what the message calls it; OUTPUT and its path by default.
 
     Raises:
         OutputError: no file can be written there.
     """
+    shown = shown or f"OUTPUT {folder}"
     probe = join(folder, f".{uuid.uuid4().hex}{_PROBE}")
     missing = local.missing_folders(stores.locate(folder)[1]) if is_local(folder) else []
     try:
@@ -192,7 +197,7 @@ def check_writable(folder: str) -> None:
         for path in missing:
             os.rmdir(path)
     except Exception as error:  # each store has its own exceptions
-        raise OutputError(f"OUTPUT {folder} cannot be written ({one_line(error)}): choose another place") from error
+        raise OutputError(f"{shown} cannot be written ({one_line(error)}): choose another place") from error
 
 
 def is_inside(path: str, folder: str) -> bool:

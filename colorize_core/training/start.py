@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 _PYTORCH = ".npz"
+_REFERENCE = ".reference.npz"
 _COUNTS = "pixels_per_bin"
 
 
@@ -27,6 +28,7 @@ def load_weights(model: keras.Model, start: str) -> None:
         start: name, folder or URL of a bundle with the same model; the bundle may have a class head that the recipe
             does not have. Or an ``.npz`` file with the tensors of ``models.torch_unet`` by name, and ``pixels_per_bin``
             [Q]: the number of training pixels in each bin of ``classes.ab_bins``, from which the class weights come.
+            This array may also be in a file beside it: that of ``WEIGHTS.npz`` in ``WEIGHTS.reference.npz``.
 
     Raises:
         BundleError: the bundle cannot be read, or has a different model.
@@ -58,14 +60,27 @@ def _load_bundle(model: keras.Model, name: str) -> None:
 def _load_tensors(model: keras.Model, path: str) -> None:
     from colorize_core.models import classes, torch_unet
 
+    tensors = _read_arrays(path)
+    beside = path.removesuffix(_PYTORCH) + _REFERENCE
+    if _COUNTS not in tensors and storage.exists(beside):
+        tensors[_COUNTS] = _read_arrays(beside).get(_COUNTS)
+    counts = tensors.pop(_COUNTS, None)
+    if counts is None:
+        raise RecipeError(f"model.start {path} has no array {_COUNTS}, and there is none in {beside}: add it")
+    try:
+        odds = model.get_layer("odds")
+        torch_unet.copy_weights(model, tensors)
+        odds.log_weights.assign(np.log(classes.class_weights(counts, step=odds.step)))
+    except Exception as error:  # Keras and NumPy raise all kinds of exceptions on arrays that do not fit
+        raise RecipeError(
+            f"model.start {path} does not fit the recipe, which must have the model and encoder of the file, and "
+            f"model.class_head true: {one_line(error)}"
+        ) from error
+
+
+def _read_arrays(path: str) -> dict[str, Any]:
     try:
         with np.load(io.BytesIO(storage.read(path)), allow_pickle=False) as file:
-            tensors = {name: file[name] for name in file.files}
-        counts = tensors.pop(_COUNTS, None)
-        if counts is None:
-            raise ValueError(f"there is no array {_COUNTS}")
-        torch_unet.copy_weights(model, tensors)
-        odds = model.get_layer("odds")
-        odds.log_weights.assign(np.log(classes.class_weights(counts, step=odds.step)))
+            return {name: file[name] for name in file.files}
     except Exception as error:  # NumPy and zipfile raise all kinds of exceptions on damaged files
         raise RecipeError(f"model.start {path} cannot be read: {one_line(error)}") from error

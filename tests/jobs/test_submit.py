@@ -38,6 +38,7 @@ IN_OUT = ("/data/scans", "/data/out")
         (["archive", "/data/scans"], "Missing argument 'OUTPUT'"),
         (["archive", "scans", "/data/out"], "INPUT scans is relative, but it must be a path on the cluster's machines"),
         (["archive", "/data/scans", "out"], "OUTPUT out is relative"),
+        (["archive", *IN_OUT, "--review", "worst.csv"], "--review worst.csv is relative"),
         (["train", "unet-lab", "folder:photographs", "/data/out"], "DATA folder:photographs is relative"),
         (["prepare", "folder", "photographs", "/data/out"], "SOURCE photographs is relative"),
         (["archive", *IN_OUT, "--model", "nowhere"], "nowhere does not exist here: a relative path names a file"),

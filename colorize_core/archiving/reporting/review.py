@@ -5,14 +5,41 @@ from __future__ import annotations
 import csv
 import heapq
 import io
+import posixpath
 
 from colorize_core import storage
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
-from colorize_core.errors import OutputError, one_line, printable
+from colorize_core.errors import OutputError, UserError, one_line, printable
+from colorize_core.runtime import cluster
 
-HEADER = ("doubt", "photograph", "result", "width", "height", "pages", "message")
+HEADER = ("doubt", "photograph", "result", "width", "height", "pages", "bundle", "message")
+_SUFFIX = ".csv"
 _SCANNED = ("source", "doubt", "finished_at")
+
+
+def check_path(path: str) -> None:
+    """Checks that a list can be written to a path without harm to another file.
+
+    Raises:
+        UserError: the path is no name of a CSV file, or a relative path in a submitted job.
+        OutputError: another file is there.
+    """
+    place = storage.absolute(path)
+    if not place.lower().endswith(_SUFFIX):
+        raise UserError(f"--review {path} must be the name of a CSV file, such as worst.csv")
+    cluster.check_lasting(path, "--review")
+    if storage.is_folder(place) or (storage.exists(place) and not _is_review(storage.read(place))):
+        raise OutputError(f"--review {path} is there already, and no list of colorize: choose another name")
+
+
+def check_writable(path: str) -> None:
+    """Checks that a list can be written to a path, by writing a file beside it. Raises OutputError if not."""
+    storage.check_writable(posixpath.dirname(storage.absolute(path)), f"--review {path}")
+
+
+def _is_review(file: bytes) -> bool:
+    return file.startswith(",".join(HEADER[:3]).encode())
 
 
 def write_review(output: str, path: str, rows: int) -> int:
@@ -35,7 +62,16 @@ def write_review(output: str, path: str, rows: int) -> int:
     writer.writerow(HEADER)
     for row in results:
         place = printable(storage.join(output, row.output))
-        facts = (f"{row.doubt:.2f}", printable(row.source), place, row.width, row.height, row.pages, row.message)
+        facts = (
+            f"{row.doubt:.2f}",
+            printable(row.source),
+            place,
+            row.width,
+            row.height,
+            row.pages,
+            row.bundle,
+            row.message,
+        )
         writer.writerow(facts)
     try:
         storage.write(storage.absolute(path), file.getvalue().encode())

@@ -32,3 +32,10 @@ def test_an_unknown_engine_or_runner_is_refused_with_the_choices() -> None:
 def test_an_encoding_for_another_format_is_refused() -> None:
     with pytest.raises(UserError, match="encoding is for png: with file_format 'jpeg' it must be for jpeg"):
         ArchiveConfig("in", "out", file_format="jpeg", encoding=Encoding("png"))
+
+
+@pytest.mark.parametrize("name", ["limit", "review_rows"])
+@pytest.mark.parametrize("value", [0, -5])
+def test_a_number_below_one_is_refused(name: str, value: int) -> None:
+    with pytest.raises(UserError, match=f"{name} is {value}, must be 1 or more"):
+        ArchiveConfig("in", "out", **{name: value})  # type: ignore[arg-type]

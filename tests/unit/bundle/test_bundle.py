@@ -204,9 +204,15 @@ def test_a_model_file_with_code_runs_nothing(forge: Callable[..., Path], tmp_pat
     assert not ran.exists()
 
 
+@pytest.mark.parametrize("saturation", [float("nan"), float("inf"), -1, None, [1]])
+def test_a_saturation_that_is_no_factor_is_refused(saturation: Any) -> None:
+    with pytest.raises(UserError, match="must be a name or a number of 0 or more"):
+        load_bundle("fast").coloring(saturation)
+
+
 def test_weights_of_another_model_are_refused() -> None:
     original = load_bundle("default")
-    settings = {**original.recipe.model.settings, "widths": [8, 16, 32, 64]}
+    settings = {**original.recipe.model.settings, "widths": [8, 16, 32, 64, 80]}
     model = original.recipe.model.model_copy(update={"settings": settings})
     with pytest.raises(BundleError, match="the weights of unet-lite2 cannot be loaded"):
         replace(original, recipe=original.recipe.model_copy(update={"model": model})).model()

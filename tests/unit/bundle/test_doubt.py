@@ -26,20 +26,21 @@ def test_doubt_is_the_error_to_expect() -> None:
 def test_more_spread_is_more_doubt() -> None:
     scale = DoubtScale.fitted(*samples(60))
     assert scale
-    doubts = [scale.doubt(spread) for spread in np.linspace(5, 60, 500)]
+    doubts = [scale.doubt(spread) for spread in np.linspace(5, 45, 400)]
     assert (np.diff(doubts) > 0).all()
     assert scale.doubt(0) >= 0
+    assert scale.doubt(1e6) == 2 * scale.errors[-1]
 
 
 @pytest.mark.parametrize(
     ("spreads", "errors"),
-    [([], []), ([10.0], [5.0]), ([10.0, 10.0, 10.0], [1.0, 2.0, 3.0]), ([10.0, 12.0, 14.0], [6.0, 5.0, 4.0])],
+    [
+        ([], []),
+        ([10.0, 20.0], [4.0, 8.0]),
+        ([float(i) for i in range(19)], [float(i) for i in range(19)]),  # too few images
+        ([10.0 + i / 100 for i in range(40)], [float(i) for i in range(40)]),  # of nearly equal spread
+        ([float(i) for i in range(40)], [float(-i) for i in range(40)]),
+    ],
 )
-def test_there_is_no_doubt_without_a_rise(spreads: list[float], errors: list[float]) -> None:
+def test_there_is_no_doubt_that_tells_nothing(spreads: list[float], errors: list[float]) -> None:
     assert DoubtScale.fitted(spreads, errors) is None
-
-
-def test_two_images_are_enough() -> None:
-    scale = DoubtScale.fitted([10.0, 20.0], [4.0, 8.0])
-    assert scale
-    assert scale.doubt(20) >= scale.doubt(10)

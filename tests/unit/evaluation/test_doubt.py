@@ -11,10 +11,11 @@ from PIL import Image
 
 from colorize_core import load_bundle
 from colorize_core.color import rgb_to_lab
-from colorize_core.datasets.splits import SPLITS
-from colorize_core.evaluation import row_sources
+from colorize_core.datasets.splits import SPLITS, SplitRule
+from colorize_core.evaluation import doubt, row_sources
 from colorize_core.evaluation.comparison import Candidate, column
 from colorize_core.evaluation.doubt import calibrate_doubt, measure_doubt
+from colorize_core.evaluation.image_rows import ReadImage
 from colorize_core.evaluation.metrics import rmse_ab
 from colorize_core.inference.colorizer import Colorizer
 
@@ -48,6 +49,17 @@ def test_the_scale_is_that_of_the_images(folder: Path) -> None:
     import dataclasses
 
     assert calibrate_doubt(images, count, dataclasses.replace(bundle, recipe=without)) is None
+
+
+@pytest.mark.parametrize("count", [14_000, 100_000, 200_000])
+def test_about_400_validation_images_are_chosen_from_any_number(count: int) -> None:
+    """Although another hash of the same ids has chosen those images from all."""
+    rule = SplitRule(val=0.05, test=0.05)
+    val = [name for name in (f"album/{i}.jpg" for i in range(count)) if rule.of(name) == "val"]
+    pixels = np.zeros((1, 1, 3), np.uint8)
+    is_chosen = doubt._IsChosen(doubt._MOST_IMAGES / len(val))
+    chosen = sum(is_chosen(ReadImage(name, "val", pixels, None, "", "")) for name in val)
+    assert chosen == pytest.approx(min(400, len(val)), rel=0.2)
 
 
 def test_quality_is_the_rank_correlation_and_the_calibration() -> None:

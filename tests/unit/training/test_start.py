@@ -67,12 +67,29 @@ def test_a_class_head_keeps_the_weights_with_which_it_was_taught(file: Path) -> 
     np.testing.assert_allclose(fresh.model.get_layer("odds").log_weights.numpy(), 0, atol=1e-6)
 
 
+def test_the_counts_may_be_in_a_file_beside_it(file: Path) -> None:
+    with np.load(file) as arrays:
+        np.savez(file.with_name("bare.npz"), **{name: arrays[name] for name in arrays if name != "pixels_per_bin"})
+    np.savez(file.with_name("bare.reference.npz"), pixels_per_bin=COUNTS, other=np.zeros(3))
+    model = build_model(recipe())
+    start.load_weights(model, str(file.with_name("bare.npz")))
+    expected = np.log(classes.class_weights(COUNTS))
+    np.testing.assert_allclose(model.get_layer("odds").log_weights.numpy(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"model.class_head": False}, {"model.encoder": None}])
+def test_weights_of_another_model_are_one_line(file: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match=r"network\.npz does not fit the recipe, which must have the model") as caught:
+        start.load_weights(build_model(recipe(**changes)), str(file))
+    assert "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (None, "cannot be read: .*No such file"),
         (b"no file of NumPy", "cannot be read: "),
-        ({"a": np.zeros(1)}, "there is no array pixels_per_bin"),
+        ({"a": np.zeros(1)}, r"has no array pixels_per_bin, and there is none in .*network\.reference\.npz"),
         ({"pixels_per_bin": COUNTS}, "there is no tensor _"),
         ({"pixels_per_bin": np.array([None])}, "cannot be read: .*pickle"),
     ],

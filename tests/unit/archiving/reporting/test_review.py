@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from colorize_core.archiving.reporting.review import HEADER, write_review
+from colorize_core.archiving.reporting.review import HEADER, check_path, check_writable, write_review
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
-from colorize_core.errors import OutputError
+from colorize_core.errors import OutputError, UserError
 from colorize_core.storage.parquet import to_parquet
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -49,7 +49,7 @@ def test_the_worst_come_first(tmp_path: Path) -> None:
     assert tuple(header) == HEADER
     assert [float(each[0]) for each in rows] == sorted(doubts, reverse=True)[:10]
     first = max(range(100), key=lambda number: doubts[number])
-    assert rows[0][1:6] == [f"/scans/{first:03}.tif", str(tmp_path / f"{first:03}.png"), "30", "20", "1"]
+    assert rows[0][1:7] == [f"/scans/{first:03}.tif", str(tmp_path / f"{first:03}.png"), "30", "20", "1", "b"]
 
 
 def test_a_result_that_was_replaced_is_not_listed(tmp_path: Path) -> None:
@@ -80,7 +80,35 @@ def test_a_ledger_from_before_there_was_doubt_is_read(tmp_path: Path) -> None:
     assert write_review(str(tmp_path), str(tmp_path / "review.csv"), 100) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("scan.png", "must be the name of a CSV file"),
+        ("folder.csv", "is there already"),
+        ("table.csv", "is there already, and no list of colorize"),
+        ("foo://bar/x.csv", "foo"),
+        ("s3://key:secret@bucket/x.csv", "holds a key"),
+    ],
+)
+def test_no_other_file_is_ever_replaced(tmp_path: Path, path: str, words: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "table.csv").write_text("my,own,table\n")
+    with pytest.raises(UserError, match=words):
+        check_path(path if "://" in path else str(tmp_path / path))
+    assert (tmp_path / "table.csv").read_text() == "my,own,table\n"
+
+
+def test_an_earlier_list_is_replaced(tmp_path: Path) -> None:
+    path = str(tmp_path / "worst.csv")
+    for doubts in ([1.0], [2.0, 3.0]):
+        ledger.append(str(tmp_path), f"{len(doubts)}", [row(number, doubt) for number, doubt in enumerate(doubts)])
+        check_path(path)
+        write_review(str(tmp_path), path, 10)
+    assert len(read(tmp_path / "worst.csv")) == 3
+
+
 def test_a_list_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match=r"--review .* cannot be written"):
-        write_review(str(tmp_path), str(tmp_path / "file" / "review.csv"), 100)
+    for write in (check_writable, lambda path: write_review(str(tmp_path), path, 100)):
+        with pytest.raises(OutputError, match=r"--review .* cannot be written"):
+            write(str(tmp_path / "file" / "review.csv"))
