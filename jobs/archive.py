@@ -27,7 +27,7 @@ from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options,
 @SATURATION
 @format_options
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and write nothing.")
-@click.option("--retry-failed", is_flag=True, help="Try photographs again that failed in an earlier run.")
+@click.option("--retry-failed", is_flag=True, help="Try photographs again that failed before.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N photographs.")
 @MAX_FAILED
 @click.option("--recolor", is_flag=True, help="Give new colors to photographs that are in color already.")
@@ -39,7 +39,7 @@ from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options,
     metavar="N",
     default=REVIEW_ROWS,
     show_default=True,
-    help="Most rows of that list.",
+    help="Rows of that list.",
 )
 @click.option("--report/--no-report", default=True, help="Write a page that shows the results.  [default: report]")
 @runner_option(f"up to {LOCAL_PHOTOGRAPHS:,} photographs")

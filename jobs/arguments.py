@@ -19,7 +19,6 @@ JOBS = ("archive", "evaluate", "prepare", "train", "tune")
 
 _NO_PATHS = ("none", "imagenet")  # values that an option accepts in place of a path
 _PATHS_ON_CLUSTER = {"input": "INPUT", "source": "SOURCE", "data": "DATA", "output": "OUTPUT", "review": "--review"}
-_WRITTEN = ("output", "review")
 
 
 def files_of(job: str, arguments: Sequence[str]) -> list[str]:
@@ -55,7 +54,7 @@ def _check_absolute(name: str, path: str) -> None:
     """Raises InputError or OutputError if a path on the cluster is relative."""
     place = source_of(path)
     if place != official.SOURCE and is_local(place) and is_callers(place):
-        raise (OutputError if name in _WRITTEN else InputError)(
+        raise (OutputError if name in ("output", "review") else InputError)(
             f"{_PATHS_ON_CLUSTER[name]} {printable(path)} is relative, but it must be a path on the cluster's "
             "machines: give an absolute path or a URL"
         )

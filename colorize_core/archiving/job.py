@@ -9,11 +9,11 @@ from datetime import datetime, timezone
 
 from colorize_core import bundle as bundles
 from colorize_core import storage
+from colorize_core.archiving import review
 from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.inputs import listing
 from colorize_core.archiving.planning import plan
 from colorize_core.archiving.planning.plan import Plan, Request
-from colorize_core.archiving.reporting import review
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
 from colorize_core.archiving.state import ledger, lock, summary
 from colorize_core.archiving.state.lock import Holder, Lock

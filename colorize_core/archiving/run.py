@@ -10,12 +10,11 @@ from itertools import count
 import pyarrow as pa
 
 from colorize_core import storage
-from colorize_core.archiving import faults, runners
+from colorize_core.archiving import faults, review, runners
 from colorize_core.archiving.config import ArchiveConfig
 from colorize_core.archiving.gallery import gallery_page
 from colorize_core.archiving.job import ArchiveJob
 from colorize_core.archiving.planning.plan import Plan
-from colorize_core.archiving.reporting import review
 from colorize_core.archiving.run_counts import RunCounts
 from colorize_core.archiving.runners import Stages
 from colorize_core.archiving.spilled_table import SpilledTable

@@ -181,9 +181,7 @@ def create(path: str, content: bytes) -> bool:
 def check_writable(folder: str, shown: str = "") -> None:
     """Checks that files can be written into a folder, by writing and removing one. The folder need not exist.
 
-    Args:
-        folder: the folder or URL.
-        shown: what the message calls it; OUTPUT and its path by default.
+    Messages call it ``shown``, by default OUTPUT and its path.
 
     Raises:
         OutputError: no file can be written there.

@@ -41,7 +41,7 @@ def _pages(count: int) -> pa.Table:
     return pages.to_table(rows, [content] + [b""] * (count - 1))
 
 
-@pytest.mark.parametrize(("most", "status"), [(1 << 20, "ok"), (20_000, "failed")])
+@pytest.mark.parametrize(("most", "status"), [(1 << 20, "ok"), (10_000, "failed")])
 def test_results_that_are_held_have_a_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, status: str
 ) -> None:

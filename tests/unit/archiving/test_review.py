@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from colorize_core.archiving.reporting.review import HEADER, check_path, check_writable, write_review
+from colorize_core.archiving.review import HEADER, check_path, check_writable, write_review
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.errors import OutputError, UserError
