@@ -33,14 +33,7 @@ from jobs.options import ENGINE, MODEL, SATURATION, encoding_of, format_options,
 @click.option("--recolor", is_flag=True, help="Give new colors to photographs that are in color already.")
 @click.option("--dedupe", is_flag=True, help="Colorize equal files once, and copy the result.")
 @click.option("--review", metavar="FILE.csv", default="", help="List the results with the largest doubt in a new file.")
-@click.option(
-    "--review-rows",
-    type=click.IntRange(1),
-    metavar="N",
-    default=REVIEW_ROWS,
-    show_default=True,
-    help="Rows of that list.",
-)
+@click.option("--review-rows", type=click.IntRange(1), default=REVIEW_ROWS, show_default=True, help="Most rows of it.")
 @click.option("--report/--no-report", default=True, help="Write a page that shows the results.  [default: report]")
 @runner_option(f"up to {LOCAL_PHOTOGRAPHS:,} photographs")
 @ENGINE
