@@ -19,6 +19,7 @@ from colorize_core.archiving.faults import counted_deaths
 from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.reporting import metrics
 from colorize_core.archiving.stages.finish import Finish
+from colorize_core.archiving.stages.kept_photographs import KeptPhotographs
 from colorize_core.archiving.stages.predict import predict
 from colorize_core.archiving.stages.read import Read
 from colorize_core.archiving.stages.sinks.formats import OUTPUT_FORMATS
@@ -228,7 +229,8 @@ def _open_chain(stages: Stages, threads: int | None) -> Stage:
     predictor = Predictor(stages.networks, predict, threads)
 
     def work(task: pa.Table, deaths: int) -> pa.Table:
-        return stages.finish(predictor(stages.read(task, deaths)), deaths)
+        kept = KeptPhotographs()
+        return stages.finish(predictor(stages.read(task, deaths, kept)), deaths, kept)
 
     return work
 

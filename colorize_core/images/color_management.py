@@ -8,6 +8,7 @@ Source: ICC.1:2022 (profile connection space), IEC 61966-2-1, PNG (third edition
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -124,3 +125,31 @@ def _linear_from_xyz() -> NDArray[np.float64]:
     """Returns the matrix [3, 3] from XYZ under D50 to linear sRGB, with the primaries that LittleCMS uses."""
     primaries = np.eye(3, dtype=np.uint8)[None] * np.uint8(255)
     return np.linalg.inv(_to_xyz(primaries, bytes(imagecodecs.cms_profile("srgb")), "RGB")[0])
+
+
+def in_srgb(pixels: NDArray[Any], info: Mapping[Any, Any], file_format: str | None) -> NDArray[Any]:
+    """Converts pixels from the color space of their file to sRGB; to uint16 if they change, as 8 bits would lose some.
+
+    Args:
+        pixels: uint8 or uint16, [H, W] or [H, W, 3].
+        info: what Pillow found in the file, with ``icc_profile``, ``gamma`` and ``srgb``.
+        file_format: Pillow's name of the file's format.
+    """
+    icc = info.get("icc_profile")
+    if pixels.ndim == 3 and icc:
+        return to_srgb(pixels, icc) if space(icc) == "RGB" and not is_srgb(icc) else pixels
+    curve = tones_of(info, file_format)
+    if curve is None:
+        return pixels
+    return np.take(curve, pixels if pixels.dtype == np.uint16 else pixels.astype(np.uint16) * 257)
+
+
+def tones_of(info: Mapping[Any, Any], file_format: str | None) -> NDArray[np.uint16] | None:
+    """Returns the sRGB gray value, uint16 [65536], of each gray value of the file; None if they are sRGB."""
+    icc = info.get("icc_profile")
+    if icc:
+        kind = space(icc)
+        return tones(icc) if kind == "GRAY" or (kind == "RGB" and not is_srgb(icc)) else None
+    if file_format == "PNG" and "srgb" not in info and "gamma" in info:
+        return gamma_tones(info["gamma"])
+    return None

@@ -1,8 +1,7 @@
 """Decodes image files, in any layout that archives hold, to upright pixels in sRGB.
 
 ``open_photograph`` parses the header and returns an ``OpenedPhotograph``. Its methods decode the photographs in the
-file, at full size or reduced. Pages of a TIFF file are parsed once. Pillow decodes an opened image only once, so in
-files of other formats each decoding after the first parses the header again.
+file: what ``read_small`` has decoded at full size, ``read`` does not decode again.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ import math
 import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from colorize_core import color
 from colorize_core.errors import ImageError, one_line
@@ -32,6 +32,7 @@ MAX_PAGES = 10_000
 MAX_PIXELS = 300_000_000  # to decode and join, 300 Mpixel need 1.5 GB if gray, twice that if RGB
 MAX_PIXELS_OF_PAGES = 20 * MAX_PIXELS  # pixels of all pages of a file: about ten minutes of one process
 
+_LARGE = 1 << 24  # pixels: larger photographs are not held; JPEG files are reduced while they are decoded
 _MAX_TRAINING_PIXELS = 2 * 89_478_485  # Pillow's own limit: a larger file is no example, but a decompression bomb
 
 
@@ -56,6 +57,11 @@ class Photograph:
         """Width and height, in pixels."""
         return int(self.pixels.shape[1]), int(self.pixels.shape[0])
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of pixels and alpha in memory."""
+        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
+
 
 @dataclass(frozen=True)
 class SmallPhotograph:
@@ -72,6 +78,23 @@ class SmallPhotograph:
     in_color: bool
 
 
+@dataclass(frozen=True)
+class _Decoded:
+    """A decoded frame.
+
+    Attributes:
+        frame: its offset in the file.
+        image: the image, for its metadata.
+        pixels: uint8 or uint16, [H, W] or [H, W, 3], upright, in the color space of the file.
+        alpha: uint8 [H, W], or None.
+    """
+
+    frame: int
+    image: Opened
+    pixels: NDArray[Any]
+    alpha: NDArray[np.uint8] | None
+
+
 class OpenedPhotograph:
     """An image file with a parsed header, from which photographs can be read. The object keeps the file in memory.
 
@@ -86,6 +109,7 @@ class OpenedPhotograph:
         self._content = content
         self._image: Opened | None = None if directory.is_tiff(content) else opening.open_image(content, MAX_PIXELS)
         self._pages: dict[int, directory.Directory] = {}  # pages of a TIFF file, by offset
+        self._decoded: _Decoded | None = None
 
     @cached_property
     def frames(self) -> list[int]:
@@ -116,17 +140,32 @@ class OpenedPhotograph:
         Raises:
             ImageError: the photograph is damaged, too large or not supported; its reason says which.
         """
-        image = self._take(frame)
-        return _guarded(lambda: _photograph(image, self._content, as_stored))
+        decoded, self._decoded = self._decoded, None
+        if decoded is None or decoded.frame != frame:
+            decoded = self._decode(self._take(frame), frame)
+        return _guarded(lambda: _photograph(decoded, self._content, as_stored))
 
     def read_small(self, side: int, frame: int = 0) -> SmallPhotograph:
         """Decodes a photograph to gray pixels, with no side below ``side`` unless the file itself has fewer pixels.
 
-        Reduces JPEG files while it decodes them, which takes a fraction of the time. Photographs of other formats have
-        their full size. Raises ImageError as ``read`` does.
+        JPEG files of more than 16 Mpixel are reduced while they are decoded; others have their full size. A photograph
+        of up to 16 Mpixel stays in memory for ``read``. Raises ImageError as ``read`` does.
         """
         image = self._take(frame)
-        return _guarded(lambda: _small(image, self._content, side))
+        is_large = math.prod(image.size) > _LARGE
+        if is_large and not isinstance(image, pages.Page) and image.format == "JPEG":
+            return _guarded(partial(_reduced, image, side))
+        decoded = self._decode(image, frame)
+        self._decoded = None if is_large else decoded
+        return _guarded(lambda: _small(decoded.pixels, decoded.image, decoded.pixels.shape[1::-1]))
+
+    def holds(self, frame: int) -> bool:
+        """Returns True if ``read`` does not have to decode this frame."""
+        return self._decoded is not None and self._decoded.frame == frame
+
+    def _decode(self, image: Opened, frame: int) -> _Decoded:
+        pixels, alpha = _guarded(lambda: layouts.pixels_of(image, self._content))
+        return _Decoded(frame, image, pixels, alpha)
 
     def _take(self, frame: int) -> Opened:
         """Returns an image to decode: the one that was opened, or, as Pillow decodes it only once, a new one."""
@@ -214,64 +253,31 @@ def _guarded(decode: Callable[[], _T]) -> _T:
         raise ImageError("damaged", f"the pixels cannot be read: {one_line(error)}") from error
 
 
-def _photograph(image: Opened, content: bytes, as_stored: bool) -> Photograph:
-    pixels, alpha = layouts.pixels_of(image, content)
+def _photograph(decoded: _Decoded, content: bytes, as_stored: bool) -> Photograph:
+    pixels, image = decoded.pixels, decoded.image
     depth = 16 if pixels.dtype == np.uint16 else 8
     metadata = read_metadata(image, content, (pixels.shape[1], pixels.shape[0]))
     if not (as_stored and metadata.icc):
-        pixels = _in_srgb(pixels, image)
-    return Photograph(pixels, alpha, metadata, depth)
+        pixels = color_management.in_srgb(pixels, image.info, image.format)
+    return Photograph(pixels, decoded.alpha, metadata, depth)
 
 
-def _small(image: Opened, content: bytes, side: int) -> SmallPhotograph:
-    if isinstance(image, pages.Page) or layouts.is_deep(image, content):
-        pixels = layouts.pixels_of(image, content)[0]
-        width, height = pixels.shape[1], pixels.shape[0]
-    else:
-        width, height = image.size
-        if image.format == "JPEG" and image.mode in ("L", "RGB"):
-            image.draft(image.mode, (side, side))
-        plain, _ = layouts.plain_modes(layouts.upright(image))
-        if image.format != "JPEG":
-            width, height = plain.size
-        elif layouts.is_sideways(image):
-            width, height = height, width
-        pixels = np.asarray(plain)
+def _reduced(image: Image.Image, side: int) -> SmallPhotograph:
+    """Decodes a JPEG file at a half, a quarter or an eighth of its size, if both sides stay ``side`` or more."""
+    width, height = image.size
+    if image.mode in ("L", "RGB"):
+        image.draft(image.mode, (side, side))
+    plain, _ = layouts.plain_modes(layouts.upright(image))
+    return _small(np.asarray(plain), image, (height, width) if layouts.is_sideways(image) else (width, height))
+
+
+def _small(pixels: NDArray[Any], image: Opened, size: tuple[int, int]) -> SmallPhotograph:
     if pixels.dtype == np.uint16:
         pixels = layouts.to_8_bits(pixels)
     in_color = pixels.ndim == 3 and color_detection.is_in_color(pixels)
     gray = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    curve = _tones(image)  # the curve of neutral colors, close enough for gray and toned photographs
+    # The curve of neutral colors is close enough for gray and toned photographs.
+    curve = color_management.tones_of(image.info, image.format)
     if curve is not None:
         gray = (curve[257 * np.arange(256)] >> 8).astype(np.uint8)[gray]
-    return SmallPhotograph(np.asarray(gray, np.uint8), (width, height), in_color)
-
-
-def _in_srgb(pixels: NDArray[Any], image: Opened) -> NDArray[Any]:
-    """Converts pixels from the color space of the file to sRGB; to uint16 if they change, as 8 bits would lose some."""
-    icc = image.info.get("icc_profile")
-    if pixels.ndim == 3 and icc:
-        return (
-            color_management.to_srgb(pixels, icc)
-            if color_management.space(icc) == "RGB" and not color_management.is_srgb(icc)
-            else pixels
-        )
-    curve = _tones(image)
-    if curve is None:
-        return pixels
-    return np.take(curve, pixels if pixels.dtype == np.uint16 else pixels.astype(np.uint16) * 257)
-
-
-def _tones(image: Opened) -> NDArray[np.uint16] | None:
-    """Returns the sRGB gray value, uint16 [65536], of each gray value of the file; None if they are sRGB."""
-    icc = image.info.get("icc_profile")
-    if icc:
-        kind = color_management.space(icc)
-        return (
-            color_management.tones(icc)
-            if kind == "GRAY" or (kind == "RGB" and not color_management.is_srgb(icc))
-            else None
-        )
-    if image.format == "PNG" and "srgb" not in image.info and "gamma" in image.info:
-        return color_management.gamma_tones(image.info["gamma"])
-    return None
+    return SmallPhotograph(np.asarray(gray, np.uint8), size, in_color)

@@ -28,6 +28,7 @@ from colorize_core import ArchiveConfig, ArchiveJob, storage
 from colorize_core.archiving.planning.plan import Plan
 from colorize_core.archiving.run import run, run_settings
 from colorize_core.archiving.stages.finish import Finish
+from colorize_core.archiving.stages.kept_photographs import KeptPhotographs
 from colorize_core.archiving.stages.predict import predict
 from colorize_core.archiving.stages.read import Read
 from colorize_core.inference.predictor import Networks, Predictor
@@ -56,11 +57,12 @@ def core_seconds(scans: Path, out: Path) -> dict[str, float]:
         counted = 0
         for number, task in enumerate(planned.tasks()):
             clock = [time.process_time()]
-            small = read(task)
+            kept = KeptPhotographs()
+            small = read(task, kept=kept)
             clock.append(time.process_time())
             predicted = network(small)
             clock.append(time.process_time())
-            finish(predicted)
+            finish(predicted, kept=kept)
             clock.append(time.process_time())
             if number >= 2:
                 counted += task.num_rows

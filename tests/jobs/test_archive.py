@@ -191,7 +191,7 @@ def test_an_interrupted_run_goes_on_where_it_ended(
     assert archive(scans, out) == DONE
     assert runs(out)[1]["finished_before"] == len(done)
     assert sorted(results(out)) == [f"{i:03d}.png" for i in range(240)]
-    rows = [row for path in (out / "_ledger").iterdir() for row in pq.read_table(path).to_pylist()]
+    rows = [row for path in out.glob("_ledger/*.parquet") for row in pq.read_table(path).to_pylist()]
     assert len(rows) == len({row["source"] for row in rows}) == 240
 
 

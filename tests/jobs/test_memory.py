@@ -14,6 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.support.process_memory import MARK, memory_of
+
 LIMIT = 4 << 30  # bytes, of all processes of the job together: driver, Ray's own, stages and model
 
 
@@ -27,7 +29,7 @@ def test_huge_scan(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]
         Image.fromarray(small).save(scans / f"small-{i}.jpg")
     mark = uuid.uuid4().hex
     call = [sys.executable, "-m", "jobs.archive", str(scans), str(out)]
-    with subprocess.Popen(call, env={**os.environ, "COLORIZE_TEST_MARK": mark}, stdout=subprocess.DEVNULL) as job:
+    with subprocess.Popen(call, env={**os.environ, MARK: mark}, stdout=subprocess.DEVNULL) as job:
         peak = 0
         while job.poll() is None:
             peak = max(peak, memory_of(mark))
@@ -37,16 +39,3 @@ def test_huge_scan(tmp_path: Path, gray_photographs: dict[str, NDArray[np.uint8]
         assert result.size == (12000, 9000)
     print(f"peak {peak / 1e9:.2f} GB")
     assert 0 < peak < LIMIT
-
-
-def memory_of(mark: str) -> int:
-    """Bytes of all processes whose environment holds the mark; shared pages count once."""
-    total = 0
-    for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdigit() and mark.encode() in (process / "environ").read_bytes():
-                lines = (process / "smaps_rollup").read_text().splitlines()
-                total += sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-        except (OSError, ProcessLookupError):
-            continue  # it has ended meanwhile
-    return total

@@ -16,6 +16,7 @@ from colorize_core.archiving.faults import CircuitBreaker, CrashGuard, reason_of
 from colorize_core.archiving.gallery.gallery_page import ThumbnailScripts
 from colorize_core.archiving.stages import finished, pages
 from colorize_core.archiving.stages.finished import FinishedPhotograph
+from colorize_core.archiving.stages.kept_photographs import KeptPhotographs
 from colorize_core.archiving.stages.merge import Colorized, colorize
 from colorize_core.archiving.stages.pages import PagedPhotograph
 from colorize_core.archiving.stages.run_settings import RunSettings
@@ -49,8 +50,13 @@ class Finish:
     tasks_with_thumbnails: int = 0
     count: Callable[[LedgerRow, int], None] = _do_not_count
 
-    def __call__(self, batch: pa.Table, deaths: int = 0) -> pa.Table:
-        """Finishes one task; ``deaths`` is the number of processes that died over it before.
+    def __call__(self, batch: pa.Table, deaths: int = 0, kept: KeptPhotographs | None = None) -> pa.Table:
+        """Finishes one task.
+
+        Args:
+            batch: a table of ``pages.SCHEMA``.
+            deaths: number of processes that died over the task before.
+            kept: decoded photographs of the task; others are decoded here.
 
         Raises:
             ColorizeError: OUTPUT cannot be written, or another run has taken over.
@@ -61,7 +67,7 @@ class Finish:
         has_thumbnails = batch["task"][0].as_py() < self.tasks_with_thumbnails
         thumbnails = ThumbnailScripts(self.run.output, name) if has_thumbnails else None
         try:
-            results = list(self._finish(batch, sink, guard, thumbnails))
+            results = list(self._finish(batch, sink, guard, thumbnails, kept or KeptPhotographs()))
             if thumbnails:
                 thumbnails.close()
             sink.close()
@@ -73,13 +79,18 @@ class Finish:
         return finished.to_table([result for result, _ in results])
 
     def _finish(
-        self, batch: pa.Table, sink: Sink, guard: CrashGuard, thumbnails: ThumbnailScripts | None
+        self,
+        batch: pa.Table,
+        sink: Sink,
+        guard: CrashGuard,
+        thumbnails: ThumbnailScripts | None,
+        kept: KeptPhotographs,
     ) -> Iterator[tuple[FinishedPhotograph, int]]:
         """Yields each photograph, and the size of its file in bytes."""
         breaker = CircuitBreaker()
         for photograph in pages.photographs_of(batch):
             started = time.perf_counter()
-            row, content = self._finish_photograph(photograph, sink, guard, thumbnails)
+            row, content = self._finish_photograph(photograph, sink, guard, thumbnails, kept)
             seconds = StageSeconds(
                 read=sum(page.read for page in photograph.pages),
                 predict=sum(page.predict for page in photograph.pages),
@@ -99,7 +110,12 @@ class Finish:
             yield FinishedPhotograph(row, seconds), photograph.file_size
 
     def _finish_photograph(
-        self, photograph: PagedPhotograph, sink: Sink, guard: CrashGuard, thumbnails: ThumbnailScripts | None
+        self,
+        photograph: PagedPhotograph,
+        sink: Sink,
+        guard: CrashGuard,
+        thumbnails: ThumbnailScripts | None,
+        kept: KeptPhotographs,
     ) -> tuple[LedgerRow, Content]:
         """Returns a photograph's row and the file of its first page; b'' if it is skipped or failed."""
         first = photograph.pages[0]
@@ -110,7 +126,7 @@ class Finish:
         try:
             if guard.is_deadly(row.source):
                 raise ImageError("internal", DEADLY)
-            work = partial(self._colorize_pages, row, photograph, sink)
+            work = partial(self._colorize_pages, row, photograph, sink, kept)
             row, image = scheduling.run_at_idle_priority(work, photograph.file_size)
             if thumbnails:
                 thumbnails.add(row.content, image.thumbnails)
@@ -120,7 +136,9 @@ class Finish:
             reason = error.reason if isinstance(error, ImageError) else "internal"
             return row.failed(reason, one_line(error)), b""
 
-    def _colorize_pages(self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink) -> tuple[LedgerRow, Colorized]:
+    def _colorize_pages(
+        self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink, kept: KeptPhotographs
+    ) -> tuple[LedgerRow, Colorized]:
         """Returns the row and the first page; hands further pages to ``sink``. Raises ImageError."""
         provenance = Provenance(row.source, self.run.model, self.run.digest)
         results: list[Colorized] = []
@@ -128,7 +146,7 @@ class Finish:
         file = photograph.copy_file()
         for page in photograph.pages:
             ab = page.chroma()
-            image = decode.read_photograph(file, page.frame, as_stored=ab is None)
+            image = kept.take(row.content, page.frame) or decode.read_photograph(file, page.frame, as_stored=ab is None)
             if page is photograph.pages[-1]:
                 file = b""  # held while its last image is encoded, it would take a quarter more memory for a large scan
             results.append(colorize(image, ab, self.run.encoding, provenance))

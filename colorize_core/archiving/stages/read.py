@@ -18,6 +18,7 @@ from colorize_core.archiving.faults import CircuitBreaker, CrashGuard, reason_of
 from colorize_core.archiving.inputs import photographs
 from colorize_core.archiving.planning.plan import PlannedPhotograph
 from colorize_core.archiving.stages import pages
+from colorize_core.archiving.stages.kept_photographs import KeptPhotographs
 from colorize_core.archiving.stages.pages import PageInput, PageRow
 from colorize_core.archiving.stages.run_settings import RunSettings
 from colorize_core.errors import DEADLY, ImageError, one_line
@@ -41,8 +42,14 @@ class Read:
     recipe: Recipe
     recolor: bool
 
-    def __call__(self, task: pa.Table, deaths: int = 0) -> pa.Table:
-        """Reads the photographs of a task; ``deaths`` is the number of processes that died over it before."""
+    def __call__(self, task: pa.Table, deaths: int = 0, kept: KeptPhotographs | None = None) -> pa.Table:
+        """Reads the photographs of a task.
+
+        Args:
+            task: a table of ``plan.TASK_SCHEMA``.
+            deaths: number of processes that died over the task before.
+            kept: takes photographs that are decoded at full size already, for ``finish`` in the same process.
+        """
         cv2.setNumThreads(1)  # a task has one CPU; the others belong to its neighbors
         guard = CrashGuard(self.run.output, f"{self.run.task_name(task)}-read", deaths)
         breaker = CircuitBreaker()
@@ -50,14 +57,18 @@ class Read:
         files: list[bytes] = []
         for photograph in typed_rows.from_table(task, PlannedPhotograph):
             started = time.perf_counter()
-            (first, *others), file = self._read(photograph, guard, breaker)
+            (first, *others), file = self._read(photograph, guard, breaker, kept)
             rows += [replace(first, read=time.perf_counter() - started), *others]
             files += [file] + [b""] * len(others)
         guard.close()
         return pages.to_table(rows, files)
 
     def _read(
-        self, photograph: PlannedPhotograph, guard: CrashGuard, breaker: CircuitBreaker
+        self,
+        photograph: PlannedPhotograph,
+        guard: CrashGuard,
+        breaker: CircuitBreaker,
+        kept: KeptPhotographs | None,
     ) -> tuple[list[PageRow], bytes]:
         """Returns the rows of a photograph's pages, and its file; one row without a file if it is not colorized."""
         row = PageRow.of(photograph)
@@ -67,8 +78,11 @@ class Read:
             with breaker.call(os.fsdecode(photograph.path)):
                 file = photographs.read(photograph)
             row = PageRow.of(photograph, hashlib.sha256(file).hexdigest())
-            pages = page_inputs(open_photograph(file), self.recipe, self.recolor)
-            return [row.with_input(page) for page in pages], file
+            opened = open_photograph(file)
+            inputs = page_inputs(opened, self.recipe, self.recolor)
+            if kept and len(inputs) == 1 and opened.holds(inputs[0].frame):
+                kept.put(row.content, inputs[0].frame, opened.read(inputs[0].frame))
+            return [row.with_input(page) for page in inputs], file
         except ImageError as error:
             reason, message = error.reason, error.message
         except OSError as error:

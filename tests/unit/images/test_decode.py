@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from colorize_core.images import decode, opening
+from colorize_core.images import decode, layouts, opening
 from colorize_core.images.decode import open_photograph, read_photograph, read_rgb
 from colorize_core.images.tiff import directory
 from tests.support.image_files import RGB, Pixels, save
@@ -55,7 +55,10 @@ def test_rgb_of_every_layout(layout: str) -> None:
 @pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
 @pytest.mark.parametrize("side", [32, 96, 256])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_small_jpeg_is_the_full_decode_reduced(photographs: dict[str, Pixels], name: str, side: int, mode: str) -> None:
+def test_a_large_jpeg_is_reduced_while_it_is_decoded(
+    photographs: dict[str, Pixels], monkeypatch: pytest.MonkeyPatch, name: str, side: int, mode: str
+) -> None:
+    monkeypatch.setattr(decode, "_LARGE", 1000)
     content = save(Image.fromarray(photographs[name]).convert(mode), "JPEG", quality=92)
     reduced = open_photograph(content).read_small(side)
     small, size = reduced.gray, reduced.size
@@ -120,6 +123,25 @@ def _counted(monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> list[No
 
     monkeypatch.setattr(module, name, counting)
     return calls
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("largest", [1 << 24, 100])
+def test_a_photograph_is_decoded_once_unless_it_is_large(
+    kind: str, largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = save(Image.fromarray(np.tile(RGB, (4, 4, 1))), kind)
+    whole = read_photograph(content)
+    monkeypatch.setattr(decode, "_LARGE", largest)
+    decoded = _counted(monkeypatch, layouts, "pixels_of")
+    photograph = open_photograph(content)
+    [frame] = photograph.frames
+    photograph.read_small(16, frame)
+    is_held = largest > 100
+    assert photograph.holds(frame) == is_held
+    np.testing.assert_array_equal(photograph.read(frame).pixels, whole.pixels)
+    assert not photograph.holds(frame)
+    assert len(decoded) == (1 if is_held or kind == "JPEG" else 2)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
