@@ -161,42 +161,38 @@ class Copy:
 
     def _added(self, duplicate: Duplicate, sink: FileSink) -> LedgerRow:
         """Writes the copy of one photograph's result; returns its row."""
-        row, content = self._copied(duplicate, sink)
+        row, pages = self._copied(duplicate)
         try:
-            sink.add(row, content)
+            sink.add(row, pages)
         except ImageError as error:
             row = row.failed(error.reason, error.message)
-            sink.add(row, b"")
+            sink.add(row, [])
         return row
 
-    def _copied(self, duplicate: Duplicate, sink: FileSink) -> tuple[LedgerRow, bytes]:
-        """Returns the row of one photograph and the file of its first page; b'' if it has none."""
+    def _copied(self, duplicate: Duplicate) -> tuple[LedgerRow, list[Encoded]]:
+        """Returns the row of one photograph and its pages."""
         row = self.run.unwritten_row(duplicate, duplicate.content)
         original = self.originals.get(duplicate.original)
         equal = f"equal to {duplicate.original}"
         if original is None:
-            return row.failed("storage", f"{equal}, which has no result: run the same command again"), b""
+            return row.failed("storage", f"{equal}, which has no result: run the same command again"), []
         if original.content != duplicate.content:
-            return row.failed("unreadable", f"{equal} when they were compared, but that file has changed since"), b""
+            return row.failed("unreadable", f"{equal} when they were compared, but that file has changed since"), []
         if original.status != "ok":
             message = f"{equal}: {original.message}"
-            return replace(row, status=original.status, reason=original.reason, message=message), b""
+            return replace(row, status=original.status, reason=original.reason, message=message), []
         try:
-            content = self._pages(original, sink)
+            pages = self._pages(original)
         except ImageError as error:
-            return row.failed(error.reason, error.message), b""
+            return row.failed(error.reason, error.message), []
         except OSError as error:
-            return row.failed("storage", f"cannot be copied: {one_line(error)}"), b""
+            return row.failed("storage", f"cannot be copied: {one_line(error)}"), []
         message = equal + (f": {original.message}" if original.reason else "")
-        return replace(row.with_result_of(original), output=duplicate.output, message=message), content
+        return replace(row.with_result_of(original), output=duplicate.output, message=message), pages
 
-    def _pages(self, original: LedgerRow, sink: FileSink) -> bytes:
-        """Returns the file of the first page, and hands the files of the others to ``sink``."""
-        first, *others = (names.of_page(original.output, number) for number in range(1, original.pages + 1))
-        for number, name in enumerate(others, 2):
-            content = storage.read(storage.join(self.run.output, name))
-            sink.add_page(number, Encoded(content, 0, 0))  # files need no size in pixels
-        return storage.read(storage.join(self.run.output, first))
+    def _pages(self, original: LedgerRow) -> list[Encoded]:
+        paths = (names.of_page(original.output, number) for number in range(1, original.pages + 1))
+        return [Encoded(storage.read(storage.join(self.run.output, path)), 0, 0) for path in paths]  # of any size
 
 
 def _column(spool: SpilledTable, name: str) -> NDArray[np.int64]:

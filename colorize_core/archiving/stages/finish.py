@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -26,9 +27,10 @@ from colorize_core.archiving.state.ledger import LedgerRow
 from colorize_core.archiving.state.summary import StageSeconds
 from colorize_core.errors import DEADLY, ColorizeError, ImageError, one_line
 from colorize_core.images import decode
-from colorize_core.images.encode import Content
+from colorize_core.images.encode import Encoded
 from colorize_core.images.metadata.provenance import Provenance
 
+_HELD_BYTES = 64 << 20  # larger results are stored before work on the next photograph begins
 MAX_BYTES = 2 << 30  # bytes of one photograph's results, which are in memory until its last page is done
 
 
@@ -86,60 +88,75 @@ class Finish:
         thumbnails: ThumbnailScripts | None,
         kept: KeptPhotographs,
     ) -> Iterator[tuple[FinishedPhotograph, int]]:
-        """Yields each photograph, and the size of its file in bytes."""
+        """Yields each photograph, and the size of its file in bytes.
+
+        A thread stores the results of one photograph while those of the next are computed.
+        """
         breaker = CircuitBreaker()
-        for photograph in pages.photographs_of(batch):
-            started = time.perf_counter()
-            row, content = self._finish_photograph(photograph, sink, guard, thumbnails, kept)
-            seconds = StageSeconds(
-                read=sum(page.read for page in photograph.pages),
-                predict=sum(page.predict for page in photograph.pages),
-                finish=time.perf_counter() - started,
-            )
-            row = replace(row, seconds=seconds.total, finished_at=self.run.now())
-            try:
-                with breaker.call(self.run.output):
-                    sink.add(row, content)
-            except ImageError as error:
-                row = row.failed(error.reason, error.message)
-                sink.add(row, b"")
-            except OSError as error:
-                row = row.failed(reason_of(error), f"cannot be written: {one_line(error)}")
-                sink.add(row, b"")
-            del content  # frees the memory of a large scan before the next one
-            yield FinishedPhotograph(row, seconds), photograph.file_size
+        stored: list[Future[tuple[FinishedPhotograph, int]]] = []
+        with ThreadPoolExecutor(1) as thread:
+            for photograph in pages.photographs_of(batch):
+                started = time.perf_counter()
+                row, results = self._finish_photograph(photograph, guard, thumbnails, kept)
+                seconds = StageSeconds(
+                    read=sum(page.read for page in photograph.pages),
+                    predict=sum(page.predict for page in photograph.pages),
+                    finish=time.perf_counter() - started,
+                )
+                row = replace(row, seconds=seconds.total, finished_at=self.run.now())
+                while stored:
+                    yield stored.pop().result()
+                store = partial(self._store, sink, breaker, row, results)
+                stored.append(thread.submit(_stored, store, seconds, photograph.file_size))
+                if row.bytes > _HELD_BYTES:
+                    yield stored.pop().result()
+                del results, store  # frees the memory of a large scan before the next one
+            while stored:
+                yield stored.pop().result()
+
+    def _store(self, sink: Sink, breaker: CircuitBreaker, row: LedgerRow, results: Sequence[Encoded]) -> LedgerRow:
+        """Hands a photograph to the sink. Returns its row, which tells if it could not be stored. Raises OSError."""
+        try:
+            with breaker.call(self.run.output):
+                sink.add(row, results)
+            return row
+        except ImageError as error:
+            row = row.failed(error.reason, error.message)
+        except OSError as error:
+            row = row.failed(reason_of(error), f"cannot be written: {one_line(error)}")
+        sink.add(row, [])
+        return row
 
     def _finish_photograph(
         self,
         photograph: PagedPhotograph,
-        sink: Sink,
         guard: CrashGuard,
         thumbnails: ThumbnailScripts | None,
         kept: KeptPhotographs,
-    ) -> tuple[LedgerRow, Content]:
-        """Returns a photograph's row and the file of its first page; b'' if it is skipped or failed."""
+    ) -> tuple[LedgerRow, list[Colorized]]:
+        """Returns a photograph's row and the results of its pages; none if it is skipped or failed."""
         first = photograph.pages[0]
         row = self.run.unwritten_row(first, first.content)
         if first.reason:
             status: Literal["skipped", "failed"] = "skipped" if first.reason == "in_color" else "failed"
-            return replace(row, status=status, reason=first.reason, message=first.message), b""
+            return replace(row, status=status, reason=first.reason, message=first.message), []
         try:
             if guard.is_deadly(row.source):
                 raise ImageError("internal", DEADLY)
-            work = partial(self._colorize_pages, row, photograph, sink, kept)
-            row, image = scheduling.run_at_idle_priority(work, photograph.file_size)
+            work = partial(self._colorize_pages, row, photograph, kept)
+            row, results = scheduling.run_at_idle_priority(work, photograph.file_size)
             if thumbnails:
-                thumbnails.add(row.content, image.thumbnails)
+                thumbnails.add(row.content, results[0].thumbnails)
                 row = replace(row, pictures=thumbnails.current_script)
-            return row, image.content
+            return row, results
         except Exception as error:  # one photograph must not take the others with it
             reason = error.reason if isinstance(error, ImageError) else "internal"
-            return row.failed(reason, one_line(error)), b""
+            return row.failed(reason, one_line(error)), []
 
     def _colorize_pages(
-        self, row: LedgerRow, photograph: PagedPhotograph, sink: Sink, kept: KeptPhotographs
-    ) -> tuple[LedgerRow, Colorized]:
-        """Returns the row and the first page; hands further pages to ``sink``. Raises ImageError."""
+        self, row: LedgerRow, photograph: PagedPhotograph, kept: KeptPhotographs
+    ) -> tuple[LedgerRow, list[Colorized]]:
+        """Returns the row and the results of all pages. Raises ImageError."""
         provenance = Provenance(row.source, self.run.model, self.run.digest)
         results: list[Colorized] = []
         size, count = 0, len(photograph.pages)
@@ -154,8 +171,6 @@ class Finish:
             if len(results) > 1 and size > MAX_BYTES:
                 done = f"{len(results)} of {count} pages make {size >> 20} MB, and {MAX_BYTES >> 20} MB is the limit"
                 raise ImageError("too_large", f"{done}: split the file, or use a smaller format")
-        for page, result in zip(photograph.pages[1:], results[1:], strict=True):
-            sink.add_page(page.page, result)
         first = results[0]
         row = replace(
             row,
@@ -171,4 +186,8 @@ class Finish:
         if in_color := sum(not page.ab for page in photograph.pages):
             pages_are = f"{in_color} of {count} pages {'is' if in_color == 1 else 'are'}"
             row = replace(row, reason="in_color", message=f"{pages_are} in color already: --recolor gives new colors")
-        return row, first
+        return row, results
+
+
+def _stored(store: Callable[[], LedgerRow], seconds: StageSeconds, file_size: int) -> tuple[FinishedPhotograph, int]:
+    return FinishedPhotograph(store(), seconds), file_size

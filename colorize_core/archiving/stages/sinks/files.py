@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from colorize_core import storage
 from colorize_core.archiving.planning import names
 from colorize_core.archiving.stages.sinks.sink import Destination
@@ -18,25 +20,19 @@ class FileSink:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._rows: list[LedgerRow] = []
-        self._pages: dict[int, Encoded] = {}
 
-    def add_page(self, number: int, page: Encoded) -> None:
-        """Holds a page until its photograph is added."""
-        self._pages[number] = page
-
-    def add(self, row: LedgerRow, content: Content) -> None:
+    def add(self, row: LedgerRow, pages: Sequence[Encoded]) -> None:
         """Writes the first page to ``row.output`` and the others beside it, each completely or not at all.
 
         Raises:
             ImageError: OUTPUT has a file of this name that colorize did not make.
             OSError: OUTPUT cannot be written.
         """
-        pages, self._pages = self._pages, {}
-        if content:
-            for number, page in pages.items():
-                self._write(names.of_page(row.output, number), page.content)
-            if self._write(row.output, content):
-                self._remove_further_pages(row)
+        replaced = False
+        for number, page in reversed(list(enumerate(pages, 1))):  # the first page last: it says that all are there
+            replaced = self._write(names.of_page(row.output, number), page.content)
+        if replaced:
+            self._remove_further_pages(row)
         self._rows.append(row)
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from colorize_core import storage
 from colorize_core.archiving.stages.sinks.sink import Destination
 from colorize_core.archiving.state import ledger
 from colorize_core.archiving.state.ledger import LedgerRow
-from colorize_core.images.encode import Content, Encoded
+from colorize_core.images.encode import Encoded
 from colorize_core.images.metadata.provenance import DIGITAL_SOURCE_TYPE, made_by_machine
 
 _SHARD_BYTES = 256 << 20  # bytes of images; a shard is closed before it holds more, to bound memory
@@ -58,23 +58,16 @@ class ShardSink(ABC):
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._photographs: list[ShardPhotograph] = []
-        self._pages: dict[int, Encoded] = {}
         self._bytes = 0
         self._shards = 0
 
-    def add_page(self, number: int, page: Encoded) -> None:
-        """Holds a page until its photograph is added."""
-        self._pages[number] = page
-
-    def add(self, row: LedgerRow, content: Content) -> None:
+    def add(self, row: LedgerRow, pages: Sequence[Encoded]) -> None:
         """Holds a photograph until its shard is full; all of its pages are in one shard. Raises OSError."""
-        images = {1: Encoded(content, row.width, row.height), **self._pages} if content else {}
-        pages = [ShardPage(number, bytes(page.content), page.width, page.height) for number, page in images.items()]
-        self._pages = {}
-        size = sum(len(page.content) for page in pages)
+        held = [ShardPage(number, bytes(page.content), page.width, page.height) for number, page in enumerate(pages, 1)]
+        size = sum(len(page.content) for page in held)
         if self._photographs and self._bytes + size > _SHARD_BYTES:
             self._write()
-        self._photographs.append(ShardPhotograph(row, pages))
+        self._photographs.append(ShardPhotograph(row, held))
         self._bytes += size
 
     def close(self) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from colorize_core import storage
 from colorize_core.archiving import faults
 from colorize_core.archiving.state.ledger import LedgerRow
-from colorize_core.images.encode import Content, Encoded
+from colorize_core.images.encode import Encoded
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,8 @@ class Sink(Protocol):
     same files.
     """
 
-    def add_page(self, number: int, page: Encoded) -> None:
-        """Takes page 2, 3 … of the photograph that is added next."""
-
-    def add(self, row: LedgerRow, content: Content) -> None:
-        """Takes a photograph's row and the file of its first page; b'' drops the pages of one that failed.
+    def add(self, row: LedgerRow, pages: Sequence[Encoded]) -> None:
+        """Takes a photograph's row and the files of its pages, in their order; none if it was skipped or failed.
 
         Raises:
             ImageError: the results cannot be stored, for a reason of this photograph alone.

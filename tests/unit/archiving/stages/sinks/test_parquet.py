@@ -9,15 +9,21 @@ from colorize_core.archiving.stages.sinks import shards
 from colorize_core.archiving.stages.sinks.parquet import ParquetSink
 from colorize_core.archiving.state import ledger
 from colorize_core.images.encode import Encoded
-from tests.unit.archiving.stages.sinks.written_shards import MakeRow, destination, parquet_rows, parquet_shards
+from tests.unit.archiving.stages.sinks.written_shards import (
+    MakeRow,
+    destination,
+    parquet_rows,
+    parquet_shards,
+    photograph,
+)
 
 
 def test_a_shard_holds_images_and_failures(output: str, make_row: MakeRow) -> None:
     sink = ParquetSink(destination(output))
     good = make_row("/in/a.tif", output="")
     bad = make_row("/in/b.tif", output="", status="failed", reason="damaged", message="cut", width=0, height=0, bytes=0)
-    sink.add(good, b"\x89PNG\x00\x00")
-    sink.add(bad, b"")
+    sink.add(*photograph(good, b"\x89PNG\x00\x00"))
+    sink.add(*photograph(bad, b""))
     assert not storage.exists(output)
     sink.close()
     [shard] = parquet_shards(output)
@@ -47,10 +53,8 @@ def test_pages_are_rows_of_one_shard(output: str, make_row: MakeRow, monkeypatch
     monkeypatch.setattr(shards, "_SHARD_BYTES", 20)
     sink = ParquetSink(destination(output))
     for name in "ab":
-        sink.add_page(2, Encoded(b"0123456789", 3, 4))
-        sink.add(make_row(name, output="", pages=2), b"0123456789")
-    sink.add_page(2, Encoded(b"of one that failed", 3, 4))
-    sink.add(make_row("c", output="", status="failed", reason="damaged"), b"")
+        sink.add(*photograph(make_row(name, output="", pages=2), b"0123456789", Encoded(b"0123456789", 3, 4)))
+    sink.add(*photograph(make_row("c", output="", status="failed", reason="damaged")))
     sink.close()
     found = [
         [(row["source"], row["page"], row["width"]) for row in parquet_rows(output, name)]

@@ -18,7 +18,13 @@ from colorize_core.archiving.stages.sinks.tar import TarSink
 from colorize_core.archiving.state import ledger
 from colorize_core.images.encode import Encoded
 from colorize_core.images.metadata.provenance import Provenance, marked
-from tests.unit.archiving.stages.sinks.written_shards import MakeRow, destination, parquet_rows, parquet_shards
+from tests.unit.archiving.stages.sinks.written_shards import (
+    MakeRow,
+    destination,
+    parquet_rows,
+    parquet_shards,
+    photograph,
+)
 
 
 @pytest.mark.parametrize("make", [ParquetSink, TarSink])
@@ -27,8 +33,11 @@ def test_shards_say_of_each_page_whether_a_machine_colored_it(
 ) -> None:
     sink = make(destination(output))
     origin = Provenance("a.tif", "unet-lite", "1234")
-    sink.add_page(2, Encoded(marked(origin, kept=True), 3, 4))
-    sink.add(make_row("a.tif", output="a.png", pages=2), marked(origin))
+    sink.add(
+        *photograph(
+            make_row("a.tif", output="a.png", pages=2), marked(origin), Encoded(marked(origin, kept=True), 3, 4)
+        )
+    )
     sink.close()
     [path] = [entry.path for entry in storage.children(output) if entry.name.startswith("part-")]
     if make is ParquetSink:
@@ -48,7 +57,7 @@ def test_a_shard_is_closed_before_it_grows_too_large(
     sink = ParquetSink(destination(output))
     sizes = [40, 60, 1, 99, 500, 0, 3]
     for i, size in enumerate(sizes):
-        sink.add(make_row(f"{i}", output=""), b"x" * size)
+        sink.add(*photograph(make_row(f"{i}", output=""), b"x" * size))
     sink.close()
     in_shards = [
         [(row["source"], len(row["image"] or b"")) for row in parquet_rows(output, name)]
@@ -63,7 +72,7 @@ def test_a_shard_is_closed_before_it_grows_too_large(
 def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: MakeRow) -> None:
     (tmp_path / "out").write_bytes(b"a file where a folder should be")
     sink = ParquetSink(destination(str(tmp_path / "out")))
-    sink.add(make_row("a", output=""), b"an image")
+    sink.add(*photograph(make_row("a", output=""), b"an image"))
     with pytest.raises(OSError, match="out"):
         sink.close()
     (tmp_path / "out").unlink()
@@ -74,7 +83,7 @@ def test_a_shard_that_cannot_be_written_has_no_rows(tmp_path: Path, make_row: Ma
 
 def test_shards_without_rows_are_removed_and_nothing_else(output: str, make_row: MakeRow) -> None:
     sink = ParquetSink(destination(output))
-    sink.add(make_row("a", output=""), b"an image")
+    sink.add(*photograph(make_row("a", output=""), b"an image"))
     sink.close()
     [kept] = parquet_shards(output)
     others = ["part-notes.txt", "part-00000-of-another-program.parquet", "album/part-1.parquet", "a.png"]

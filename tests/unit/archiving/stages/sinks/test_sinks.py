@@ -19,7 +19,7 @@ from colorize_core.errors import ColorizeError
 from colorize_core.images.formats import FORMATS
 from colorize_core.images.metadata.provenance import Provenance, marked
 from colorize_core.storage import spilled_file
-from tests.unit.archiving.stages.sinks.written_shards import MakeRow, destination, parquet_shards
+from tests.unit.archiving.stages.sinks.written_shards import MakeRow, destination, parquet_shards, photograph
 
 SINKS = list(dict.fromkeys(each.sink for each in OUTPUT_FORMATS.values()))
 
@@ -33,7 +33,7 @@ def test_a_task_that_is_done_again_writes_the_same_files(
     for _ in range(2):
         sink = make(destination(output))
         for name in ("a", "b", "c"):
-            sink.add(make_row(name, output=f"{name}.png"), b"xyz")
+            sink.add(*photograph(make_row(name, output=f"{name}.png"), b"xyz"))
         sink.close()
         seen.append({entry.name: storage.read(entry.path) for entry in storage.find(output)})
     assert seen[0] == seen[1]
@@ -46,7 +46,7 @@ def test_a_run_that_lost_its_lock_records_nothing(output: str, make_row: MakeRow
         raise ColorizeError("another run has taken over OUTPUT")
 
     sink = make(destination(output, check_lock=lost))
-    sink.add(make_row("a", output="a.png"), b"an image")
+    sink.add(*photograph(make_row("a", output="a.png"), b"an image"))
     with pytest.raises(ColorizeError, match="taken over"):
         sink.close()
     assert ledger.latest(output) == {}
@@ -64,7 +64,7 @@ def test_a_result_on_the_disk_is_written_as_one_in_memory(
     seen = []
     for each in (on_disk, content):
         sink = make(destination(output))
-        sink.add(make_row("a", output="a.png"), each)
+        sink.add(*photograph(make_row("a", output="a.png"), each))
         sink.close()
         seen.append({entry.name: storage.read(entry.path) for entry in storage.find(output)})
     assert seen[0] == seen[1]

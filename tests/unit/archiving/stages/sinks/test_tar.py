@@ -10,13 +10,12 @@ from colorize_core import storage
 from colorize_core.archiving.stages.sinks.tar import TarSink
 from colorize_core.archiving.state import ledger
 from colorize_core.images.encode import Encoded
-from tests.unit.archiving.stages.sinks.written_shards import MakeRow, destination
+from tests.unit.archiving.stages.sinks.written_shards import MakeRow, destination, photograph
 
 
 def test_pages_in_a_web_dataset(output: str, make_row: MakeRow) -> None:
     sink = TarSink(destination(output))
-    sink.add_page(2, Encoded(b"second", 3, 4))
-    sink.add(make_row("a.tif", output="a.tif.png", pages=2), b"first")
+    sink.add(*photograph(make_row("a.tif", output="a.tif.png", pages=2), b"first", Encoded(b"second", 3, 4)))
     sink.close()
     [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
     with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:
@@ -30,8 +29,8 @@ def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
     sink = TarSink(destination(output))
     names = ["album/a.png", "album/b.tif.png", "album/50%.png", "c\n.png"]
     for i, name in enumerate(names):
-        sink.add(make_row(f"/in/{i}", output=name), b"image %d" % i)
-    sink.add(make_row("/in/bad", output="", status="failed", reason="damaged"), b"")
+        sink.add(*photograph(make_row(f"/in/{i}", output=name), b"image %d" % i))
+    sink.add(*photograph(make_row("/in/bad", output="", status="failed", reason="damaged"), b""))
     sink.close()
     [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
     with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:
@@ -49,7 +48,7 @@ def test_a_tar_shard_is_a_web_dataset(output: str, make_row: MakeRow) -> None:
 
 def test_a_small_shard_of_failures_alone_is_a_tar_file(output: str, make_row: MakeRow) -> None:
     sink = TarSink(destination(output))
-    sink.add(make_row("/in/bad", output="", status="failed", reason="damaged"), b"")
+    sink.add(*photograph(make_row("/in/bad", output="", status="failed", reason="damaged"), b""))
     sink.close()
     [shard] = [entry.path for entry in storage.children(output) if entry.name.endswith(".tar")]
     with tarfile.open(fileobj=io.BytesIO(storage.read(shard))) as tar:

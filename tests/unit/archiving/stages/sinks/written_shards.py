@@ -13,6 +13,7 @@ from colorize_core.archiving import typed_rows
 from colorize_core.archiving.stages.sinks.parquet import ParquetRow
 from colorize_core.archiving.stages.sinks.sink import Destination
 from colorize_core.archiving.state.ledger import LedgerRow
+from colorize_core.images.encode import Encoded
 
 MakeRow = Callable[..., LedgerRow]
 NAME = "20260102T030405Z-abcdef-00000007"  # name of a task
@@ -38,3 +39,8 @@ def parquet_rows(output: str, shard: str) -> list[dict[str, Any]]:
     assert table.schema.equals(typed_rows.schema_of(ParquetRow))
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
+
+
+def photograph(row: LedgerRow, first: bytes = b"", *others: Encoded) -> tuple[LedgerRow, list[Encoded]]:
+    """Returns the arguments of a sink's ``add``; no pages without a file of the first one."""
+    return row, [Encoded(first, row.width, row.height), *others] if first else []
