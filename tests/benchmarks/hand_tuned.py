@@ -27,7 +27,7 @@ from colorize_core.images import png, resizing
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.inference.merging import merge
 
-BATCH = 16
+BATCH = 4
 
 
 @lru_cache(maxsize=1)

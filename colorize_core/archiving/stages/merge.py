@@ -13,7 +13,7 @@ from colorize_core.color import Floats
 from colorize_core.images import color_management, thumbnails
 from colorize_core.images.decode import Photograph
 from colorize_core.images.encode import Encoded, Encoding, encode
-from colorize_core.images.lazy_image import LazyImage
+from colorize_core.images.lazy_image import LazyImage, is_large, to_array
 from colorize_core.images.metadata.provenance import Provenance, marked
 from colorize_core.images.thumbnails import Thumbnails
 from colorize_core.inference.merging import merge, merge_lazily
@@ -45,12 +45,17 @@ def colorize(photograph: Photograph, ab: Floats | None, encoding: Encoding, prov
     dtype, before = encoding.dtype(photograph.depth), thumbnails.thumbnail(photograph.pixels)
     # Conversion to another profile would lose dark tones in 8 bits, so it starts from 16.
     icc = metadata.icc if metadata.icc and not color_management.is_srgb(metadata.icc) else None
+    pixels: LazyImage | NDArray[Any]
     if ab is None:
         pixels = _with_own_colors(photograph.pixels, dtype)
         after = before = (color_management.to_srgb(before, icc) >> 8).astype(np.uint8) if icc else before
     else:
-        pixels, after = merge_lazily(photograph.pixels, ab, np.uint16 if icc else dtype), merge(before, ab)
-        pixels = _in_profile(pixels, icc, dtype) if icc else pixels
+        merged = merge_lazily(photograph.pixels, ab, np.uint16 if icc else dtype)
+        if icc or is_large(merged):
+            pixels, after = _in_profile(merged, icc, dtype) if icc else merged, merge(before, ab)
+        else:  # formats that do not write bands need all pixels at once, too
+            pixels = to_array(merged)
+            after = thumbnails.thumbnail(pixels)
     xmp = marked(provenance, metadata.xmp, kept=ab is None)
     if not encoding.holds(xmp):
         xmp = marked(provenance, kept=ab is None)
