@@ -18,13 +18,13 @@ from colorize_core.color import conversion
 from colorize_core.color.conversion import Floats
 
 _HUES = 1024  # rows of the table: steps of 0.35 degrees
-_STEPS = 64  # columns from black to the cusp, and from there to white
+_COLUMNS = 64  # of the table from black to the cusp, and from there to white
 _LARGEST_CHROMA = 150.0  # no color of sRGB has more than 134
 _BISECTIONS = 16
 _TABLE_ROUNDING = np.float32(1e-6)
 _RAMP = 2000  # colors on each of the six edges of the RGB cube where the cusps lie
 _FRACTIONS = np.float32(1024)  # chroma is kept in 1024ths
-_STEPS_FROM_GUESS = (1, 4, 16)  # in 1024ths: the table is off by 1 at half of all colors, by 5 at one in a hundred
+_STEPS = (np.float32(4), np.float32(16))  # in 1024ths: where the table is off by more than 1
 # The gamut has a dent near yellow, where a table of one edge would be wrong: units of L, radians.
 _YELLOW_LIGHTNESS, _YELLOW_HUE, _YELLOW_WIDTH = 88, 1.77, 0.12
 
@@ -48,20 +48,23 @@ def kept_chroma(lightness: Floats, ab: Floats, tolerance: np.float32) -> Floats:
         return factors
     lightness, a, b = lightness[outside], a[outside], b[outside]
     hue = np.arctan2(b, a)
-    guess = np.floor(np.minimum(_largest_chroma(lightness, hue) / np.hypot(a, b) * _FRACTIONS, _FRACTIONS - 1))
-    near_yellow = (lightness > _YELLOW_LIGHTNESS) & (np.abs(hue - _YELLOW_HUE) < _YELLOW_WIDTH)
+    # Rounded up: what is too large by one is found by its neighbor.
+    guess = np.ceil(np.minimum(_largest_chroma(lightness, hue) / np.hypot(a, b) * _FRACTIONS, _FRACTIONS - 1))
     fits = _is_inside(lightness, a, b, tolerance, guess)
-    low, high = np.where(fits, guess, 0), np.where(fits, _FRACTIONS, guess)
+    neighbor = np.where(fits, guess + 1, guess - 1)
+    neighbor_fits = _is_inside(lightness, a, b, tolerance, neighbor)
+    low = np.where(neighbor_fits, neighbor, np.where(fits, guess, 0))
+    high = np.where(neighbor_fits, np.where(fits, _FRACTIONS, guess), np.where(fits, neighbor, guess - 1))
+    near_yellow = (lightness > _YELLOW_LIGHTNESS) & (np.abs(hue - _YELLOW_HUE) < _YELLOW_WIDTH)
     low[near_yellow], high[near_yellow] = 0, _FRACTIONS
 
     def narrow(places: NDArray[np.intp], tried: Floats) -> None:
         inside = _is_inside(lightness[places], a[places], b[places], tolerance, tried)
         low[places[inside]], high[places[~inside]] = tried[inside], tried[~inside]
 
-    for step in _STEPS_FROM_GUESS:
-        places = np.flatnonzero(((low == 0) | (high == _FRACTIONS)) & ~near_yellow)
-        steps = np.where(fits[places], np.float32(step), np.float32(-step))
-        narrow(places, np.clip(guess[places] + steps, 0, _FRACTIONS))
+    for step in _STEPS:
+        places = np.flatnonzero((high - low > 1) & ((low == 0) | (high == _FRACTIONS)) & ~near_yellow)
+        narrow(places, np.clip(guess[places] + np.where(fits[places], step, -step), 0, _FRACTIONS))
     while len(places := np.flatnonzero(high - low > 1)):
         narrow(places, np.floor((low[places] + high[places]) / 2))
     factors[outside] = low / _FRACTIONS
@@ -86,7 +89,7 @@ def _is_inside(
 
 class _Table(NamedTuple):
     cusps: Floats  # L of the most colorful color of each hue [_HUES + 1, 1]
-    chroma: Floats  # largest chroma at each hue and step [_HUES + 1, 2 * _STEPS + 1]
+    chroma: Floats  # largest chroma at each hue and step [_HUES + 1, 2 * _COLUMNS + 1]
 
 
 def _largest_chroma(lightness: Floats, hue: Floats) -> Floats:
@@ -95,7 +98,7 @@ def _largest_chroma(lightness: Floats, hue: Floats) -> Floats:
     row = (hue + np.float32(np.pi)) * np.float32(_HUES / (2 * np.pi))
     cusp = _interpolate(cusps, np.zeros_like(row), row)
     steps = np.where(lightness < cusp, lightness / cusp, 2 - (100 - lightness) / (100 - cusp))
-    return _interpolate(chroma, steps * np.float32(_STEPS), row)
+    return _interpolate(chroma, steps * np.float32(_COLUMNS), row)
 
 
 def _interpolate(table: Floats, column: Floats, row: Floats) -> Floats:
@@ -109,7 +112,7 @@ def _table() -> _Table:
     """Computes the table, in 50 ms."""
     hue = np.linspace(-np.pi, np.pi, _HUES + 1)
     cusp = np.interp(hue, *_cusps(), period=2 * np.pi).astype(np.float32)[:, None]
-    steps = np.linspace(0, 2, 2 * _STEPS + 1, dtype=np.float32)
+    steps = np.linspace(0, 2, 2 * _COLUMNS + 1, dtype=np.float32)
     lightness = np.where(steps <= 1, steps * cusp, 100 - (2 - steps) * (100 - cusp))
     a, b = np.cos(hue)[:, None].astype(np.float32), np.sin(hue)[:, None].astype(np.float32)
     chroma, step = np.zeros_like(lightness), np.float32(_LARGEST_CHROMA)

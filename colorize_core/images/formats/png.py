@@ -1,4 +1,4 @@
-"""PNG: 8 or 16 bits, with transparency; pixels packed by libpng, metadata written by Pillow."""
+"""PNG: 8 or 16 bits, with transparency; pixels packed by ``images.png``, metadata written by Pillow."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PNG = ImageFormat(
     name="png",
     suffixes=(".png",),
     write=write,
-    # 6 takes four times as long as 1, and saves a tenth of the bytes.
+    # 6 takes twelve times as long as 1, and saves 7 % of the bytes of a photograph.
     options=(Option("png_level", 1, range(10), "Deflate level: 9 packs best, 1 is fastest."),),
     holds_16_bits=True,
     writes_in_bands=True,
