@@ -99,7 +99,7 @@ def _connect(address: str) -> bool:
         with native_stderr_silenced():
             # Without "local", Ray would try to connect to the last cluster, which may be gone.
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except Exception as error:  # that a node did not start in time, Ray tells with an Exception itself
         where = f"connect to the Ray cluster at RAY_ADDRESS={address}" if address else "start Ray on this machine"
         raise ColorizeError(f"cannot {where}: {one_line(error)}") from error
     return True

@@ -114,27 +114,32 @@ def test_inputs_that_vanish_or_change_under_the_run(scans: Path, tmp_path: Path)
 
 CRASHING = """
 import mmap, os, time
-from colorize_core.images import decode
+from colorize_core.archiving import scheduling
+from colorize_core.images import layouts
 from colorize_core.runtime.local import memory
-whole = decode.read_photograph
-def read_photograph(content, frame=0, **how):
-    if len(content) == {size}:
+def die(size):
+    if size == {size}:
         if {hungry}:
             taken = mmap.mmap(-1, {gigabytes} << 30)
             for place in range(0, len(taken), mmap.PAGESIZE):
                 taken[place] = 1
             time.sleep(600)
-        os.kill(os.getpid(), 9)  # as a decoder with a fault, or the kernel for want of memory
-    return whole(content, frame, **how)
-decode.read_photograph = read_photograph
+        os.kill(os.getpid(), 9)  # as a codec with a fault, or the kernel for want of memory
+decode, work_on = layouts.pixels_of, scheduling.run_at_idle_priority
+if {stage!r} == "read":
+    layouts.pixels_of = lambda image, content: die(len(content)) or decode(image, content)
+else:
+    scheduling.run_at_idle_priority = lambda work, size: die(size) or work_on(work, size)
 memory.SPARE = {spare}
 """
 _GIGABYTES = 6
 
 
 @pytest.mark.parametrize("runner", ["local", "ray"])
-@pytest.mark.parametrize("hungry", [False, True])
-def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Path, runner: str, hungry: bool) -> None:
+@pytest.mark.parametrize(("stage", "hungry"), [("read", False), ("finish", False), ("finish", True)])
+def test_a_photograph_that_kills_processes_is_left_out(
+    scans: Path, tmp_path: Path, runner: str, stage: str, hungry: bool
+) -> None:
     """By a crash, or by taking more memory than there is: than half of what it takes, to leave some for others."""
     left = min(memory._shares_left(), default=0.0)
     share = _GIGABYTES * 2**30 / os.sysconf("SC_PHYS_PAGES") / os.sysconf("SC_PAGE_SIZE")
@@ -148,7 +153,7 @@ def test_a_photograph_that_kills_processes_is_left_out(scans: Path, tmp_path: Pa
         (mine / path.name).write_bytes(path.read_bytes())
     deadly = mine / "017.png"
     deadly.write_bytes(deadly.read_bytes() + b"\0" * 12345)
-    code = CRASHING.format(size=deadly.stat().st_size, hungry=hungry, gigabytes=_GIGABYTES, spare=spare)
+    code = CRASHING.format(stage=stage, size=deadly.stat().st_size, hungry=hungry, gigabytes=_GIGABYTES, spare=spare)
     (site / "crashing.py").write_text(code)
     (site / "sitecustomize.py").write_text("import crashing\n")
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
