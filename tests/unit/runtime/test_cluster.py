@@ -17,7 +17,7 @@ def test_a_node_that_does_not_start_is_one_line(kind: type[Exception], monkeypat
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(ColorizeError, match="cannot start Ray on this machine: The current node timed") as caught:
-        with cluster.connected():
-            pass
+    expected = pytest.raises(ColorizeError, match="cannot start Ray on this machine: The current node timed")
+    with expected as caught, cluster.connected():
+        pass
     assert "\n" not in str(caught.value)
