@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from colorize_core.bundle import Bundle
+from colorize_core.errors import RecipeError
 from colorize_core.inference.colorizer import Colorizer
 from colorize_core.models import classes
 from colorize_core.preprocessing.pairs import to_pair
@@ -43,7 +44,7 @@ def learner(changed: Recipe) -> Learner:
 
 def test_the_loss_is_the_weighted_sum_of_both(batch: Batch) -> None:
     validated = {}
-    for weight in (0.0, 0.3):
+    for weight in (1.5, 0.3):
         changed = recipe(**{"training.class_loss": weight})
         trained = learner(changed)
         trained.train(iter([batch] * 5))
@@ -111,3 +112,8 @@ def test_a_bundle_has_faithful_and_vivid_colors_from_the_odds(
 def test_the_step_of_the_classes_is_in_the_digest() -> None:
     digests = {Bundle.create(recipe(**{"training.ab_step": step}), b"weights", 1.0, {}).digest for step in (10, 20)}
     assert len(digests) == 2
+
+
+def test_a_class_head_without_a_loss_of_its_own_is_refused() -> None:
+    with pytest.raises(RecipeError, match=r"model\.class_head needs a training\.class_loss above 0"):
+        recipe(**{"training.class_loss": 0.0})
