@@ -76,9 +76,9 @@ class Finish:
             guard.close()
         except OSError as error:
             raise ColorizeError(f"OUTPUT {self.run.output} cannot be written: {one_line(error)}") from error
-        for result, file_size in results:
-            self.count(result.row, file_size)
-        return finished.to_table([result for result, _ in results])
+        for result, photograph in zip(results, pages.photographs_of(batch), strict=True):
+            self.count(result.row, photograph.file_size)
+        return finished.to_table(results)
 
     def _finish(
         self,
@@ -87,13 +87,10 @@ class Finish:
         guard: CrashGuard,
         thumbnails: ThumbnailScripts | None,
         kept: KeptPhotographs,
-    ) -> Iterator[tuple[FinishedPhotograph, int]]:
-        """Yields each photograph, and the size of its file in bytes.
-
-        A thread stores the results of one photograph while those of the next are computed.
-        """
+    ) -> Iterator[FinishedPhotograph]:
+        """Yields each photograph. A thread stores the results of one while those of the next are computed."""
         breaker = CircuitBreaker()
-        stored: list[Future[tuple[FinishedPhotograph, int]]] = []
+        stored: list[Future[FinishedPhotograph]] = []  # at most one
         with ThreadPoolExecutor(1) as thread:
             for photograph in pages.photographs_of(batch):
                 started = time.perf_counter()
@@ -106,26 +103,28 @@ class Finish:
                 row = replace(row, seconds=seconds.total, finished_at=self.run.now())
                 while stored:
                     yield stored.pop().result()
-                store = partial(self._store, sink, breaker, row, results)
-                stored.append(thread.submit(_stored, store, seconds, photograph.file_size))
+                stored.append(thread.submit(self._store, sink, breaker, FinishedPhotograph(row, seconds), results))
                 if row.bytes > _HELD_BYTES:
                     yield stored.pop().result()
-                del results, store  # frees the memory of a large scan before the next one
+                del results  # frees the memory of a large scan before the next one
             while stored:
                 yield stored.pop().result()
 
-    def _store(self, sink: Sink, breaker: CircuitBreaker, row: LedgerRow, results: Sequence[Encoded]) -> LedgerRow:
-        """Hands a photograph to the sink. Returns its row, which tells if it could not be stored. Raises OSError."""
+    def _store(
+        self, sink: Sink, breaker: CircuitBreaker, photograph: FinishedPhotograph, results: Sequence[Encoded]
+    ) -> FinishedPhotograph:
+        """Hands a photograph to the sink. The row of the returned one tells if it was not stored. Raises OSError."""
+        row = photograph.row
         try:
             with breaker.call(self.run.output):
                 sink.add(row, results)
-            return row
+            return photograph
         except ImageError as error:
             row = row.failed(error.reason, error.message)
         except OSError as error:
             row = row.failed(reason_of(error), f"cannot be written: {one_line(error)}")
         sink.add(row, [])
-        return row
+        return replace(photograph, row=row)
 
     def _finish_photograph(
         self,
@@ -187,7 +186,3 @@ class Finish:
             pages_are = f"{in_color} of {count} pages {'is' if in_color == 1 else 'are'}"
             row = replace(row, reason="in_color", message=f"{pages_are} in color already: --recolor gives new colors")
         return row, results
-
-
-def _stored(store: Callable[[], LedgerRow], seconds: StageSeconds, file_size: int) -> tuple[FinishedPhotograph, int]:
-    return FinishedPhotograph(store(), seconds), file_size

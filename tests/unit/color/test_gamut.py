@@ -18,7 +18,7 @@ YELLOW = 6  # its place among the corners: there the gamut has a dent
 
 
 def _is_inside(lightness: Floats, ab: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """In linear light, as scikit-image clips what it returns."""
+    """Returns True for colors in the gamut. Computed in linear light, since scikit-image clips what it returns."""
     y = (lightness + 16.0) / 116
     f = np.stack([y + ab[:, 0] / 500, y, y - ab[:, 1] / 200], axis=-1)
     xyz = np.where(f > 6 / 29, f**3, 3 * (6 / 29) ** 2 * (f - 4 / 29)) * reference.xyz_tristimulus_values(

@@ -1,4 +1,4 @@
-"""That Ray does not start is one line, whatever Ray raises."""
+"""Starting Ray fails with one line, whatever Ray raises."""
 
 from __future__ import annotations
 
